@@ -1,0 +1,97 @@
+/**
+ * TLS as a client, over any Effect `Socket`.
+ *
+ * @since 0.1.0
+ */
+import * as Effect from "effect/Effect"
+import type * as Scope from "effect/Scope"
+import * as Socket from "effect/socket/Socket"
+import { InvalidOption, type TlsError } from "./alert/TlsError.ts"
+import type { Connection } from "./connection/Connection.ts"
+import * as Connections from "./connection/Connection.ts"
+import * as Client from "./handshake/Client.ts"
+import type { ClientStory } from "./handshake/Client12.ts"
+import { Primitives } from "./secret/Primitives.ts"
+import type { Randomness } from "./service/Randomness.ts"
+import { clientKey, type SessionCache } from "./service/SessionCache.ts"
+import { checkSettings, type ClientOptions, settingsOf } from "./service/TlsConfig.ts"
+import { Trust } from "./service/Trust.ts"
+
+/**
+ * What a client needs: a transport, whom to trust, where sessions are kept, and what the platform provides.
+ *
+ * @category models
+ * @since 0.1.0
+ */
+export type Requirements = Socket.Socket | Trust | SessionCache | Primitives | Randomness | Scope.Scope
+
+/**
+ * Opens the transport, runs the handshake, and gives the connection to the scope, whose end says close_notify.
+ *
+ * A handshake that fails, takes too long or is interrupted has let go of the transport before this returns.
+ *
+ * @example
+ * import { NodeSocket } from "@effect/platform-node"
+ * import { Effect, Layer, Stream } from "effect"
+ * import { SessionCache, TlsClient, Trust } from "effect-tls"
+ * import * as NodePrimitives from "effect-tls/platform/NodePrimitives"
+ *
+ * const program = Effect.gen(function*() {
+ *   const tls = yield* TlsClient.connect({ serverName: "example.com" })
+ *   yield* tls.write(new TextEncoder().encode("GET / HTTP/1.0\r\n\r\n"))
+ *   return yield* Stream.runCollect(tls.stream)
+ * }).pipe(
+ *   Effect.scoped,
+ *   Effect.provide([
+ *     NodeSocket.layerNet({ host: "example.com", port: 443 }),
+ *     SessionCache.layerMemory(),
+ *     Trust.layerSystem.pipe(Layer.provide(NodePrimitives.layer)),
+ *     NodePrimitives.layer
+ *   ])
+ * )
+ *
+ * @category constructors
+ * @since 0.1.0
+ */
+export const connect = (options: ClientOptions): Effect.Effect<Connection, TlsError, Requirements> =>
+  Effect.gen(function*() {
+    const primitives = yield* Primitives
+    const trust = yield* Trust
+    const settings = settingsOf(options)
+    yield* checkSettings(settings)
+    const peer = yield* peerOf(primitives, options.serverName)
+    const story: ClientStory = {
+      settings,
+      peer,
+      trust,
+      identity: options.identity,
+      sessionKey: clientKey({
+        name: options.sessionName ?? ("host" in peer ? peer.host : peer.address),
+        alpnProtocols: settings.alpnProtocols,
+        trust: trust.fingerprint,
+        identity: options.identity?.fingerprint ?? ""
+      })
+    }
+    return yield* Connections.open({
+      role: "client",
+      settings,
+      socket: yield* Socket.Socket,
+      handshake: (channel, cache) => Client.handshake(channel, story, cache)
+    })
+  })
+
+const peerOf = (
+  primitives: Primitives["Service"],
+  serverName: string
+): Effect.Effect<ClientStory["peer"], InvalidOption> => {
+  if (primitives.isAddress(serverName)) return Effect.succeed({ role: "server", address: serverName })
+  const host = primitives.hostToAscii(serverName)
+  return host === undefined
+    ? Effect.fail(
+      new InvalidOption({
+        option: "serverName",
+        why: `${JSON.stringify(serverName)} is neither a host name nor an IP address`
+      })
+    )
+    : Effect.succeed({ role: "server", host })
+}

@@ -1,0 +1,92 @@
+/**
+ * Law 1: an error and the alert it deserves are two things, joined by one total function.
+ *
+ * @since 0.1.0
+ */
+import type { KnownDescription } from "./Alert.ts"
+import type { Fault, FaultOf } from "./Fault.ts"
+
+/**
+ * The protocol version, once the hellos have settled it.
+ *
+ * @category models
+ * @since 0.1.0
+ */
+export type Version = "1.2" | "1.3" | "undecided"
+
+// No default and no wildcard: a fault that nobody mapped does not compile.
+const table = {
+  RecordTypeUnknown: "unexpected_message",
+  RecordVersionWrong: "protocol_version",
+  RecordTooLong: "record_overflow",
+  RecordEmpty: "unexpected_message",
+  EmptyRecordFlood: "unexpected_message",
+  BadRecordMac: "bad_record_mac",
+  DecompressionFailed: "decompression_failure",
+  RecordInterleaved: "unexpected_message",
+  KeyChangeInsideMessage: "unexpected_message",
+  ChangeCipherSpecMalformed: "decode_error",
+  KeyWornOut: "internal_error",
+  AlertEmpty: "unexpected_message",
+  AlertLevelUnknown: "illegal_parameter",
+  AlertMalformed: "decode_error",
+  AlertUnprotected: "unexpected_message",
+  AlertFlood: "unexpected_message",
+  MessageUnexpected: "unexpected_message",
+  MessageTooLong: "illegal_parameter",
+  HandshakeTooLong: "illegal_parameter",
+  MessageMalformed: "decode_error",
+  ParameterIllegal: "illegal_parameter",
+  ExtensionUnsolicited: "unsupported_extension",
+  RenegotiationFlood: "unexpected_message",
+  RenegotiationInfoWrong: "handshake_failure",
+  VersionUnsupported: "protocol_version",
+  FallbackInappropriate: "inappropriate_fallback",
+  NothingInCommon: "handshake_failure",
+  NoApplicationProtocol: "no_application_protocol",
+  ServerNameUnrecognized: "unrecognized_name",
+  ExtendedMasterSecretMissing: "handshake_failure",
+  KeyShareInvalid: "illegal_parameter",
+  SignatureWrong: "decrypt_error",
+  FinishedWrong: "decrypt_error",
+  PlaintextBuffered: "unexpected_message",
+  CertificateMissing: "handshake_failure",
+  CertificateChainTooLong: "certificate_unknown",
+  CertificateMalformed: "bad_certificate",
+  CertificateSignatureWrong: "bad_certificate",
+  CertificateUntrusted: "unknown_ca",
+  CertificateExpired: "certificate_expired",
+  CertificateNotYetValid: "certificate_expired",
+  CertificateUnsupported: "unsupported_certificate",
+  CertificateNameMismatch: "certificate_unknown",
+  CertificateRefused: (fault: FaultOf<"CertificateRefused">) => fault.alert,
+  InternalFault: "internal_error",
+  ApplicationFailed: "internal_error"
+} as const satisfies {
+  readonly [Tag in Fault["_tag"]]: KnownDescription | ((fault: FaultOf<Tag>, version: Version) => KnownDescription)
+}
+
+type Answers = typeof table
+
+/**
+ * The descriptions that this library can send for a fault of its own: the image of `answer`. An alert outside of it
+ * cannot be handled on `AlertSent`, because it never happens.
+ *
+ * @category models
+ * @since 0.1.0
+ */
+export type AnswerDescription = {
+  [Tag in keyof Answers]: Answers[Tag] extends (...args: never) => infer Description ? Description : Answers[Tag]
+}[keyof Answers]
+
+/**
+ * The alert that a fault deserves, RFC 5246 section 7.2.2.
+ *
+ * @category combinators
+ * @since 0.1.0
+ */
+export const answer = (fault: Fault, version: Version): AnswerDescription => {
+  // The entry under a tag takes the fault of that tag; TypeScript cannot correlate the two on its own.
+  const entry = table[fault._tag] as AnswerDescription | ((fault: Fault, version: Version) => AnswerDescription)
+  return typeof entry === "function" ? entry(fault, version) : entry
+}

@@ -1,0 +1,162 @@
+/**
+ * The whole vocabulary of local causes: everything this side can find wrong, named once. A fault says what happened; which
+ * alert it deserves is decided in `Answer.ts`, and nowhere else.
+ *
+ * @since 0.1.0
+ */
+import * as Schema from "effect/Schema"
+
+/**
+ * A fault is a plain value with a `_tag`: the record layer, the codecs, the handshake and the judgement of certificates
+ * construct it, and it travels inside `AlertSent`.
+ *
+ * @category models
+ * @since 0.1.0
+ */
+export const Fault = Schema.TaggedUnion({
+  // The record protocol, RFC 5246 section 6
+  RecordTypeUnknown: { contentType: Schema.Int },
+  RecordVersionWrong: { version: Schema.Int },
+  RecordTooLong: { length: Schema.Int, limit: Schema.Int },
+  RecordEmpty: { contentType: Schema.Int },
+  EmptyRecordFlood: { limit: Schema.Int },
+  BadRecordMac: {},
+  DecompressionFailed: {},
+  /** A record of one type between the parts of a message of another. */
+  RecordInterleaved: { pending: Schema.String, received: Schema.String },
+  /** Bytes of a message left over when the keys change. */
+  KeyChangeInsideMessage: { pending: Schema.String },
+  ChangeCipherSpecMalformed: {},
+  /** The AEAD has sealed or opened as many records under one key as is safe. */
+  KeyWornOut: { limit: Schema.Int },
+  // The alert protocol, RFC 5246 section 7.2
+  AlertEmpty: {},
+  AlertLevelUnknown: { level: Schema.Int, code: Schema.Int },
+  AlertMalformed: { length: Schema.Int },
+  AlertUnprotected: { code: Schema.Int },
+  AlertFlood: { limit: Schema.Int },
+  // The handshake protocol, RFC 5246 section 7.4
+  MessageUnexpected: { expected: Schema.Array(Schema.String), received: Schema.String },
+  MessageTooLong: { message: Schema.String, length: Schema.Int, limit: Schema.Int },
+  HandshakeTooLong: { limit: Schema.Int },
+  /** The bytes do not fit the definition of the message. */
+  MessageMalformed: { message: Schema.String, field: Schema.String, why: Schema.String },
+  /** The bytes fit, the value does not: out of range, not offered, or at odds with another. */
+  ParameterIllegal: { message: Schema.String, field: Schema.String, why: Schema.String },
+  ExtensionUnsolicited: { message: Schema.String, extension: Schema.String },
+  RenegotiationFlood: { limit: Schema.Int },
+  RenegotiationInfoWrong: { why: Schema.String },
+  VersionUnsupported: { offered: Schema.String },
+  FallbackInappropriate: { offered: Schema.String },
+  NothingInCommon: { what: Schema.Literals(["cipher suite", "group", "signature scheme", "certificate"]) },
+  NoApplicationProtocol: { offered: Schema.Array(Schema.String) },
+  ServerNameUnrecognized: { name: Schema.String },
+  ExtendedMasterSecretMissing: { why: Schema.String },
+  KeyShareInvalid: { group: Schema.String },
+  SignatureWrong: { message: Schema.String },
+  FinishedWrong: {},
+  PlaintextBuffered: { length: Schema.Int },
+  // Certificates, RFC 5246 section 7.2.2; `depth` counts from the leaf, 0
+  CertificateMissing: {},
+  CertificateChainTooLong: { length: Schema.Int, limit: Schema.Int },
+  CertificateMalformed: { depth: Schema.Int, why: Schema.String },
+  CertificateSignatureWrong: { depth: Schema.Int },
+  CertificateUntrusted: { depth: Schema.Int, issuer: Schema.String },
+  CertificateExpired: { depth: Schema.Int, notAfter: Schema.String },
+  CertificateNotYetValid: { depth: Schema.Int, notBefore: Schema.String },
+  CertificateUnsupported: { depth: Schema.Int, why: Schema.String },
+  CertificateNameMismatch: { name: Schema.String },
+  /** The judgement of the application, after ours. */
+  CertificateRefused: {
+    alert: Schema.Literals(["access_denied", "bad_certificate", "certificate_unknown"]),
+    why: Schema.String
+  },
+  // This side itself
+  InternalFault: { why: Schema.String },
+  /** The application failed in the middle of its data, and its policy is to let the peer know. */
+  ApplicationFailed: {}
+})
+
+/**
+ * @category models
+ * @since 0.1.0
+ */
+export type Fault = typeof Fault.Type
+
+/**
+ * The fault of one tag.
+ *
+ * @category models
+ * @since 0.1.0
+ */
+export type FaultOf<Tag extends Fault["_tag"]> = Extract<Fault, { readonly _tag: Tag }>
+
+const expected = (tags: ReadonlyArray<string>): string => tags.length === 0 ? "nothing" : tags.join(" or ")
+
+const certificate = (depth: number): string => depth === 0 ? "the certificate" : `certificate ${depth} of the chain`
+
+const sentences: { readonly [Tag in Fault["_tag"]]: (fault: FaultOf<Tag>) => string } = {
+  RecordTypeUnknown: (_) => `a record has content type ${_.contentType}, which TLS does not define`,
+  RecordVersionWrong: (_) => `a record has version 0x${_.version.toString(16).padStart(4, "0")}`,
+  RecordTooLong: (_) => `a record has ${_.length} bytes where ${_.limit} are allowed`,
+  RecordEmpty: (_) => `an empty record of content type ${_.contentType} arrived`,
+  EmptyRecordFlood: (_) => `more than ${_.limit} empty records arrived in a row`,
+  BadRecordMac: () => "a record did not authenticate",
+  DecompressionFailed: () => "a record could not be decompressed",
+  RecordInterleaved: (_) => `a ${_.received} record arrived inside a ${_.pending} message`,
+  KeyChangeInsideMessage: (_) => `the keys changed inside a ${_.pending} message`,
+  ChangeCipherSpecMalformed: () => "a change_cipher_spec message was not the single byte 1",
+  KeyWornOut: (_) => `${_.limit} records were protected with one key, and no more are safe`,
+  AlertEmpty: () => "an empty alert record arrived",
+  AlertLevelUnknown: (_) => `an alert (code ${_.code}) had level ${_.level}, which is neither warning nor fatal`,
+  AlertMalformed: (_) => `an alert record of ${_.length} bytes arrived where an alert is 2`,
+  AlertUnprotected: (_) => `an alert (code ${_.code}) arrived in the clear after protected records`,
+  AlertFlood: (_) => `more than ${_.limit} warning alerts arrived in a row`,
+  MessageUnexpected: (_) => `${_.received} arrived where ${expected(_.expected)} was expected`,
+  MessageTooLong: (_) => `a ${_.message} message announced ${_.length} bytes where ${_.limit} are allowed`,
+  HandshakeTooLong: (_) => `the handshake grew beyond ${_.limit} bytes`,
+  MessageMalformed: (_) => `${_.message} could not be decoded: ${_.field} ${_.why}`,
+  ParameterIllegal: (_) => `${_.message} is not acceptable: ${_.field} ${_.why}`,
+  ExtensionUnsolicited: (_) => `${_.message} carries the extension ${_.extension}, which was not offered`,
+  RenegotiationFlood: (_) => `renegotiation was asked for more than ${_.limit} times`,
+  RenegotiationInfoWrong: (_) => `the renegotiation indication is wrong: ${_.why}`,
+  VersionUnsupported: (_) => `the peer speaks ${_.offered}, which is not supported here`,
+  FallbackInappropriate: (_) => `the client fell back to ${_.offered} though both sides can do better`,
+  NothingInCommon: (_) => `the two sides have no ${_.what} in common`,
+  NoApplicationProtocol: (_) => `none of the application protocols ${_.offered.join(", ")} is spoken here`,
+  ServerNameUnrecognized: (_) => `the server name ${_.name} is not served here`,
+  ExtendedMasterSecretMissing: (_) => `the extended master secret is missing: ${_.why}`,
+  KeyShareInvalid: (_) => `the peer's key share is not valid for the group ${_.group}`,
+  SignatureWrong: (_) => `the signature of ${_.message} does not verify`,
+  FinishedWrong: () => "the Finished message does not verify",
+  PlaintextBuffered: (_) => `${_.length} bytes of plaintext were already read when TLS was to begin`,
+  CertificateMissing: () => "a certificate is required and none was sent",
+  CertificateChainTooLong: (_) => `the certificate chain has ${_.length} bytes where ${_.limit} are allowed`,
+  CertificateMalformed: (_) => `${certificate(_.depth)} is malformed: ${_.why}`,
+  CertificateSignatureWrong: (_) => `the signature of ${certificate(_.depth)} does not verify`,
+  CertificateUntrusted: (_) => `${certificate(_.depth)} was issued by "${_.issuer}", which is not trusted here`,
+  CertificateExpired: (_) => `${certificate(_.depth)} expired at ${_.notAfter}`,
+  CertificateNotYetValid: (_) => `${certificate(_.depth)} is not valid before ${_.notBefore}`,
+  CertificateUnsupported: (_) => `${certificate(_.depth)} cannot be used: ${_.why}`,
+  CertificateNameMismatch: (_) => `the certificate is not for ${_.name}`,
+  CertificateRefused: (_) => `the certificate was refused: ${_.why}`,
+  InternalFault: (_) => `this side failed: ${_.why}`,
+  ApplicationFailed: () => "the application failed"
+}
+
+/**
+ * What happened, as the main clause of a sentence: no capital, no full stop.
+ *
+ * @example
+ * import { Fault } from "effect-tls"
+ *
+ * Fault.describe({ _tag: "BadRecordMac" }) // "a record did not authenticate"
+ *
+ * @category formatting
+ * @since 0.1.0
+ */
+export const describe = (fault: Fault): string => {
+  // The table has an entry for each tag, of that tag's own type; TypeScript cannot correlate the two on its own.
+  const sentence = sentences[fault._tag] as (fault: Fault) => string
+  return sentence(fault)
+}

@@ -1,0 +1,258 @@
+/**
+ * A TLS connection as a scoped resource.
+ *
+ * @since 0.1.0
+ */
+import type { NonEmptyReadonlyArray } from "effect/Array"
+import * as Cause from "effect/Cause"
+import * as Effect from "effect/Effect"
+import * as Exit from "effect/Exit"
+import * as Scope from "effect/Scope"
+import * as Semaphore from "effect/Semaphore"
+import * as Sink from "effect/Sink"
+import type * as Socket from "effect/socket/Socket"
+import * as Stream from "effect/Stream"
+import { type ClosureState, parting, type ScopeEnd } from "../alert/Closure.ts"
+import { HandshakeAborted, type TlsError } from "../alert/TlsError.ts"
+import type { Channel, HandshakeFailure } from "../handshake/Channel.ts"
+import type { Established } from "../handshake/Established.ts"
+import { Primitives } from "../secret/Primitives.ts"
+import { Randomness } from "../service/Randomness.ts"
+import { SessionCache } from "../service/SessionCache.ts"
+import type { Settings } from "../service/TlsConfig.ts"
+import { Core } from "./Core.ts"
+import * as HandshakeChannel from "./HandshakeChannel.ts"
+import * as Transport from "./Transport.ts"
+import * as Wire from "./Wire.ts"
+
+/**
+ * How far a connection is closed; `error` is what ended it, where it did not end cleanly.
+ *
+ * @category models
+ * @since 0.1.0
+ */
+export interface Closure {
+  readonly _tag: ClosureState
+  readonly error: TlsError | undefined
+}
+
+/**
+ * An open connection. It closes with its scope: close_notify is sent however the scope ends.
+ *
+ * @category models
+ * @since 0.1.0
+ */
+export interface Connection extends Established {
+  readonly role: "client" | "server"
+  /** The next data, as bytes of the caller's own. Ends with `Cause.Done` on close_notify, and on nothing else. */
+  readonly pull: Effect.Effect<NonEmptyReadonlyArray<Uint8Array>, TlsError | Cause.Done>
+  /**
+   * Reads into a buffer of the caller: how many bytes of it were filled, at least one. The cheapest way to receive in bulk; best
+   * with room for several records of 16 KiB.
+   */
+  readonly pullInto: (buffer: Uint8Array) => Effect.Effect<number, TlsError | Cause.Done>
+  /** All data until close_notify. */
+  readonly stream: Stream.Stream<Uint8Array, TlsError>
+  /** Sends data. Returns once the transport has taken it. */
+  readonly write: (data: Uint8Array) => Effect.Effect<void, TlsError>
+  /** Sends several pieces in as few records as they fit. */
+  readonly writeAll: (data: ReadonlyArray<Uint8Array>) => Effect.Effect<void, TlsError>
+  /** Sends what it is given. Its end does not close the connection. */
+  readonly sink: Sink.Sink<void, Uint8Array, never, TlsError>
+  /** Sends close_notify: we write no more, and may still read what the peer has to say. */
+  readonly closeWrite: Effect.Effect<void>
+  /** Sends close_notify and lets go of the transport, which is what the end of the scope does. */
+  readonly close: Effect.Effect<void>
+  readonly closure: Effect.Effect<Closure>
+}
+
+/**
+ * What opening a connection needs, in either role.
+ *
+ * @category models
+ * @since 0.1.0
+ */
+export interface Opening {
+  readonly role: "client" | "server"
+  readonly settings: Settings
+  readonly socket: Socket.Socket
+  readonly handshake: (
+    channel: Channel,
+    cache: SessionCache["Service"]
+  ) => Effect.Effect<Established, HandshakeFailure>
+}
+
+const scopeEnd = (exit: Exit.Exit<unknown, unknown>): ScopeEnd => {
+  if (Exit.isSuccess(exit)) return "success"
+  if (Cause.hasDies(exit.cause)) return "defect"
+  return Cause.hasInterruptsOnly(exit.cause) ? "interruption" : "failure"
+}
+
+/** Law 15. Registered once the transport is open, bounded in time, and without an error of its own. */
+const goodbye = (wire: Wire.Wire, exit: Exit.Exit<unknown, unknown>): Effect.Effect<void> =>
+  Effect.suspend(() => {
+    const { core } = wire
+    const { onFailure, waitForPeer } = core.settings.policies
+    const phase = core.isHandshaking ? "handshaking" : "established"
+    switch (parting(core.closure, phase, scopeEnd(exit), { anyRecordPassed: core.anyRecordPassed, onFailure })) {
+      case "silence":
+        break
+      case "close_notify":
+        core.closeNotify()
+        break
+      case "user_canceled and close_notify":
+        core.cancel()
+        break
+      case "internal_error":
+        core.fail({ _tag: "ApplicationFailed" })
+    }
+    const wait = waitForPeer && core.closure === "CloseSent" ? awaitPeer(wire) : Effect.void
+    return wait.pipe(
+      Effect.andThen(wire.settle),
+      Effect.andThen(wire.release(core.alertIsOut ? "drain" : core.closure === "Closed" ? "now" : "drain later"))
+    )
+  }).pipe(Effect.ignoreCause)
+
+/** Waits for the close_notify of the peer, within `closeTimeout`; data that comes before it has no reader any more. */
+const awaitPeer = (wire: Wire.Wire): Effect.Effect<void> => {
+  const until: Effect.Effect<void> = Effect.suspend(() => {
+    wire.core.process()
+    wire.core.received.length = 0
+    if (wire.core.ending !== undefined) return Effect.void
+    // Two who receive would steal from each other: a reader that still waits does it for us.
+    return wire.isReceiving() ? wire.ended : Effect.andThen(wire.receive, until)
+  })
+  return Effect.ignoreCause(wire.lane.flush).pipe(
+    Effect.andThen(until),
+    Effect.timeoutOption(wire.core.settings.limits.closeTimeout),
+    Effect.asVoid
+  )
+}
+
+/**
+ * Opens the socket, runs the handshake over it and gives the connection to the scope. A handshake that fails, times out or is
+ * interrupted has let go of the transport before this returns.
+ *
+ * @category constructors
+ * @since 0.1.0
+ */
+export const open = (
+  opening: Opening
+): Effect.Effect<Connection, TlsError, Primitives | Randomness | SessionCache | Scope.Scope> =>
+  Effect.uninterruptibleMask((restore) =>
+    Effect.gen(function*() {
+      const { role, settings, socket } = opening
+      const primitives = yield* Primitives
+      const randomness = yield* Randomness
+      const cache = yield* SessionCache
+      const core = new Core(role, primitives, settings)
+      const transport = yield* Transport.open(socket, restore)
+      const wire = Wire.make(core, transport, cache)
+      const scope = yield* Scope.fork(yield* Effect.scope)
+      yield* Scope.addFinalizerExit(scope, (exit) => goodbye(wire, exit))
+
+      const channel = HandshakeChannel.make(wire, primitives, randomness, cache)
+      const story = opening.handshake(channel, cache).pipe(
+        // The last flight, where the story ends with one of ours.
+        Effect.tap(() => core.outbox.length === 0 ? Effect.void : wire.send(() => undefined)),
+        Effect.catch((failure) => settleFailure(wire, failure)),
+        Effect.timeoutOrElse({
+          duration: settings.limits.handshakeTimeout,
+          orElse: () => giveUp(wire)
+        })
+      )
+      const established = yield* restore(story).pipe(
+        Effect.onError((cause) => Scope.close(scope, Exit.failCause(cause)))
+      )
+      channel.transcript.forget()
+      core.establish()
+      return make(wire, established)
+    })
+  )
+
+const settleFailure = (wire: Wire.Wire, failure: HandshakeFailure): Effect.Effect<never, TlsError> =>
+  Effect.suspend(() => {
+    const error = failure instanceof Error ? failure : wire.core.fail(failure)
+    return Effect.andThen(wire.settle, Effect.fail(error))
+  })
+
+/** Out of time: user_canceled and close_notify, or silence where nothing has passed yet. */
+const giveUp = (wire: Wire.Wire): Effect.Effect<never, TlsError> =>
+  Effect.suspend(() => {
+    const { core } = wire
+    const error = new HandshakeAborted({ by: "timeout", version: core.inbound.version })
+    if (core.anyRecordPassed) core.cancel()
+    const stored = core.abandon(error)
+    return Effect.andThen(wire.settle, Effect.fail(stored))
+  })
+
+const make = (wire: Wire.Wire, established: Established): Connection => {
+  const { core } = wire
+  const reading = Semaphore.makeUnsafe(1)
+
+  /** Waits until there is data, or the reading has ended; what was decided on the way is carried out. */
+  const untilData = (process: () => void): Effect.Effect<void> =>
+    Effect.suspend(() => {
+      process()
+      const isOver = core.ending !== undefined || core.received.length > 0
+      if (core.hasDecided) return isOver ? wire.settle : Effect.andThen(wire.settle, untilData(process))
+      return isOver ? Effect.void : Effect.andThen(wire.receive, untilData(process))
+    })
+
+  const end = Effect.suspend((): Effect.Effect<never, TlsError | Cause.Done> => {
+    const failure = core.readFailure
+    return failure === undefined ? Cause.done() : Effect.fail(failure)
+  })
+
+  const process = () => core.process()
+  const takeAll = Effect.suspend((): Connection["pull"] => {
+    const [first, ...rest] = core.received.splice(0)
+    return first === undefined ? end : Effect.succeed([first, ...rest])
+  })
+  const pull = reading.withPermits(1)(Effect.flatMap(
+    Effect.suspend(() => core.received.length > 0 ? Effect.void : untilData(process)),
+    () => takeAll
+  ))
+
+  const pullInto = (buffer: Uint8Array): Effect.Effect<number, TlsError | Cause.Done> =>
+    reading.withPermits(1)(Effect.suspend(() => {
+      const target = { buffer, at: 0 }
+      const fill = core.received.length > 0 ? Effect.void : untilData(() => core.process(target))
+      return Effect.flatMap(fill, () => {
+        const length = core.moveInto(target)
+        return length > 0 ? Effect.succeed(length) : end
+      })
+    }))
+
+  const writeAll = (parts: ReadonlyArray<Uint8Array>): Effect.Effect<void, TlsError> =>
+    Effect.suspend(() => {
+      let length = 0
+      for (const part of parts) length += part.length
+      wire.lookAhead()
+      const { refusal } = core
+      if (refusal !== undefined) return Effect.andThen(wire.settle, Effect.fail(refusal))
+      return length === 0 ? Effect.void : wire.send(() => core.sendData(parts, length))
+    })
+
+  const closeWrite = Effect.suspend(() => {
+    core.closeNotify()
+    return wire.endWrite
+  })
+
+  return {
+    ...established,
+    role: core.role,
+    pull,
+    pullInto,
+    stream: Stream.fromPull(Effect.succeed(pull)),
+    write: (data) => writeAll([data]),
+    writeAll,
+    sink: Sink.forEachArray(writeAll),
+    closeWrite,
+    close: Effect.suspend(() => goodbye(wire, Exit.void)),
+    closure: Effect.sync(() => ({
+      _tag: core.closure,
+      error: core.ending?._tag === "Failed" ? core.ending.error : undefined
+    }))
+  }
+}

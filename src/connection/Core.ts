@@ -1,0 +1,400 @@
+/**
+ * The state of one connection and everything that changes it without waiting: bytes in, decisions and sealed records out.
+ * `Lane.ts` carries those to the transport.
+ *
+ * @since 0.1.0
+ */
+import { type Alert, fatal, toBytes, warning } from "../alert/Alert.ts"
+import { answer } from "../alert/Answer.ts"
+import { type ClosureEvent, type ClosureState, type ClosureStep, transition } from "../alert/Closure.ts"
+import type { Fault } from "../alert/Fault.ts"
+import {
+  alertReceived,
+  alertSent,
+  ConnectionClosed,
+  type ErrorPhase,
+  HandshakeAborted,
+  type TlsError,
+  Truncated
+} from "../alert/TlsError.ts"
+import type { Verdict } from "../alert/Verdict.ts"
+import { Inbound, type Incoming, type Target } from "../record/Inbound.ts"
+import { Outbound } from "../record/Outbound.ts"
+import type { Primitives } from "../secret/Primitives.ts"
+import type { Session } from "../service/Session.ts"
+import type { SessionKey } from "../service/SessionCache.ts"
+import { budgetOf, handshakeLimitsOf, type Settings } from "../service/TlsConfig.ts"
+import { ContentType, HandshakeType, handshakeTypeName } from "../wire/CodePoints.ts"
+
+/**
+ * The session that a fatal alert forgets.
+ *
+ * @category models
+ * @since 0.1.0
+ */
+export interface UsedSession {
+  readonly key: SessionKey
+  readonly session: Session
+}
+
+/**
+ * How the reading ends: the peer's clean end, the failure that every later read gets, or because we let go of the transport.
+ *
+ * @category models
+ * @since 0.1.0
+ */
+export type Ending =
+  | { readonly _tag: "Clean" }
+  | { readonly _tag: "Failed"; readonly error: TlsError }
+  | { readonly _tag: "Released" }
+
+const clean: Ending = { _tag: "Clean" }
+
+/**
+ * @category models
+ * @since 0.1.0
+ */
+export class Core {
+  readonly role: "client" | "server"
+  readonly settings: Settings
+  readonly inbound: Inbound
+  readonly outbound: Outbound
+  /** Sealed and not yet handed to the transport, in the order of sealing. */
+  readonly outbox: Array<Uint8Array> = []
+  /** Application data that was opened and not yet read. */
+  readonly received: Array<Uint8Array> = []
+  #closure: ClosureState = "Open"
+  #ending: Ending | undefined
+  /** Closure steps that are still to be carried out, beyond what is in the outbox. */
+  readonly #pendingSteps = new Set<ClosureStep>()
+  #used: UsedSession | undefined
+  readonly #secrets: Array<Uint8Array> = []
+  #forgotten = false
+  #bytesRead = 0
+  #alertIsOut = false
+  #closedFirst: "local" | "peer" = "local"
+
+  constructor(role: "client" | "server", primitives: Primitives["Service"], settings: Settings) {
+    this.role = role
+    this.settings = settings
+    this.inbound = new Inbound({
+      budget: budgetOf(settings.limits),
+      handshake: handshakeLimitsOf(settings.limits),
+      observe: settings.observe
+    })
+    this.outbound = new Outbound(primitives, settings.observe)
+  }
+
+  get closure(): ClosureState {
+    return this.#closure
+  }
+
+  /** Set once, by the first thing that ended the reading. */
+  get ending(): Ending | undefined {
+    return this.#ending
+  }
+
+  /** Whether a fatal alert of ours was sealed: the peer should get the time to read it. */
+  get alertIsOut(): boolean {
+    return this.#alertIsOut
+  }
+
+  get isHandshaking(): boolean {
+    return this.inbound.phase === "handshaking"
+  }
+
+  get anyRecordPassed(): boolean {
+    return this.inbound.recordsReceived > 0 || this.outbound.state.sequence > 0 ||
+      this.outbound.state.current.protection.isProtected
+  }
+
+  /** What a write gets now, where it cannot be carried out. */
+  get refusal(): TlsError | undefined {
+    if (this.#closure === "Open" || this.#closure === "CloseReceived") return undefined
+    if (this.#ending?._tag === "Failed") return this.#ending.error
+    return new ConnectionClosed({ by: this.#closedFirst })
+  }
+
+  /** What a read gets after the last data; `undefined` for a clean end. */
+  get readFailure(): TlsError | undefined {
+    switch (this.#ending?._tag) {
+      case "Failed":
+        return this.#ending.error
+      case "Released":
+        return new ConnectionClosed({ by: "local" })
+      default:
+        return undefined
+    }
+  }
+
+  /** Whether there is something to carry out: bytes to send, or steps to take. */
+  get hasDecided(): boolean {
+    return this.outbox.length > 0 || this.#pendingSteps.size > 0
+  }
+
+  /** Takes one of the steps that are due; true where it was. */
+  takeStep(step: ClosureStep): boolean {
+    return this.#pendingSteps.delete(step)
+  }
+
+  /** Takes the session that is due to be forgotten. */
+  takeForgotten(): UsedSession | undefined {
+    if (!this.takeStep("forget session")) return undefined
+    this.#forgotten = true
+    const used = this.#used
+    this.#used = undefined
+    return used
+  }
+
+  useSession(used: UsedSession | undefined): void {
+    if (this.#used?.session !== used?.session) this.#used?.session.wipe()
+    this.#used = used
+  }
+
+  /** Whether this connection may still store sessions (law 11). */
+  get mayStoreSessions(): boolean {
+    return !this.#forgotten && this.#closure !== "Failed"
+  }
+
+  /** Law 12: bytes that are overwritten when the handshake is over, however it ends. */
+  keepSecret(bytes: Uint8Array): void {
+    this.#secrets.push(bytes)
+  }
+
+  #overwriteSecrets(): void {
+    for (const bytes of this.#secrets) bytes.fill(0)
+    this.#secrets.length = 0
+  }
+
+  establish(): void {
+    this.inbound.establish()
+    this.#overwriteSecrets()
+  }
+
+  /** Seals one content and puts it into the outbox. */
+  send(type: number, content: Uint8Array): void {
+    this.outbox.push(this.outbound.seal(type, content))
+  }
+
+  /** Application data, RFC 5246 section 10. A fault where the key must not protect that much more. */
+  sendData(parts: ReadonlyArray<Uint8Array>, length: number): Fault | undefined {
+    if (!this.outbound.hasRoomFor(this.outbound.recordsFor(length))) {
+      return { _tag: "KeyWornOut", limit: this.outbound.state.current.protection.recordLimit }
+    }
+    this.outbox.push(this.outbound.sealAll(ContentType.application_data, parts, length))
+    return undefined
+  }
+
+  sendAlert(alert: Alert): void {
+    const { isProtected } = this.outbound.state.current.protection
+    this.send(ContentType.alert, toBytes(alert))
+    this.settings.observe?.({ _tag: "Alert", direction: "sent", alert, isProtected })
+  }
+
+  /** The one place where this side fails (laws 1 and 5): the first fault wins, is answered, and is stored. */
+  fail(fault: Fault): TlsError {
+    if (this.#ending?._tag === "Failed") return this.#ending.error
+    const error = alertSent(fault, this.#errorPhase(), this.inbound.version)
+    const steps = this.#step("fault")
+    if (steps === undefined) return this.refusal ?? error
+    if (steps.includes("send alert")) {
+      this.#alertIsOut = true
+      this.sendAlert(fatal(answer(fault, this.inbound.version)))
+    }
+    return this.#end({ _tag: "Failed", error })
+  }
+
+  /** An end that nobody is told of, and that forgets nothing: the transport failed, or time ran out. */
+  abandon(error: TlsError): TlsError {
+    if (this.#ending !== undefined) return this.#end(this.#ending)
+    this.#closure = "Failed"
+    this.#pendingSteps.add("end transport")
+    return this.#end({ _tag: "Failed", error })
+  }
+
+  /** Our close_notify, once (RFC 5246 section 7.2.1). */
+  closeNotify(): void {
+    this.#step("close")
+  }
+
+  /** RFC 5246 section 7.2.2: user_canceled should be followed by close_notify. */
+  cancel(): void {
+    if (this.#closure !== "Open") return
+    this.sendAlert(warning("user_canceled"))
+    this.closeNotify()
+  }
+
+  /** The read side of the transport is over. */
+  transportEnd(by: "fin" | "reset"): void {
+    if (this.#ending !== undefined) return
+    const midRecord = this.inbound.deframer.isMidRecord
+    const phase = this.#errorPhase()
+    if (this.#step("transport end") === undefined) return
+    const isAllowed = this.settings.policies.missingCloseNotify === "end" && by === "fin" && !midRecord &&
+      phase !== "handshaking"
+    if (this.#closure !== "Truncated" || isAllowed) this.#end(clean)
+    else {
+      const { version } = this.inbound
+      this.#end({
+        _tag: "Failed",
+        error: new Truncated({ by, bytesRead: this.#bytesRead, midRecord, phase, version })
+      })
+    }
+  }
+
+  /** A received alert, after its verdict. */
+  judged(alert: Alert, verdict: Verdict): void {
+    switch (verdict._tag) {
+      case "Tolerate":
+        return
+      case "Protest":
+        this.fail(verdict.fault)
+        return
+      case "EndOfData":
+        this.#closeNotifyReceived(verdict.forgets)
+        return
+      case "Terminate": {
+        // close_notify has a verdict of its own, so only an error alert terminates.
+        if (alert.description === "close_notify") return
+        const phase = this.#errorPhase()
+        const steps = this.#step("fatal alert")
+        if (steps === undefined || this.#closure !== "Failed") return
+        const error = alertReceived({ ...alert, description: alert.description }, phase, this.inbound.version)
+        this.#end({ _tag: "Failed", error })
+      }
+    }
+  }
+
+  /** Takes in what was received on the open connection. Data goes to `received`, or into the target. */
+  process(target?: Target): void {
+    while (this.#ending === undefined) {
+      const incoming = this.inbound.next(target)
+      if (incoming === undefined) return
+      this.#established(incoming)
+      if (target !== undefined && target.at === target.buffer.length) return
+    }
+  }
+
+  /** In a handshake that can go on no more: whether the peer had said why. */
+  processAlerts(): void {
+    while (this.#ending === undefined) {
+      const incoming = this.inbound.next()
+      if (incoming === undefined) return
+      if (incoming._tag === "Alert") this.judged(incoming.alert, incoming.verdict)
+      else if (incoming._tag !== "Handshake" && incoming._tag !== "ChangeCipherSpec") return
+    }
+  }
+
+  #established(incoming: Incoming): void {
+    switch (incoming._tag) {
+      case "Data":
+        this.#bytesRead += incoming.bytes.length
+        this.received.push(incoming.bytes)
+        return
+      case "Alert":
+        this.judged(incoming.alert, incoming.verdict)
+        return
+      case "ChangeCipherSpec":
+        this.fail({ _tag: "MessageUnexpected", expected: ["application_data"], received: "change_cipher_spec" })
+        return
+      case "Handshake":
+        this.#renegotiation(incoming.type, incoming.body)
+        return
+      default:
+        this.fail(incoming)
+    }
+  }
+
+  /** RFC 5246 sections 7.2.2 and 7.4.1.1: we do not renegotiate, and say so with a warning. */
+  #renegotiation(type: number, body: Uint8Array): void {
+    const received = handshakeTypeName(type) ?? `handshake message ${type}`
+    const asks = type === (this.role === "client" ? HandshakeType.hello_request : HandshakeType.client_hello)
+    if (!asks) {
+      this.fail({ _tag: "MessageUnexpected", expected: ["application_data"], received })
+      return
+    }
+    if (type === HandshakeType.hello_request && body.length > 0) {
+      this.fail({ _tag: "MessageMalformed", message: "HelloRequest", field: "body", why: "is not empty" })
+      return
+    }
+    const fault = this.inbound.spendRenegotiation()
+    if (fault !== undefined) this.fail(fault)
+    else if (this.#closure === "Open") this.sendAlert(warning("no_renegotiation"))
+  }
+
+  /** RFC 5246 section 7.2.1; in a handshake it ends the handshake (law 8). */
+  #closeNotifyReceived(forgets: boolean): void {
+    const handshaking = this.isHandshaking
+    const { version } = this.inbound
+    const wasOpen = this.#closure === "Open"
+    if (wasOpen) this.#closedFirst = "peer"
+    if (this.#step("close_notify") === undefined) return
+    if (forgets) this.#pendingSteps.add("forget session")
+    if (handshaking && wasOpen) {
+      this.#pendingSteps.add("end transport")
+      this.#end({ _tag: "Failed", error: new HandshakeAborted({ by: "close_notify", version }) })
+    } else this.#end(clean)
+  }
+
+  /** Moves the closure on. `undefined` where the state absorbs the event. */
+  #step(event: ClosureEvent): ReadonlyArray<ClosureStep> | undefined {
+    const from = this.#closure
+    const { state, steps } = transition(this.inbound.version, from, event)
+    if (state === from && steps.length === 0) return undefined
+    this.#closure = state
+    for (const step of steps) {
+      if (step === "send close_notify") this.sendAlert(warning("close_notify"))
+      else if (step !== "send alert" && step !== "discard writes") this.#pendingSteps.add(step)
+    }
+    return steps
+  }
+
+  #end(ending: Ending): TlsError {
+    this.#ending ??= ending
+    // Whatever was to be said is sealed by now, and nothing more will be opened.
+    if (this.#ending._tag === "Failed") this.wipe()
+    return this.#ending._tag === "Failed" ? this.#ending.error : new ConnectionClosed({ by: this.#closedFirst })
+  }
+
+  #errorPhase(): ErrorPhase {
+    if (this.isHandshaking) return "handshaking"
+    return this.#closure === "CloseSent" ? "closing" : "established"
+  }
+
+  /** Moves received data into what is left of a buffer; how much of it is filled now. */
+  moveInto(target: Target): number {
+    for (;;) {
+      const [first] = this.received
+      if (
+        first === undefined ||
+        target.at > 0 && first.buffer !== target.buffer.buffer && target.at === target.buffer.length
+      ) break
+      if (first.buffer === target.buffer.buffer) {
+        // It was opened right into its place.
+        this.received.shift()
+        continue
+      }
+      const length = Math.min(first.length, target.buffer.length - target.at)
+      if (length === 0) break
+      target.buffer.set(first.subarray(0, length), target.at)
+      target.at += length
+      if (length === first.length) this.received.shift()
+      else this.received[0] = first.subarray(length)
+    }
+    return target.at
+  }
+
+  /** The transport is let go of: who reads on has nothing to read from. */
+  letGo(): void {
+    this.#end({ _tag: "Released" })
+    this.wipe()
+  }
+
+  /** Law 12: keys and secrets go as soon as nothing more will be sealed or opened. */
+  wipe(): void {
+    this.inbound.forget()
+    this.outbound.forget()
+    this.#overwriteSecrets()
+    this.#used?.session.wipe()
+  }
+}

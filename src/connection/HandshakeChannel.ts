@@ -1,0 +1,148 @@
+/**
+ * The channel of a handshake story, over the wire of its connection.
+ *
+ * @since 0.1.0
+ */
+import * as Effect from "effect/Effect"
+import * as Result from "effect/Result"
+import type { Fault } from "../alert/Fault.ts"
+import type { TlsError } from "../alert/TlsError.ts"
+import type { Channel, HandshakeFailure } from "../handshake/Channel.ts"
+import { decodeHandshake, encodeHandshake, type HandshakeMessage, messageTag } from "../message/HandshakeMessage.ts"
+import type { Incoming } from "../record/Inbound.ts"
+import type { Primitives } from "../secret/Primitives.ts"
+import { Transcript } from "../secret/Transcript.ts"
+import type { Randomness } from "../service/Randomness.ts"
+import type { SessionCache } from "../service/SessionCache.ts"
+import { ContentType, HandshakeType } from "../wire/CodePoints.ts"
+import type { Wire } from "./Wire.ts"
+
+const unexpected = (expected: ReadonlyArray<string>, received: string): Fault => ({
+  _tag: "MessageUnexpected",
+  expected,
+  received
+})
+
+/**
+ * @category constructors
+ * @since 0.1.0
+ */
+export const make = (
+  wire: Wire,
+  primitives: Primitives["Service"],
+  randomness: Randomness["Service"],
+  cache: SessionCache["Service"]
+): Channel => {
+  const { core } = wire
+  const { inbound, outbound, settings } = core
+  const transcript = new Transcript()
+
+  /** What goes out before anything is waited for: one flight, one write. */
+  const flight: Effect.Effect<void, TlsError> = Effect.suspend(() =>
+    core.outbox.length === 0 ? Effect.void : wire.send(() => undefined)
+  )
+
+  /** The next message or ChangeCipherSpec; alerts and the end of the transport end the story. */
+  const next = (expected: ReadonlyArray<string>): Effect.Effect<
+    Extract<Incoming, { readonly _tag: "Handshake" | "ChangeCipherSpec" }>,
+    HandshakeFailure
+  > =>
+    Effect.suspend(() => {
+      for (;;) {
+        if (core.ending?._tag === "Failed") return Effect.fail(core.ending.error)
+        const incoming = inbound.next()
+        if (incoming === undefined) return Effect.andThen(wire.receive, next(expected))
+        switch (incoming._tag) {
+          case "Alert":
+            core.judged(incoming.alert, incoming.verdict)
+            break
+          case "Data":
+            return Effect.fail(unexpected(expected, "application_data"))
+          case "ChangeCipherSpec":
+            return Effect.succeed(incoming)
+          case "Handshake": {
+            const isHelloRequest = incoming.type === HandshakeType.hello_request
+            if (!isHelloRequest || core.role === "server") return Effect.succeed(incoming)
+            // RFC 5246 section 7.4.1.1: ignored by a client that is negotiating already, and never hashed.
+            if (incoming.body.length > 0) {
+              return Effect.fail<Fault>({
+                _tag: "MessageMalformed",
+                message: "HelloRequest",
+                field: "body",
+                why: "is not empty"
+              })
+            }
+            const fault = inbound.spendRenegotiation()
+            if (fault !== undefined) return Effect.fail(fault)
+            break
+          }
+          default:
+            return Effect.fail(incoming)
+        }
+      }
+    })
+
+  const expect: Channel["expect"] = (...tags) => {
+    // The tag is checked against the ones that were asked for; TypeScript does not narrow a union by a generic list.
+    type Expected = Extract<HandshakeMessage, { readonly _tag: typeof tags[number] }>
+    const isExpected = (message: HandshakeMessage): message is Expected =>
+      (tags as ReadonlyArray<HandshakeMessage["_tag"]>).includes(message._tag)
+    return Effect.gen(function*() {
+      yield* flight
+      const incoming = yield* next(tags)
+      if (incoming._tag === "ChangeCipherSpec") return yield* Effect.fail(unexpected(tags, "change_cipher_spec"))
+      const tag = messageTag(incoming.type)
+      if (tag === undefined || !(tags as ReadonlyArray<string>).includes(tag)) {
+        return yield* Effect.fail(unexpected(tags, tag ?? `handshake message ${incoming.type}`))
+      }
+      const message = decodeHandshake(incoming.type, incoming.body)
+      if (Result.isFailure(message)) return yield* Effect.fail(message.failure)
+      if (!isExpected(message.success)) return yield* Effect.fail(unexpected(tags, message.success._tag))
+      transcript.add(incoming.bytes)
+      inbound.progress()
+      return message.success
+    })
+  }
+
+  return {
+    primitives,
+    randomness,
+    transcript,
+    keepSecret: (bytes) => core.keepSecret(bytes),
+    expect,
+    send: (message) => {
+      const bytes = encodeHandshake(message)
+      transcript.add(bytes)
+      settings.observe?.({ _tag: "Message", direction: "sent", type: bytes[0] ?? 0, length: bytes.length })
+      core.send(ContentType.handshake, bytes)
+    },
+    settleVersion: (version) => inbound.settleVersion(version),
+    setPending: ({ read, write }) => {
+      inbound.state.setPending(read)
+      outbound.state.setPending(write)
+    },
+    sendChangeCipherSpec: () => {
+      core.outbox.push(outbound.changeCipherSpec())
+    },
+    expectChangeCipherSpec: Effect.gen(function*() {
+      yield* flight
+      const expected = ["change_cipher_spec"]
+      const incoming = yield* next(expected)
+      if (incoming._tag === "Handshake") {
+        return yield* Effect.fail(
+          unexpected(expected, messageTag(incoming.type) ?? `handshake message ${incoming.type}`)
+        )
+      }
+      const fault = inbound.changeCipherSpec()
+      if (fault !== undefined) return yield* Effect.fail(fault)
+    }),
+    useSession: (used) => core.useSession(used),
+    storeSession: (key, session) =>
+      Effect.suspend(() => {
+        if (!core.mayStoreSessions) return Effect.void
+        core.useSession({ key, session })
+        // The cache has a copy; what this connection needs it for is the name of what to forget.
+        return Effect.ensuring(cache.store(key, session), Effect.sync(() => session.wipe()))
+      })
+  }
+}

@@ -1,0 +1,118 @@
+/**
+ * The byte stream under a connection: an Effect `Socket`, opened in the order that a goodbye needs.
+ *
+ * @since 0.1.0
+ */
+import type { NonEmptyReadonlyArray } from "effect/Array"
+import * as Deferred from "effect/Deferred"
+import * as Effect from "effect/Effect"
+import * as Exit from "effect/Exit"
+import * as Scope from "effect/Scope"
+import * as Socket from "effect/socket/Socket"
+import { TransportFailed } from "../alert/TlsError.ts"
+
+/**
+ * How the read side of a transport ended.
+ *
+ * @category models
+ * @since 0.1.0
+ */
+export class TransportEnd {
+  readonly by: "fin" | "reset"
+  constructor(by: "fin" | "reset") {
+    this.by = by
+  }
+}
+
+/**
+ * @category models
+ * @since 0.1.0
+ */
+export interface Transport {
+  /** Bytes as they come. Every end is a failure. */
+  readonly pull: Effect.Effect<NonEmptyReadonlyArray<Uint8Array>, TransportEnd>
+  readonly write: (bytes: Uint8Array) => Effect.Effect<void, Socket.SocketError>
+  /** Says that nothing more will be written, once everything written has left. */
+  readonly endWrite: Effect.Effect<void>
+  /** Releases everything, after what was written has left. */
+  readonly close: Effect.Effect<void>
+}
+
+/** RFC 9293: a FIN ends in order, anything else tears down. Effect's sockets give a FIN the code 1000. */
+const endOf = (error: Socket.SocketError): TransportEnd =>
+  new TransportEnd(error.reason._tag === "SocketCloseError" && error.reason.code === 1000 ? "fin" : "reset")
+
+/**
+ * Over a reader and a writer that somebody else owns. Ending and closing them is up to `release`.
+ *
+ * @category constructors
+ * @since 0.1.0
+ */
+export const fromHalves = (
+  pull: Effect.Effect<NonEmptyReadonlyArray<Uint8Array>, Socket.SocketError>,
+  writer: Socket.Writer,
+  release: { readonly endWrite: Effect.Effect<void>; readonly close: Effect.Effect<void> }
+): Transport => ({
+  pull: Effect.mapError(pull, endOf),
+  write: (bytes) => writer.write(bytes),
+  endWrite: release.endWrite,
+  close: release.close
+})
+
+/** The connection that a socket carries, until it is let go of. */
+interface Carried {
+  isEnding: boolean
+  readonly released: Deferred.Deferred<void>
+}
+
+// A Socket has one writer for whatever it carries: a second connection would write into the first, and the late end of the
+// first would take the writer of the second with it.
+const carried = new WeakMap<Socket.Socket, Carried>()
+
+/**
+ * Opens a socket: the reader first, since a writer without a reader waits for ever. The writer has a scope of its own, whose
+ * end half-closes. Where the connection before on this socket is still taking its leave, waits for that; fails where it is in
+ * use.
+ *
+ * To be run uninterruptibly: only what `restore` is given can be interrupted, and then leaves nothing open.
+ *
+ * @category constructors
+ * @since 0.1.0
+ */
+export const open = (
+  socket: Socket.Socket,
+  restore: <A, E, R>(effect: Effect.Effect<A, E, R>) => Effect.Effect<A, E, R>
+): Effect.Effect<Transport, TransportFailed> => {
+  const failed = (cause: unknown) => new TransportFailed({ operation: "open", cause, phase: "handshaking" })
+  return Effect.gen(function*() {
+    for (let earlier = carried.get(socket); earlier !== undefined; earlier = carried.get(socket)) {
+      if (!earlier.isEnding) return yield* failed(new Error("this Socket carries another connection already"))
+      yield* restore(Deferred.await(earlier.released))
+    }
+    const mine: Carried = { isEnding: false, released: Deferred.makeUnsafe() }
+    carried.set(socket, mine)
+    const scope = yield* Scope.make()
+    yield* Scope.addFinalizer(
+      scope,
+      Effect.sync(() => {
+        carried.delete(socket)
+        Deferred.doneUnsafe(mine.released, Exit.void)
+      })
+    )
+    const end = (scope: Scope.Closeable) =>
+      Effect.suspend(() => {
+        mine.isEnding = true
+        return Effect.ignoreCause(Scope.close(scope, Exit.void))
+      })
+    const acquire = Effect.gen(function*() {
+      const pull = yield* Socket.readerBytes(socket).pipe(Scope.provide(scope))
+      const writing = yield* Scope.fork(scope)
+      const writer = yield* socket.writer.pipe(Scope.provide(writing))
+      return fromHalves(pull, writer, { endWrite: end(writing), close: end(scope) })
+    })
+    return yield* restore(acquire).pipe(
+      Effect.mapError(failed),
+      Effect.onError((cause) => Scope.close(scope, Exit.failCause(cause)))
+    )
+  })
+}

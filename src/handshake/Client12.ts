@@ -1,0 +1,260 @@
+/**
+ * The client's side of the message flow of RFC 5246 section 7.3, after the hellos.
+ *
+ * @since 0.1.0
+ */
+import * as Effect from "effect/Effect"
+import * as Option from "effect/Option"
+import * as Redacted from "effect/Redacted"
+import type { Fault } from "../alert/Fault.ts"
+import type { HandshakeMessage } from "../message/HandshakeMessage.ts"
+import type { CipherSuite } from "../secret/CipherSuite.ts"
+import type { KeyShare } from "../secret/Primitives.ts"
+import { type Credential, schemesFor } from "../service/Identity.ts"
+import type { Session } from "../service/Session.ts"
+import type { SessionKey } from "../service/SessionCache.ts"
+import type { PeerRole, Trust, VerifiedChain } from "../service/Trust.ts"
+import type { ClientOptions, Settings } from "../service/TlsConfig.ts"
+import { concat } from "../wire/Bytes.ts"
+import { namedGroupName } from "../wire/CodePoints.ts"
+import type { Channel, HandshakeFailure } from "./Channel.ts"
+import type { Established } from "./Established.ts"
+import {
+  agree,
+  checkSignature,
+  expectFinished,
+  keyLogLine,
+  masterSecretOf,
+  newSession,
+  type Randoms,
+  sendFinished,
+  setPendingKeys,
+  signWith
+} from "./Handshake12.ts"
+import { commonSchemes, type ServerChoice } from "./Negotiation.ts"
+
+type Message<Tag extends HandshakeMessage["_tag"]> = Extract<HandshakeMessage, { readonly _tag: Tag }>
+
+/**
+ * What the client story works with, beside the channel.
+ *
+ * @category models
+ * @since 0.1.0
+ */
+export interface ClientStory {
+  readonly settings: Settings
+  /** Whom we talk to, in the form that its certificate is judged by. */
+  readonly peer: Extract<PeerRole, { readonly role: "server" }>
+  readonly trust: Trust["Service"]
+  readonly identity: ClientOptions["identity"]
+  readonly sessionKey: SessionKey
+}
+
+/**
+ * The hellos, once both are known.
+ *
+ * @category models
+ * @since 0.1.0
+ */
+export interface Hellos {
+  readonly choice: ServerChoice
+  readonly randoms: Randoms
+  readonly sessionId: Uint8Array
+}
+
+const fail = (fault: Fault) => Effect.fail(fault)
+
+const serverNameOf = (story: ClientStory): string | undefined => "host" in story.peer ? story.peer.host : undefined
+
+const establish = (
+  story: ClientStory,
+  hellos: Hellos,
+  peerCertificates: ReadonlyArray<Uint8Array>,
+  sessionId: Uint8Array
+): Established => ({
+  version: "1.2",
+  cipherSuite: hellos.choice.suite,
+  alpnProtocol: hellos.choice.alpnProtocol,
+  serverName: serverNameOf(story),
+  peerCertificates,
+  resumed: hellos.choice.isResumed,
+  sessionId
+})
+
+/**
+ * ```text
+ *       Client                           Server
+ *                                  Certificate
+ *                            ServerKeyExchange
+ *                          CertificateRequest*
+ *                 <--------    ServerHelloDone
+ *       Certificate*
+ *       ClientKeyExchange
+ *       CertificateVerify*
+ *       [ChangeCipherSpec]
+ *       Finished  -------->
+ *                           [ChangeCipherSpec]
+ *                 <--------           Finished
+ * ```
+ *
+ * @category stories
+ * @since 0.1.0
+ */
+export const full = Effect.fnUntraced(
+  function*(channel: Channel, story: ClientStory, hellos: Hellos): Effect.fn.Return<Established, HandshakeFailure> {
+    const { randoms } = hellos
+    const { isExtendedMasterSecret, suite } = hellos.choice
+
+    const { chain } = yield* channel.expect("Certificate")
+    const certificate = yield* judgeCertificate(story, suite, chain)
+    const keyExchange = yield* channel.expect("ServerKeyExchange")
+    const share = yield* judgeKeyExchange(channel, story, certificate, keyExchange, randoms)
+    const next = yield* channel.expect("CertificateRequest", "ServerHelloDone")
+    const request = next._tag === "CertificateRequest" ? next : undefined
+    if (request !== undefined) yield* channel.expect("ServerHelloDone")
+
+    const credential = request === undefined ? Option.none() : yield* selectCredential(story, request)
+    if (request !== undefined) {
+      // RFC 5246 section 7.4.6: a client without a suitable certificate sends a message without any.
+      channel.send({
+        _tag: "Certificate",
+        chain: Option.match(credential, { onNone: () => [], onSome: (_) => _.chain })
+      })
+    }
+    channel.send({ _tag: "ClientKeyExchange", publicKey: share.publicKey })
+    const master = yield* agree(channel, {
+      suite,
+      share,
+      peer: keyExchange.publicKey,
+      randoms,
+      isExtended: isExtendedMasterSecret
+    })
+    story.settings.insecureKeyLog?.(keyLogLine(randoms, master))
+    if (request !== undefined && Option.isSome(credential)) {
+      yield* sendCertificateVerify(channel, story, credential.value, request)
+    }
+    setPendingKeys(channel, "client", suite, master, randoms)
+    sendFinished(channel, "client", master)
+    yield* expectFinished(channel, "server", master)
+
+    const sessionId = isExtendedMasterSecret ? hellos.sessionId : new Uint8Array(0)
+    if (sessionId.length > 0) {
+      const serverName = serverNameOf(story)
+      yield* channel.storeSession(
+        story.sessionKey,
+        yield* newSession({ id: sessionId, suite, master, serverName, peerCertificates: certificate.chain })
+      )
+    }
+    return establish(story, hellos, certificate.chain, sessionId)
+  }
+)
+
+/**
+ * ```text
+ *       Client                           Server
+ *                           [ChangeCipherSpec]
+ *                 <--------           Finished
+ *       [ChangeCipherSpec]
+ *       Finished  -------->
+ * ```
+ *
+ * @category stories
+ * @since 0.1.0
+ */
+export const abbreviated = Effect.fnUntraced(
+  function*(
+    channel: Channel,
+    story: ClientStory,
+    hellos: Hellos,
+    session: Session
+  ): Effect.fn.Return<Established, HandshakeFailure> {
+    const { suite } = hellos.choice
+    const master = masterSecretOf(channel, suite, Redacted.value(session.masterSecret))
+    story.settings.insecureKeyLog?.(keyLogLine(hellos.randoms, master))
+    setPendingKeys(channel, "client", suite, master, hellos.randoms)
+    yield* expectFinished(channel, "server", master)
+    sendFinished(channel, "client", master)
+    return establish(story, hellos, session.peerCertificates, session.id)
+  }
+)
+
+/** RFC 5246 section 7.4.2, RFC 8422 section 5.3. */
+const judgeCertificate = (
+  story: ClientStory,
+  suite: CipherSuite,
+  chain: ReadonlyArray<Uint8Array>
+): Effect.Effect<VerifiedChain, Fault> => {
+  if (chain.length === 0) {
+    return fail({ _tag: "MessageMalformed", message: "Certificate", field: "certificate_list", why: "is empty" })
+  }
+  return Effect.flatMap(
+    story.trust.verify(chain, story.peer),
+    (certificate) =>
+      (certificate.publicKey.type === "rsa") === (suite.authentication === "rsa")
+        ? Effect.succeed(certificate)
+        : fail({
+          _tag: "CertificateUnsupported",
+          depth: 0,
+          why: `a key of type ${certificate.publicKey.type} does not fit ${suite.name}`
+        })
+  )
+}
+
+/** RFC 8422 section 5.4: the share must be signed over both randoms. Makes our own share of the same group. */
+const judgeKeyExchange = (
+  channel: Channel,
+  story: ClientStory,
+  certificate: VerifiedChain,
+  keyExchange: Message<"ServerKeyExchange">,
+  randoms: Randoms
+): Effect.Effect<KeyShare, Fault> =>
+  Effect.suspend(() => {
+    const group = namedGroupName(keyExchange.group)
+    if (group === undefined || !story.settings.groups.includes(group)) {
+      return fail({
+        _tag: "ParameterIllegal",
+        message: "ServerKeyExchange",
+        field: "named_curve",
+        why: `${group ?? keyExchange.group} was not offered`
+      })
+    }
+    const fault = checkSignature(certificate, story.settings.signatureSchemes, {
+      by: "ServerKeyExchange",
+      scheme: keyExchange.signatureScheme,
+      message: concat([randoms.client, randoms.server, keyExchange.params]),
+      signature: keyExchange.signature
+    })
+    return fault === undefined ? Effect.succeed(channel.randomness.keyShare(group)) : fail(fault)
+  })
+
+const selectCredential = (
+  story: ClientStory,
+  request: Message<"CertificateRequest">
+): Effect.Effect<Option.Option<Credential>, Fault> => {
+  if (story.identity === undefined) return Effect.succeedNone
+  return story.identity.select({
+    role: "client",
+    serverName: undefined,
+    // RFC 5246 section 7.4.4 and RFC 8422 section 5.5: rsa_sign(1), ecdsa_sign(64).
+    authentication: request.certificateTypes.flatMap((type) => type === 64 ? "ecdsa" : type === 1 ? "rsa" : []),
+    signatureSchemes: commonSchemes(request.signatureSchemes, story.settings.signatureSchemes)
+  })
+}
+
+/** RFC 5246 section 7.4.8: over all messages so far, with one of the schemes of the request. */
+const sendCertificateVerify = Effect.fnUntraced(
+  function*(
+    channel: Channel,
+    story: ClientStory,
+    credential: Credential,
+    request: Message<"CertificateRequest">
+  ): Effect.fn.Return<void, Fault> {
+    const common = commonSchemes(request.signatureSchemes, story.settings.signatureSchemes)
+    const scheme = schemesFor(credential.authentication, common)[0]
+    if (scheme === undefined) return yield* fail({ _tag: "NothingInCommon", what: "signature scheme" })
+    channel.send({
+      _tag: "CertificateVerify",
+      ...(yield* signWith(credential, scheme, channel.transcript.messages()))
+    })
+  }
+)

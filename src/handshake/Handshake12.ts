@@ -1,0 +1,217 @@
+/**
+ * What both roles of a TLS 1.2 handshake do alike: keys, ChangeCipherSpec and Finished, signatures.
+ *
+ * @since 0.1.0
+ */
+import * as Clock from "effect/Clock"
+import * as Effect from "effect/Effect"
+import * as Redacted from "effect/Redacted"
+import type { Fault } from "../alert/Fault.ts"
+import { nullCompression } from "../record/Compression.ts"
+import { protection12 } from "../record/Protection.ts"
+import type { CipherSuite } from "../secret/CipherSuite.ts"
+import * as KeySchedule from "../secret/KeySchedule12.ts"
+import * as Prf from "../secret/Prf.ts"
+import type { KeyShare } from "../secret/Primitives.ts"
+import type { Credential } from "../service/Identity.ts"
+import { Session } from "../service/Session.ts"
+import type { VerifiedChain } from "../service/Trust.ts"
+import { toHex } from "../wire/Bytes.ts"
+import { SignatureScheme, signatureSchemeName } from "../wire/CodePoints.ts"
+import type { Channel, HandshakeFailure } from "./Channel.ts"
+
+/**
+ * The two hellos, as far as the secrets depend on them.
+ *
+ * @category models
+ * @since 0.1.0
+ */
+export interface Randoms {
+  readonly client: Uint8Array
+  readonly server: Uint8Array
+}
+
+/**
+ * A master secret in use: its PRF, and the bytes themselves, which the channel overwrites at the end of the handshake.
+ *
+ * @category models
+ * @since 0.1.0
+ */
+export interface MasterSecret {
+  readonly bytes: Uint8Array
+  readonly prf: Prf.Prf
+}
+
+/**
+ * @category constructors
+ * @since 0.1.0
+ */
+export const masterSecretOf = (channel: Channel, suite: CipherSuite, bytes: Uint8Array): MasterSecret => {
+  channel.keepSecret(bytes)
+  return { bytes, prf: Prf.make(channel.primitives, suite.hash, bytes) }
+}
+
+/**
+ * RFC 8422 section 5.10 and RFC 5246 section 8.1, or RFC 7627 section 4. The transcript must end with ClientKeyExchange.
+ *
+ * @category key exchange
+ * @since 0.1.0
+ */
+export const agree = (
+  channel: Channel,
+  options: {
+    readonly suite: CipherSuite
+    readonly share: KeyShare
+    readonly peer: Uint8Array
+    readonly randoms: Randoms
+    readonly isExtended: boolean
+  }
+): Effect.Effect<MasterSecret, Fault> =>
+  Effect.suspend(() => {
+    const { isExtended, peer, randoms, share, suite } = options
+    const preMasterSecret = share.agree(peer)
+    if (preMasterSecret === undefined) return Effect.fail<Fault>({ _tag: "KeyShareInvalid", group: share.group })
+    const { primitives, transcript } = channel
+    const bytes = isExtended
+      ? KeySchedule.extendedMasterSecret(primitives, suite.hash, preMasterSecret, transcript.digest())
+      : KeySchedule.masterSecret(primitives, suite.hash, preMasterSecret, randoms.client, randoms.server)
+    preMasterSecret.fill(0)
+    return Effect.succeed(masterSecretOf(channel, suite, bytes))
+  })
+
+/**
+ * RFC 5246 section 6.3: the keys become the pending states of both directions.
+ *
+ * @category key exchange
+ * @since 0.1.0
+ */
+export const setPendingKeys = (
+  channel: Channel,
+  role: "client" | "server",
+  suite: CipherSuite,
+  master: MasterSecret,
+  randoms: Randoms
+): void => {
+  const keys = KeySchedule.keyBlock(master.prf, suite, randoms.client, randoms.server)
+  const state = (of: "client" | "server") => {
+    const protection = protection12(channel.primitives, suite, keys[of].key, keys[of].fixedIv)
+    keys[of].key.fill(0)
+    return { protection, compression: nullCompression }
+  }
+  const [client, server] = [state("client"), state("server")]
+  channel.setPending(role === "client" ? { read: server, write: client } : { read: client, write: server })
+}
+
+/**
+ * RFC 5246 sections 7.1 and 7.4.9.
+ *
+ * @category finished
+ * @since 0.1.0
+ */
+export const sendFinished = (channel: Channel, sender: "client" | "server", master: MasterSecret): void => {
+  channel.sendChangeCipherSpec()
+  const verifyData = KeySchedule.verifyData(master.prf, sender, channel.transcript.digest())
+  channel.send({ _tag: "Finished", verifyData })
+}
+
+/**
+ * RFC 5246 sections 7.1 and 7.4.9.
+ *
+ * @category finished
+ * @since 0.1.0
+ */
+export const expectFinished = (
+  channel: Channel,
+  sender: "client" | "server",
+  master: MasterSecret
+): Effect.Effect<void, HandshakeFailure> =>
+  Effect.gen(function*() {
+    yield* channel.expectChangeCipherSpec
+    const verifyData = KeySchedule.verifyData(master.prf, sender, channel.transcript.digest())
+    const finished = yield* channel.expect("Finished")
+    if (!channel.primitives.equal(finished.verifyData, verifyData)) {
+      return yield* Effect.fail<Fault>({ _tag: "FinishedWrong" })
+    }
+  })
+
+/**
+ * RFC 5246 section 4.7: the signature must be of a scheme that was offered, fit the key, and verify.
+ *
+ * @category signatures
+ * @since 0.1.0
+ */
+export const checkSignature = (
+  certificate: VerifiedChain,
+  offered: ReadonlyArray<SignatureScheme>,
+  signed: {
+    readonly by: "ServerKeyExchange" | "CertificateVerify"
+    readonly scheme: number
+    readonly message: Uint8Array
+    readonly signature: Uint8Array
+  }
+): Fault | undefined => {
+  const scheme = signatureSchemeName(signed.scheme)
+  const kind = certificate.publicKey.type === "rsa" ? "rsa" : "ecdsa"
+  if (scheme === undefined || !offered.includes(scheme) || !scheme.startsWith(kind)) {
+    return {
+      _tag: "ParameterIllegal",
+      message: signed.by,
+      field: "signature algorithm",
+      why: scheme === undefined || !offered.includes(scheme)
+        ? `0x${signed.scheme.toString(16).padStart(4, "0")} was not offered`
+        : `${scheme} does not fit a key of type ${certificate.publicKey.type}`
+    }
+  }
+  return certificate.publicKey.verify(scheme, signed.message, signed.signature)
+    ? undefined
+    : { _tag: "SignatureWrong", message: signed.by }
+}
+
+/**
+ * Signs with the key of the credential. A failure of the key is our own fault, and the peer learns no more than that.
+ *
+ * @category signatures
+ * @since 0.1.0
+ */
+export const signWith = (
+  credential: Credential,
+  scheme: SignatureScheme,
+  message: Uint8Array
+): Effect.Effect<{ readonly signatureScheme: number; readonly signature: Uint8Array }, Fault> =>
+  credential.sign(scheme, message).pipe(
+    Effect.map((signature) => ({ signatureScheme: SignatureScheme[scheme], signature })),
+    Effect.mapError((error): Fault => ({ _tag: "InternalFault", why: error.why }))
+  )
+
+/**
+ * The session of a full handshake.
+ *
+ * @category sessions
+ * @since 0.1.0
+ */
+export const newSession = (options: {
+  readonly id: Uint8Array
+  readonly suite: CipherSuite
+  readonly master: MasterSecret
+  readonly serverName: string | undefined
+  readonly peerCertificates: ReadonlyArray<Uint8Array>
+}): Effect.Effect<Session> =>
+  Effect.map(Clock.currentTimeMillis, (createdAt) =>
+    new Session({
+      version: "1.2",
+      id: options.id.slice(),
+      cipherSuite: options.suite.id,
+      masterSecret: Redacted.make(options.master.bytes.slice()),
+      serverName: options.serverName,
+      peerCertificates: options.peerCertificates.map((der) => der.slice()),
+      createdAt
+    }))
+
+/**
+ * A line of the SSLKEYLOGFILE format (draft-ietf-tls-keylogfile).
+ *
+ * @category formatting
+ * @since 0.1.0
+ */
+export const keyLogLine = (randoms: Randoms, master: MasterSecret): string =>
+  `CLIENT_RANDOM ${toHex(randoms.client)} ${toHex(master.bytes)}`

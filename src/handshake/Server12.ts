@@ -1,0 +1,269 @@
+/**
+ * The server's side of the message flow of RFC 5246 section 7.3, after the ClientHello.
+ *
+ * @since 0.1.0
+ */
+import * as Effect from "effect/Effect"
+import * as Option from "effect/Option"
+import * as Redacted from "effect/Redacted"
+import type { Fault } from "../alert/Fault.ts"
+import { type Extension, findExtension } from "../message/Extension.ts"
+import type { HandshakeMessage } from "../message/HandshakeMessage.ts"
+import { encodeServerEcdhParams } from "../message/ServerKeyExchange.ts"
+import type { CipherSuite } from "../secret/CipherSuite.ts"
+import { type Credential, type Identity, schemesFor } from "../service/Identity.ts"
+import type { Session } from "../service/Session.ts"
+import { serverKey, type SessionKey } from "../service/SessionCache.ts"
+import type { ServerOptions, Settings } from "../service/TlsConfig.ts"
+import type { VerifiedChain } from "../service/Trust.ts"
+import { concat, empty } from "../wire/Bytes.ts"
+import { NamedGroup, ProtocolVersion, SignallingSuite, SignatureScheme } from "../wire/CodePoints.ts"
+import type { Channel, HandshakeFailure } from "./Channel.ts"
+import type { Established } from "./Established.ts"
+import {
+  agree,
+  checkSignature,
+  expectFinished,
+  keyLogLine,
+  masterSecretOf,
+  newSession,
+  type Randoms,
+  sendFinished,
+  setPendingKeys,
+  signWith
+} from "./Handshake12.ts"
+import { chooseGroup, chooseProtocol, commonSchemes, commonSuites } from "./Negotiation.ts"
+
+type ClientHello = Extract<HandshakeMessage, { readonly _tag: "ClientHello" }>
+
+/**
+ * What the server story works with, beside the channel.
+ *
+ * @category models
+ * @since 0.1.0
+ */
+export interface ServerStory {
+  readonly settings: Settings
+  readonly identity: Identity["Service"]
+  readonly clientAuth: ServerOptions["clientAuth"]
+}
+
+const fail = (fault: Fault) => Effect.fail(fault)
+
+/**
+ * The key of a session of this server. A session whose client was judged is not resumed where clients are judged otherwise.
+ *
+ * @category sessions
+ * @since 0.1.0
+ */
+export const sessionKeyOf = (story: ServerStory, id: Uint8Array): SessionKey =>
+  serverKey(id, story.clientAuth?.trust.fingerprint ?? "")
+
+const serverHello = (
+  hello: ClientHello,
+  random: Uint8Array,
+  sessionId: Uint8Array,
+  suite: CipherSuite,
+  alpnProtocol: string | undefined,
+  isResumed: boolean
+): Extract<HandshakeMessage, { readonly _tag: "ServerHello" }> => {
+  const extensions: Array<Extension> = []
+  const has = (tag: Extension["_tag"]) => hello.extensions.some((extension) => extension._tag === tag)
+  if (has("ServerName") && !isResumed) extensions.push({ _tag: "ServerName", name: undefined })
+  // RFC 5746 section 3.6: the client indicates its support by extension or by signalling suite.
+  if (has("RenegotiationInfo") || hello.cipherSuites.includes(SignallingSuite.emptyRenegotiationInfo)) {
+    extensions.push({ _tag: "RenegotiationInfo", renegotiatedConnection: empty })
+  }
+  if (has("ExtendedMasterSecret")) extensions.push({ _tag: "ExtendedMasterSecret" })
+  if (has("EcPointFormats")) extensions.push({ _tag: "EcPointFormats", formats: [0] })
+  if (alpnProtocol !== undefined) extensions.push({ _tag: "ApplicationProtocols", protocols: [alpnProtocol] })
+  return {
+    _tag: "ServerHello",
+    version: ProtocolVersion.tls12,
+    random,
+    sessionId,
+    cipherSuite: suite.id,
+    compressionMethod: 0,
+    extensions
+  }
+}
+
+/**
+ * ```text
+ *       Client                           Server
+ *                                  ServerHello
+ *                                  Certificate
+ *                            ServerKeyExchange
+ *                          CertificateRequest*
+ *                 <--------    ServerHelloDone
+ *       Certificate*
+ *       ClientKeyExchange
+ *       CertificateVerify*
+ *       [ChangeCipherSpec]
+ *       Finished  -------->
+ *                           [ChangeCipherSpec]
+ *                 <--------           Finished
+ * ```
+ *
+ * @category stories
+ * @since 0.1.0
+ */
+export const full = Effect.fnUntraced(
+  function*(channel: Channel, story: ServerStory, hello: ClientHello): Effect.fn.Return<Established, HandshakeFailure> {
+    const { clientAuth, settings } = story
+    const serverName = findExtension(hello.extensions, "ServerName")?.name
+    const { credential, group, scheme, suite } = yield* choose(story, hello, serverName)
+    const alpnProtocol = yield* Effect.fromResult(chooseProtocol(hello, settings))
+    const isExtended = findExtension(hello.extensions, "ExtendedMasterSecret") !== undefined
+    const randoms: Randoms = { client: hello.random, server: channel.randomness.bytes(32) }
+    // RFC 7627 section 5.4: a session without extended master secret is not worth keeping.
+    const sessionId = isExtended ? channel.randomness.bytes(32) : empty
+
+    channel.transcript.start(channel.primitives, suite.hash)
+    channel.send(serverHello(hello, randoms.server, sessionId, suite, alpnProtocol, false))
+    channel.send({ _tag: "Certificate", chain: credential.chain })
+    const share = channel.randomness.keyShare(group)
+    const params = encodeServerEcdhParams(NamedGroup[group], share.publicKey)
+    channel.send({
+      _tag: "ServerKeyExchange",
+      group: NamedGroup[group],
+      publicKey: share.publicKey,
+      params,
+      ...(yield* signWith(credential, scheme, concat([randoms.client, randoms.server, params])))
+    })
+    if (clientAuth !== undefined) {
+      channel.send({
+        _tag: "CertificateRequest",
+        // RFC 8422 section 5.5: ecdsa_sign(64); RFC 5246 section 7.4.4: rsa_sign(1).
+        certificateTypes: [64, 1],
+        signatureSchemes: settings.signatureSchemes.map((scheme) => SignatureScheme[scheme]),
+        authorities: []
+      })
+    }
+    channel.send({ _tag: "ServerHelloDone" })
+
+    const certificate = clientAuth === undefined ? undefined : yield* expectCertificate(channel, clientAuth)
+    const { publicKey } = yield* channel.expect("ClientKeyExchange")
+    const master = yield* agree(channel, { suite, share, peer: publicKey, randoms, isExtended })
+    settings.insecureKeyLog?.(keyLogLine(randoms, master))
+    setPendingKeys(channel, "server", suite, master, randoms)
+    if (certificate !== undefined) yield* expectCertificateVerify(channel, settings, certificate)
+    yield* expectFinished(channel, "client", master)
+    sendFinished(channel, "server", master)
+
+    const peerCertificates = certificate?.chain ?? []
+    if (sessionId.length > 0) {
+      yield* channel.storeSession(
+        sessionKeyOf(story, sessionId),
+        yield* newSession({ id: sessionId, suite, master, serverName, peerCertificates })
+      )
+    }
+    return { version: "1.2", cipherSuite: suite, alpnProtocol, serverName, peerCertificates, resumed: false, sessionId }
+  }
+)
+
+/**
+ * ```text
+ *       Client                           Server
+ *                                  ServerHello
+ *                           [ChangeCipherSpec]
+ *                 <--------           Finished
+ *       [ChangeCipherSpec]
+ *       Finished  -------->
+ * ```
+ *
+ * @category stories
+ * @since 0.1.0
+ */
+export const abbreviated = Effect.fnUntraced(
+  function*(
+    channel: Channel,
+    story: ServerStory,
+    hello: ClientHello,
+    session: Session,
+    suite: CipherSuite
+  ): Effect.fn.Return<Established, HandshakeFailure> {
+    const alpnProtocol = yield* Effect.fromResult(chooseProtocol(hello, story.settings))
+    const randoms: Randoms = { client: hello.random, server: channel.randomness.bytes(32) }
+    channel.transcript.start(channel.primitives, suite.hash)
+    channel.send(serverHello(hello, randoms.server, session.id, suite, alpnProtocol, true))
+    const master = masterSecretOf(channel, suite, Redacted.value(session.masterSecret))
+    story.settings.insecureKeyLog?.(keyLogLine(randoms, master))
+    setPendingKeys(channel, "server", suite, master, randoms)
+    sendFinished(channel, "server", master)
+    yield* expectFinished(channel, "client", master)
+    return {
+      version: "1.2",
+      cipherSuite: suite,
+      alpnProtocol,
+      serverName: session.serverName,
+      peerCertificates: session.peerCertificates,
+      resumed: true,
+      sessionId: session.id
+    }
+  }
+)
+
+/** Everything that a full handshake needs both sides to have in common. */
+const choose = Effect.fnUntraced(
+  function*(story: ServerStory, hello: ClientHello, serverName: string | undefined): Effect.fn.Return<{
+    readonly suite: CipherSuite
+    readonly group: NamedGroup
+    readonly scheme: SignatureScheme
+    readonly credential: Credential
+  }, Fault> {
+    const { settings } = story
+    const suites = commonSuites(hello, settings)
+    if (suites.length === 0) return yield* fail({ _tag: "NothingInCommon", what: "cipher suite" })
+    const group = chooseGroup(hello, settings)
+    if (group === undefined) return yield* fail({ _tag: "NothingInCommon", what: "group" })
+    const theirs = findExtension(hello.extensions, "SignatureAlgorithms")?.schemes
+    const signatureSchemes = commonSchemes(theirs, settings.signatureSchemes)
+    if (signatureSchemes.length === 0) return yield* fail({ _tag: "NothingInCommon", what: "signature scheme" })
+    const selected = yield* story.identity.select({
+      role: "server",
+      serverName,
+      authentication: [...new Set(suites.map((suite) => suite.authentication))],
+      signatureSchemes
+    })
+    if (Option.isNone(selected)) return yield* fail({ _tag: "NothingInCommon", what: "certificate" })
+    const credential = selected.value
+    const suite = suites.find((suite) => suite.authentication === credential.authentication)
+    if (suite === undefined) return yield* fail({ _tag: "NothingInCommon", what: "cipher suite" })
+    const scheme = schemesFor(credential.authentication, signatureSchemes)[0]
+    if (scheme === undefined) return yield* fail({ _tag: "NothingInCommon", what: "signature scheme" })
+    return { suite, group, scheme, credential }
+  }
+)
+
+/** RFC 5246 section 7.4.6. */
+const expectCertificate = Effect.fnUntraced(
+  function*(
+    channel: Channel,
+    clientAuth: NonNullable<ServerOptions["clientAuth"]>
+  ): Effect.fn.Return<VerifiedChain | undefined, HandshakeFailure> {
+    const { chain } = yield* channel.expect("Certificate")
+    if (chain.length > 0) return yield* clientAuth.trust.verify(chain, { role: "client" })
+    if (clientAuth.mode === "require") return yield* fail({ _tag: "CertificateMissing" })
+    return undefined
+  }
+)
+
+/** RFC 5246 section 7.4.8: the signature covers all messages before this one. */
+const expectCertificateVerify = Effect.fnUntraced(
+  function*(
+    channel: Channel,
+    settings: Settings,
+    certificate: VerifiedChain
+  ): Effect.fn.Return<void, HandshakeFailure> {
+    const message = channel.transcript.messages()
+    const verify = yield* channel.expect("CertificateVerify")
+    const fault = checkSignature(certificate, settings.signatureSchemes, {
+      by: "CertificateVerify",
+      scheme: verify.signatureScheme,
+      message,
+      signature: verify.signature
+    })
+    if (fault !== undefined) return yield* fail(fault)
+  }
+)

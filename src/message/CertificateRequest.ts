@@ -1,0 +1,45 @@
+/**
+ * The CertificateRequest message, RFC 5246 section 7.4.4.
+ *
+ * @since 0.1.0
+ */
+import { HandshakeType } from "../wire/CodePoints.ts"
+import { listOf, type MessageCodec, readUint16s, writeUint16s } from "./Syntax.ts"
+
+/**
+ * RFC 5246 section 7.4.4.
+ *
+ * @category models
+ * @since 0.1.0
+ */
+export interface CertificateRequest {
+  readonly _tag: "CertificateRequest"
+  readonly certificateTypes: ReadonlyArray<number>
+  readonly signatureSchemes: ReadonlyArray<number>
+  /** Distinguished names in DER. */
+  readonly authorities: ReadonlyArray<Uint8Array>
+}
+
+/**
+ * @category codecs
+ * @since 0.1.0
+ */
+export const certificateRequest: MessageCodec<CertificateRequest> = {
+  type: HandshakeType.certificate_request,
+  decode: (body) => ({
+    _tag: "CertificateRequest",
+    certificateTypes: Array.from(body.vector8("certificate_types", 1)),
+    signatureSchemes: readUint16s(body, "supported_signature_algorithms"),
+    authorities: listOf(
+      body.vector16("certificate_authorities"),
+      (list) => list.vector16("distinguished_name", 1)
+    )
+  }),
+  encode: (body, { authorities, certificateTypes, signatureSchemes }) => {
+    body.vector8((types) => types.bytes(Uint8Array.from(certificateTypes)))
+    writeUint16s(body, signatureSchemes)
+    body.vector16((list) => {
+      for (const name of authorities) list.vector16((item) => item.bytes(name))
+    })
+  }
+}

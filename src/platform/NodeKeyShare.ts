@@ -1,0 +1,163 @@
+/**
+ * Ephemeral key agreement (RFC 8422, RFC 7748) over `node:crypto`.
+ *
+ * @since 0.1.0
+ */
+import { createPrivateKey, createPublicKey, diffieHellman, generateKeyPairSync } from "node:crypto"
+import type { KeyObject } from "node:crypto"
+import type { KeyShare } from "../secret/Primitives.ts"
+import { concat } from "../wire/Bytes.ts"
+import type { NamedGroup } from "../wire/CodePoints.ts"
+import { plain } from "./NodeBytes.ts"
+
+interface Group {
+  /** Of the public key, in bytes, as it is on the wire. */
+  readonly publicLength: number
+  readonly privateLength: number
+  /** The DER of a SubjectPublicKeyInfo up to the public key. */
+  readonly spki: Uint8Array
+  /** The DER of a PKCS#8 key up to the private key; the NIST curves leave their public key out, OpenSSL computes it. */
+  readonly pkcs8: Uint8Array
+  readonly generate: () => { readonly publicKey: KeyObject; readonly privateKey: KeyObject }
+}
+
+const hex = (text: string): Uint8Array => plain(Buffer.from(text, "hex"))
+
+const groups: { readonly [Name in NamedGroup]: Group } = {
+  x25519: {
+    publicLength: 32,
+    privateLength: 32,
+    spki: hex("302a300506032b656e032100"),
+    pkcs8: hex("302e020100300506032b656e04220420"),
+    generate: () => generateKeyPairSync("x25519")
+  },
+  secp256r1: {
+    publicLength: 65,
+    privateLength: 32,
+    spki: hex("3059301306072a8648ce3d020106082a8648ce3d030107034200"),
+    pkcs8: hex("3041020100301306072a8648ce3d020106082a8648ce3d030107042730250201010420"),
+    generate: () => generateKeyPairSync("ec", { namedCurve: "P-256" })
+  },
+  secp384r1: {
+    publicLength: 97,
+    privateLength: 48,
+    spki: hex("3076301006072a8648ce3d020106052b81040022036200"),
+    pkcs8: hex("304e020100301006072a8648ce3d020106052b81040022043730350201010430"),
+    generate: () => generateKeyPairSync("ec", { namedCurve: "P-384" })
+  },
+  secp521r1: {
+    publicLength: 133,
+    privateLength: 66,
+    spki: hex("30819b301006072a8648ce3d020106052b8104002303818600"),
+    pkcs8: hex("3060020100301006072a8648ce3d020106052b81040023044930470201010442"),
+    generate: () => generateKeyPairSync("ec", { namedCurve: "P-521" })
+  }
+}
+
+/**
+ * A public key of the right length and form, by way of SubjectPublicKeyInfo. For the NIST curves this is the cheapest
+ * form; it throws where the point is not on the curve.
+ *
+ * @category constructors
+ * @since 0.1.0
+ */
+export const importSpki = (group: NamedGroup, publicKey: Uint8Array): KeyObject =>
+  createPublicKey({ key: Buffer.concat([groups[group].spki, publicKey]), format: "der", type: "spki" })
+
+/**
+ * An X25519 public key as it is. Ten microseconds cheaper than `importSpki`, but not known to every Node that we run
+ * on.
+ *
+ * @category constructors
+ * @since 0.1.0
+ */
+export const importRawX25519 = (publicKey: Uint8Array): KeyObject =>
+  createPublicKey({ key: Buffer.from(publicKey), format: "raw-public", asymmetricKeyType: "x25519" })
+
+let knowsRaw: boolean | undefined
+
+const importPublic = (group: NamedGroup, publicKey: Uint8Array): KeyObject => {
+  if (group !== "x25519" || knowsRaw === false) return importSpki(group, publicKey)
+  if (knowsRaw === true) return importRawX25519(publicKey)
+  try {
+    // Any 32 bytes are an X25519 public key, so that only a runtime without the form can throw.
+    const imported = importRawX25519(publicKey)
+    knowsRaw = true
+    return imported
+  } catch {
+    knowsRaw = false
+    return importSpki(group, publicKey)
+  }
+}
+
+const coordinate = (value: string | undefined): Uint8Array => {
+  if (value === undefined) throw new Error("node:crypto exported a public key without its coordinates")
+  return Buffer.from(value, "base64url")
+}
+
+// JWK is as cheap to export as the raw form, and every Node has it. Coordinates have the full length of the field.
+const exportPublic = (group: NamedGroup, key: KeyObject): Uint8Array => {
+  const { x, y } = key.export({ format: "jwk" })
+  return group === "x25519" ? concat([coordinate(x)]) : concat([Uint8Array.of(4), coordinate(x), coordinate(y)])
+}
+
+const importPrivate = (group: NamedGroup, scalar: Uint8Array): KeyObject => {
+  const { pkcs8, privateLength } = groups[group]
+  if (scalar.length !== privateLength) {
+    throw new RangeError(`a private key of ${group} has ${privateLength} bytes, not ${scalar.length}`)
+  }
+  const der = Buffer.concat([pkcs8, scalar])
+  try {
+    return createPrivateKey({ key: der, format: "der", type: "pkcs8" })
+  } finally {
+    der.fill(0)
+  }
+}
+
+// Without a branch on a secret byte.
+const isZero = (bytes: Uint8Array): boolean => {
+  let any = 0
+  for (const byte of bytes) any |= byte
+  return any === 0
+}
+
+/**
+ * One side of an agreement. The private half is a `KeyObject` behind a private name.
+ *
+ * @category models
+ * @since 0.1.0
+ */
+export class NodeKeyShare implements KeyShare {
+  readonly group: NamedGroup
+  readonly publicKey: Uint8Array
+  readonly #privateKey: KeyObject
+
+  constructor(group: NamedGroup, scalar?: Uint8Array) {
+    this.group = group
+    if (scalar === undefined) {
+      const pair = groups[group].generate()
+      this.#privateKey = pair.privateKey
+      this.publicKey = exportPublic(group, pair.publicKey)
+    } else {
+      this.#privateKey = importPrivate(group, scalar)
+      this.publicKey = exportPublic(group, createPublicKey(this.#privateKey))
+    }
+  }
+
+  agree(peer: Uint8Array): Uint8Array | undefined {
+    const { publicLength } = groups[this.group]
+    if (peer.length !== publicLength) return undefined
+    // RFC 8422 section 5.4.1: uncompressed is the only form. OpenSSL would take the hybrid one (6, 7), too.
+    if (this.group !== "x25519" && peer[0] !== 4) return undefined
+    let shared: Uint8Array
+    try {
+      shared = plain(diffieHellman({ privateKey: this.#privateKey, publicKey: importPublic(this.group, peer) }))
+    } catch {
+      // Not on the curve, or of small order.
+      return undefined
+    }
+    // OpenSSL refuses the all-zero value itself; RFC 7748 section 6.1 is not left to it. On a NIST curve zero is an
+    // x-coordinate like any other.
+    return this.group === "x25519" && isZero(shared) ? undefined : shared
+  }
+}

@@ -1,0 +1,105 @@
+/**
+ * What Node provides: `Primitives` over `node:crypto`, randomness, and the trust anchors of the system.
+ *
+ * @since 0.1.0
+ */
+import * as Layer from "effect/Layer"
+import { createHash, createHmac, createSecretKey, hash, timingSafeEqual } from "node:crypto"
+import type { Hash, KeyObject } from "node:crypto"
+import { isIP } from "node:net"
+import { domainToASCII } from "node:url"
+import { Primitives } from "../secret/Primitives.ts"
+import type { HashName, Mac, RunningHash } from "../secret/Primitives.ts"
+import type { Randomness } from "../service/Randomness.ts"
+import type { SystemAnchors } from "../service/Trust.ts"
+import { NodeAeadKey } from "./NodeAead.ts"
+import { plain } from "./NodeBytes.ts"
+import { NodeCertificate } from "./NodeCertificate.ts"
+import { importPrivateKey } from "./NodeKeys.ts"
+import { NodeKeyShare } from "./NodeKeyShare.ts"
+import * as NodeRandomness from "./NodeRandomness.ts"
+import * as NodeSystemAnchors from "./NodeSystemAnchors.ts"
+
+class NodeRunningHash implements RunningHash {
+  readonly algorithm: HashName
+  readonly #hash: Hash
+
+  constructor(name: HashName) {
+    this.algorithm = name
+    this.#hash = createHash(name)
+  }
+
+  update(bytes: Uint8Array): void {
+    this.#hash.update(bytes)
+  }
+
+  digest(): Uint8Array {
+    return plain(this.#hash.copy().digest())
+  }
+}
+
+class NodeMac implements Mac {
+  readonly algorithm: HashName
+  readonly #key: KeyObject
+
+  constructor(name: HashName, key: Uint8Array) {
+    this.algorithm = name
+    this.#key = createSecretKey(key)
+  }
+
+  sign(...parts: ReadonlyArray<Uint8Array>): Uint8Array {
+    const hmac = createHmac(this.algorithm, this.#key)
+    for (const part of parts) hmac.update(part)
+    return plain(hmac.digest())
+  }
+}
+
+// What the URL parser behind domainToASCII would cut off, decode or skip in place of refusing it.
+const notInHost = /[\p{Cc} #%/:<>?@[\\\]^|]/u
+const label = /^[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?$/
+
+const hostToAscii = (host: string): string | undefined => {
+  if (notInHost.test(host)) return undefined
+  const ascii = domainToASCII(host)
+  const name = ascii.endsWith(".") ? ascii.slice(0, -1) : ascii
+  if (name.length > 253 || isIP(name) !== 0) return undefined
+  return name.split(".").every((part) => label.test(part)) ? name : undefined
+}
+
+/**
+ * @category constructors
+ * @since 0.1.0
+ */
+export const make: Primitives["Service"] = {
+  hash: (name) => new NodeRunningHash(name),
+  digest: (name, bytes) => plain(hash(name, bytes, "buffer")),
+  mac: (name, key) => new NodeMac(name, key),
+  aead: (name, key) => new NodeAeadKey(name, key),
+  keyShare: (group, privateKey) => new NodeKeyShare(group, privateKey),
+  parseCertificate: NodeCertificate.parse,
+  importPrivateKey,
+  equal: (a, b) => a.length === b.length && timingSafeEqual(a, b),
+  allocate: (length) => new Uint8Array(Buffer.allocUnsafeSlow(length).buffer),
+  hostToAscii,
+  isAddress: (text) => isIP(text) !== 0
+}
+
+/**
+ * The primitives alone; `layer` is what an application wants.
+ *
+ * @category layers
+ * @since 0.1.0
+ */
+export const layerPrimitives: Layer.Layer<Primitives> = Layer.succeed(Primitives, make)
+
+/**
+ * Primitives, randomness and system anchors.
+ *
+ * @category layers
+ * @since 0.1.0
+ */
+export const layer: Layer.Layer<Primitives | Randomness | SystemAnchors> = Layer.mergeAll(
+  layerPrimitives,
+  NodeRandomness.layer,
+  NodeSystemAnchors.layer
+)

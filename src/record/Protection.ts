@@ -1,0 +1,158 @@
+/**
+ * Record payload protection, RFC 5246 section 6.2.3.3 (AEAD ciphers).
+ *
+ * @since 0.1.0
+ */
+import type { CipherSuite } from "../secret/CipherSuite.ts"
+import type { AeadKey, Primitives } from "../secret/Primitives.ts"
+
+/**
+ * How the fragments of one direction are protected. The sequence number belongs to the state that counts it.
+ *
+ * @category models
+ * @since 0.1.0
+ */
+export interface RecordProtection {
+  /** Whether a record under this protection is secret and authentic at all. */
+  readonly isProtected: boolean
+  /** Bytes that a fragment grows by. */
+  readonly overhead: number
+  /** How many records are safe under the key. */
+  readonly recordLimit: number
+  /** Writes the protected fragment (`plaintext.length + overhead` bytes) into `out` at `at`. */
+  readonly seal: (type: number, plaintext: Uint8Array, sequence: number, out: Uint8Array, at: number) => void
+  /** `undefined` for whatever does not authenticate: that there is no more detail is the point (RFC 5246 section 7.2.2). */
+  readonly open: (type: number, fragment: Uint8Array, sequence: number) => Uint8Array | undefined
+  /** As `open`, into a buffer of the caller: the length of the plaintext, or -1. */
+  readonly openInto: (type: number, fragment: Uint8Array, sequence: number, out: Uint8Array, at: number) => number
+  /** Drops the key and overwrites what is held as bytes: afterwards nothing opens, and to seal throws. */
+  readonly forget: () => void
+}
+
+/**
+ * TLS_NULL_WITH_NULL_NULL: the state every connection begins in (RFC 5246 section 6.1).
+ *
+ * @category constants
+ * @since 0.1.0
+ */
+export const nullProtection: RecordProtection = {
+  isProtected: false,
+  overhead: 0,
+  recordLimit: Number.MAX_SAFE_INTEGER,
+  seal: (_type, plaintext, _sequence, out, at) => out.set(plaintext, at),
+  open: (_type, fragment) => fragment,
+  openInto: (_type, fragment, _sequence, out, at) => {
+    out.set(fragment, at)
+    return fragment.length
+  },
+  forget: () => {}
+}
+
+/**
+ * What is left when the keys are gone: nothing opens, and to seal is a defect.
+ *
+ * @category constants
+ * @since 0.1.0
+ */
+export const forgottenProtection: RecordProtection = {
+  isProtected: true,
+  overhead: 0,
+  recordLimit: Number.MAX_SAFE_INTEGER,
+  seal: () => {
+    throw new Error("a record was to be sealed after its keys were forgotten")
+  },
+  open: () => undefined,
+  openInto: () => -1,
+  forget: () => {}
+}
+
+const tagLength = 16
+
+const writeSequence = (out: Uint8Array, at: number, sequence: number): void => {
+  // 2^53 is far beyond every record limit, so a number holds the 64 bits of the RFC.
+  const high = Math.floor(sequence / 0x1_0000_0000)
+  out[at] = high >>> 24
+  out[at + 1] = high >>> 16
+  out[at + 2] = high >>> 8
+  out[at + 3] = high
+  out[at + 4] = sequence >>> 24
+  out[at + 5] = sequence >>> 16
+  out[at + 6] = sequence >>> 8
+  out[at + 7] = sequence
+}
+
+/**
+ * The AEAD protection of TLS 1.2. It owns `fixedIv` from here on; the key is set up at once, and may be overwritten.
+ * AES-GCM carries 8 bytes of its nonce in the record, and uses the sequence number for them (RFC 5288 section 3);
+ * ChaCha20-Poly1305 carries none, and mixes the sequence number into its IV (RFC 7905 section 2).
+ *
+ * @category constructors
+ * @since 0.1.0
+ */
+export const protection12 = (
+  primitives: Primitives["Service"],
+  suite: CipherSuite,
+  key: Uint8Array,
+  fixedIv: Uint8Array
+): RecordProtection => {
+  let aead: AeadKey | undefined = primitives.aead(suite.aead, key)
+  const explicit = suite.recordIvLength
+  const overhead = explicit + tagLength
+  // Both are rewritten for every record: the primitives are synchronous and keep neither.
+  const nonce = new Uint8Array(12)
+  const additionalData = new Uint8Array(13)
+  additionalData[9] = 3
+  additionalData[10] = 3
+  nonce.set(fixedIv)
+
+  const addData = (type: number, sequence: number, length: number): void => {
+    writeSequence(additionalData, 0, sequence)
+    additionalData[8] = type
+    additionalData[11] = length >>> 8
+    additionalData[12] = length
+  }
+  const implicitNonce = (sequence: number): void => {
+    writeSequence(nonce, 4, sequence)
+    for (let i = 4; i < 12; i++) nonce[i] = (nonce[i] ?? 0) ^ (fixedIv[i] ?? 0)
+  }
+
+  const prepareOpen = (type: number, fragment: Uint8Array, sequence: number): Uint8Array | undefined => {
+    if (fragment.length < overhead) return undefined
+    addData(type, sequence, fragment.length - overhead)
+    if (explicit === 0) {
+      implicitNonce(sequence)
+      return fragment
+    }
+    nonce.set(fragment.subarray(0, explicit), 4)
+    return fragment.subarray(explicit)
+  }
+
+  return {
+    isProtected: true,
+    overhead,
+    recordLimit: suite.recordLimit,
+    seal: (type, plaintext, sequence, out, at) => {
+      if (aead === undefined) return forgottenProtection.seal(type, plaintext, sequence, out, at)
+      addData(type, sequence, plaintext.length)
+      if (explicit === 0) implicitNonce(sequence)
+      else {
+        writeSequence(nonce, 4, sequence)
+        writeSequence(out, at, sequence)
+      }
+      aead.seal(nonce, additionalData, plaintext, out, at + explicit)
+    },
+    open: (type, fragment, sequence) => {
+      const sealed = prepareOpen(type, fragment, sequence)
+      return sealed === undefined ? undefined : aead?.open(nonce, additionalData, sealed)
+    },
+    openInto: (type, fragment, sequence, out, at) => {
+      const sealed = prepareOpen(type, fragment, sequence)
+      return sealed === undefined || aead === undefined ? -1 : aead.openInto(nonce, additionalData, sealed, out, at)
+    },
+    forget: () => {
+      aead = undefined
+      fixedIv.fill(0)
+      nonce.fill(0)
+    }
+  }
+}

@@ -1,0 +1,160 @@
+/**
+ * The cryptographic primitives that the protocol stands on. Synchronous by contract: the record layer calls them between
+ * two bytes of one chunk, with no promise and no Effect. `NodePrimitives.layer` provides them from `node:crypto`.
+ *
+ * @since 0.1.0
+ */
+import * as Context from "effect/Context"
+import type { NamedGroup, SignatureScheme } from "../wire/CodePoints.ts"
+
+/**
+ * @category models
+ * @since 0.1.0
+ */
+export type HashName = "sha256" | "sha384" | "sha512"
+
+/**
+ * @category models
+ * @since 0.1.0
+ */
+export type AeadName = "aes-128-gcm" | "aes-256-gcm" | "chacha20-poly1305"
+
+/**
+ * A hash that is fed in parts. `digest` may be asked any number of times, between updates too.
+ *
+ * @category models
+ * @since 0.1.0
+ */
+export interface RunningHash {
+  readonly update: (bytes: Uint8Array) => void
+  readonly digest: () => Uint8Array
+}
+
+/**
+ * One HMAC key, set up once and used for any number of messages.
+ *
+ * @category models
+ * @since 0.1.0
+ */
+export interface Mac {
+  readonly sign: (...parts: ReadonlyArray<Uint8Array>) => Uint8Array
+}
+
+/**
+ * One AEAD key (RFC 5116) with a 12-byte nonce and a 16-byte tag.
+ *
+ * @category models
+ * @since 0.1.0
+ */
+export interface AeadKey {
+  /** Writes ciphertext and tag (`plaintext.length + 16` bytes) into `out` at `at`. */
+  readonly seal: (nonce: Uint8Array, aad: Uint8Array, plaintext: Uint8Array, out: Uint8Array, at: number) => void
+  /** The plaintext as bytes of its own; `undefined`, and no more detail than that, where the tag does not verify. */
+  readonly open: (nonce: Uint8Array, aad: Uint8Array, sealed: Uint8Array) => Uint8Array | undefined
+  /** As `open`, into a buffer of the caller; the length of the plaintext, or -1. Nothing unverified is left in `out`. */
+  readonly openInto: (
+    nonce: Uint8Array,
+    aad: Uint8Array,
+    sealed: Uint8Array,
+    out: Uint8Array,
+    at: number
+  ) => number
+}
+
+/**
+ * One side of an ephemeral key agreement. `agree` is `undefined` where the peer's share is not a point of the group, or
+ * where the result is the all-zero value of RFC 7748 section 6.
+ *
+ * @category models
+ * @since 0.1.0
+ */
+export interface KeyShare {
+  readonly group: NamedGroup
+  /** RFC 8422 section 5.4: the u-coordinate for X25519, the uncompressed point for the NIST curves. */
+  readonly publicKey: Uint8Array
+  readonly agree: (peer: Uint8Array) => Uint8Array | undefined
+}
+
+/**
+ * What a key can sign with.
+ *
+ * @category models
+ * @since 0.1.0
+ */
+export type KeyType = "rsa" | "ec-p256" | "ec-p384" | "ec-p521"
+
+/**
+ * A key of the platform, opaque to everything above it. It prints as its type alone.
+ *
+ * @category models
+ * @since 0.1.0
+ */
+export interface PublicKey {
+  readonly type: KeyType
+  /** RSA modulus or curve size, in bits. */
+  readonly bits: number
+  readonly verify: (scheme: SignatureScheme, message: Uint8Array, signature: Uint8Array) => boolean
+}
+
+/**
+ * @category models
+ * @since 0.1.0
+ */
+export interface PrivateKey {
+  readonly type: KeyType
+  readonly sign: (scheme: SignatureScheme, message: Uint8Array) => Uint8Array
+  /** Whether this key belongs to that public key. */
+  readonly matches: (publicKey: PublicKey) => boolean
+}
+
+/**
+ * What the platform makes of a certificate (its second parser, see docs/architecture.md). Times are milliseconds since
+ * the epoch.
+ *
+ * @category models
+ * @since 0.1.0
+ */
+export interface PlatformCertificate {
+  readonly der: Uint8Array
+  readonly subject: string
+  readonly issuer: string
+  readonly notBefore: number
+  readonly notAfter: number
+  readonly isAuthority: boolean
+  /** Extended key usage as object identifiers; `undefined` where the certificate does not restrict it. */
+  readonly extendedKeyUsage: ReadonlyArray<string> | undefined
+  /** `undefined` for a kind of key that this library does not use. */
+  readonly publicKey: PublicKey | undefined
+  /** Whether names and key identifiers say that `issuer` issued this certificate. */
+  readonly namesAsIssuer: (issuer: PlatformCertificate) => boolean
+  /** Whether the key of `issuer` made the signature of this certificate. */
+  readonly signedBy: (issuer: PlatformCertificate) => boolean
+  /** Whether the certificate is for this DNS name (in A-label form), by its subject alternative names only. */
+  readonly isForHost: (name: string) => boolean
+  /** Whether the certificate is for this IP address, by its subject alternative names only. */
+  readonly isForAddress: (address: string) => boolean
+}
+
+/**
+ * @category services
+ * @since 0.1.0
+ */
+export class Primitives extends Context.Service<Primitives, {
+  readonly hash: (name: HashName) => RunningHash
+  readonly digest: (name: HashName, bytes: Uint8Array) => Uint8Array
+  readonly mac: (hash: HashName, key: Uint8Array) => Mac
+  readonly aead: (name: AeadName, key: Uint8Array) => AeadKey
+  /** A fresh key pair; with `privateKey` (raw scalar, big-endian, of the size of the group) that one. */
+  readonly keyShare: (group: NamedGroup, privateKey?: Uint8Array) => KeyShare
+  readonly parseCertificate: (der: Uint8Array) => PlatformCertificate | undefined
+  /** PKCS#8, PKCS#1 or SEC 1, as DER; `undefined` for what the platform cannot read or this library does not use. */
+  readonly importPrivateKey: (der: Uint8Array) => PrivateKey | undefined
+  /** In time that does not depend on where the two differ. */
+  readonly equal: (a: Uint8Array, b: Uint8Array) => boolean
+  /** A buffer whose content is undefined: to be overwritten whole. */
+  readonly allocate: (length: number) => Uint8Array
+  /** A host name in A-label form, lower case, or `undefined` where it is not one (RFC 5890). */
+  readonly hostToAscii: (host: string) => string | undefined
+  /** Whether the text is an IPv4 or IPv6 address. */
+  readonly isAddress: (text: string) => boolean
+}>()("effect-tls/Primitives") {}

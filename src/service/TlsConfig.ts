@@ -1,0 +1,266 @@
+/**
+ * What an application may choose about its connections. Everything has a safe default.
+ *
+ * @since 0.1.0
+ */
+import * as Duration from "effect/Duration"
+import * as Effect from "effect/Effect"
+import type { Budget } from "../alert/Budget.ts"
+import { defaultBudget } from "../alert/Budget.ts"
+import { InvalidOption } from "../alert/TlsError.ts"
+import type { HandshakeLimits } from "../record/HandshakeAssembly.ts"
+import type { Observer } from "../record/Observer.ts"
+import type { CipherSuite } from "../secret/CipherSuite.ts"
+import { suites } from "../secret/CipherSuite.ts"
+import type { NamedGroup, SignatureScheme } from "../wire/CodePoints.ts"
+import type { Identity } from "./Identity.ts"
+import type { Trust } from "./Trust.ts"
+
+/**
+ * What a peer can make this side hold, count or wait for. Each limit says which alert answers the peer that exceeds it.
+ *
+ * @category models
+ * @since 0.1.0
+ */
+export interface Limits {
+  /** Warning alerts in a row: 4. Then unexpected_message. */
+  readonly warnings: number
+  /** Empty application_data records in a row: 32. Then unexpected_message. */
+  readonly emptyRecords: number
+  /** Requests to renegotiate, between two pieces of progress: 1. Then unexpected_message. */
+  readonly renegotiations: number
+  /** Bytes of any handshake message but Certificate: 64 KiB. Then illegal_parameter. */
+  readonly handshakeMessage: number
+  /** Bytes of a Certificate message: 128 KiB. Then certificate_unknown. */
+  readonly certificateChain: number
+  /** Bytes of all handshake messages of the peer together: 256 KiB. Then illegal_parameter. */
+  readonly handshake: number
+  /** How long a handshake may take: 10 seconds. Then user_canceled and close_notify. */
+  readonly handshakeTimeout: Duration.Duration
+  /** How long our last record may take to leave: 1 second. Then the transport is closed without it. */
+  readonly closeTimeout: Duration.Duration
+  /** Bytes that are read and dropped after our last record, so that the peer can read it: 4 MiB. Then the transport is closed. */
+  readonly drainBytes: number
+  /** How long those bytes are waited for: 1 second. Then the transport is closed. */
+  readonly drainTimeout: Duration.Duration
+}
+
+/**
+ * @category models
+ * @since 0.1.0
+ */
+export interface LimitOptions extends Partial<Omit<Limits, DurationLimit>> {
+  readonly handshakeTimeout?: Duration.Input
+  readonly closeTimeout?: Duration.Input
+  readonly drainTimeout?: Duration.Input
+}
+
+type DurationLimit = "handshakeTimeout" | "closeTimeout" | "drainTimeout"
+
+/**
+ * What an application makes of the ends that are not clean.
+ *
+ * @category models
+ * @since 0.1.0
+ */
+export interface Policies {
+  /**
+   * What a transport end without close_notify means: `truncated` (the default) fails with `Truncated`, `end` takes a bare FIN on
+   * a record boundary for the end of the data. Only for application protocols that mark their own end, such as HTTP with
+   * Content-Length.
+   */
+  readonly missingCloseNotify: "truncated" | "end"
+  /** What the peer is told when the application's scope fails: `close_notify` (the default), or `internal_error`. */
+  readonly onFailure: "close_notify" | "internal_error"
+  /** Whether the end of the scope waits for the close_notify of the peer, within `closeTimeout`. False by default. */
+  readonly waitForPeer: boolean
+}
+
+/**
+ * Options that both roles have.
+ *
+ * @category models
+ * @since 0.1.0
+ */
+export interface CommonOptions {
+  /** The application protocols, the preferred one first, by their registered names (RFC 7301). */
+  readonly alpnProtocols?: ReadonlyArray<string>
+  readonly cipherSuites?: ReadonlyArray<CipherSuite>
+  readonly groups?: ReadonlyArray<NamedGroup>
+  readonly signatureSchemes?: ReadonlyArray<SignatureScheme>
+  readonly limits?: LimitOptions
+  readonly policies?: Partial<Policies>
+  /** Sees every record, message and alert; for traces. */
+  readonly observe?: Observer
+  /** Takes lines in the SSLKEYLOGFILE format. Whoever has them can read the connection: off unless given. */
+  readonly insecureKeyLog?: (line: string) => void
+}
+
+/**
+ * @category models
+ * @since 0.1.0
+ */
+export interface ClientOptions extends CommonOptions {
+  /** Host name or IP address of the server, as the application knows it: its certificate must be for it. */
+  readonly serverName: string
+  /** What to show to a server that asks for a certificate. */
+  readonly identity?: Identity["Service"]
+  /** Sessions are kept under this name: by default that of the server. */
+  readonly sessionName?: string
+}
+
+/**
+ * @category models
+ * @since 0.1.0
+ */
+export interface ServerOptions extends CommonOptions {
+  /** Ask clients for a certificate, and how to judge it. */
+  readonly clientAuth?: {
+    readonly mode: "request" | "require"
+    readonly trust: Trust["Service"]
+  }
+}
+
+/**
+ * Options with every default filled in.
+ *
+ * @category models
+ * @since 0.1.0
+ */
+export interface Settings {
+  readonly alpnProtocols: ReadonlyArray<string>
+  readonly cipherSuites: ReadonlyArray<CipherSuite>
+  readonly groups: ReadonlyArray<NamedGroup>
+  readonly signatureSchemes: ReadonlyArray<SignatureScheme>
+  readonly limits: Limits
+  readonly policies: Policies
+  readonly observe: Observer | undefined
+  readonly insecureKeyLog: ((line: string) => void) | undefined
+}
+
+/**
+ * @category constants
+ * @since 0.1.0
+ */
+export const defaultLimits: Limits = {
+  ...defaultBudget,
+  handshakeMessage: 64 * 1024,
+  certificateChain: 128 * 1024,
+  handshake: 256 * 1024,
+  handshakeTimeout: Duration.seconds(10),
+  closeTimeout: Duration.seconds(1),
+  drainBytes: 4 * 1024 * 1024,
+  drainTimeout: Duration.seconds(1)
+}
+
+/**
+ * @category constants
+ * @since 0.1.0
+ */
+export const defaultPolicies: Policies = {
+  missingCloseNotify: "truncated",
+  onFailure: "close_notify",
+  waitForPeer: false
+}
+
+const defaultGroups: ReadonlyArray<NamedGroup> = ["x25519", "secp256r1", "secp384r1", "secp521r1"]
+
+const defaultSchemes: ReadonlyArray<SignatureScheme> = [
+  "ecdsa_secp256r1_sha256",
+  "ecdsa_secp384r1_sha384",
+  "ecdsa_secp521r1_sha512",
+  "rsa_pss_rsae_sha256",
+  "rsa_pss_rsae_sha384",
+  "rsa_pss_rsae_sha512",
+  "rsa_pkcs1_sha256",
+  "rsa_pkcs1_sha384",
+  "rsa_pkcs1_sha512"
+]
+
+const limitsOf = (options: LimitOptions = {}): Limits => {
+  const duration = (name: DurationLimit): Duration.Duration => {
+    const given = options[name]
+    return given === undefined ? defaultLimits[name] : Duration.fromInputUnsafe(given)
+  }
+  return {
+    ...defaultLimits,
+    ...options,
+    handshakeTimeout: duration("handshakeTimeout"),
+    closeTimeout: duration("closeTimeout"),
+    drainTimeout: duration("drainTimeout")
+  }
+}
+
+/**
+ * Fills in the defaults.
+ *
+ * @category constructors
+ * @since 0.1.0
+ */
+export const settingsOf = (options: CommonOptions): Settings => ({
+  alpnProtocols: options.alpnProtocols ?? [],
+  cipherSuites: options.cipherSuites ?? suites,
+  groups: options.groups ?? defaultGroups,
+  signatureSchemes: options.signatureSchemes ?? defaultSchemes,
+  limits: limitsOf(options.limits),
+  policies: { ...defaultPolicies, ...options.policies },
+  observe: options.observe,
+  insecureKeyLog: options.insecureKeyLog
+})
+
+/**
+ * Refuses settings that no connection could be opened with, before anything is sent.
+ *
+ * @category combinators
+ * @since 0.1.0
+ */
+export const checkSettings = (settings: Settings): Effect.Effect<void, InvalidOption> => {
+  const invalid = (option: string, why: string) => Effect.fail(new InvalidOption({ option, why }))
+  for (const option of ["cipherSuites", "groups", "signatureSchemes"] as const) {
+    if (settings[option].length === 0) return invalid(option, "it is empty")
+  }
+  for (const protocol of settings.alpnProtocols) {
+    // RFC 7301 section 3.1: a name has 1 to 255 bytes. Here a character is a byte.
+    if (protocol.length < 1 || protocol.length > 255 || !/^[\x00-\xff]*$/.test(protocol)) {
+      return invalid("alpnProtocols", `${JSON.stringify(protocol)} is not a name of 1 to 255 bytes`)
+    }
+  }
+  const { limits } = settings
+  for (const option of countLimits) {
+    const value = limits[option]
+    if (!Number.isSafeInteger(value) || value < 0) {
+      return invalid(`limits.${option}`, `${value} is not a whole number of at least 0`)
+    }
+  }
+  return Effect.void
+}
+
+const countLimits = [
+  "warnings",
+  "emptyRecords",
+  "renegotiations",
+  "handshakeMessage",
+  "certificateChain",
+  "handshake",
+  "drainBytes"
+] as const satisfies ReadonlyArray<keyof Limits>
+
+/**
+ * @category combinators
+ * @since 0.1.0
+ */
+export const budgetOf = (limits: Limits): Budget => ({
+  warnings: limits.warnings,
+  emptyRecords: limits.emptyRecords,
+  renegotiations: limits.renegotiations
+})
+
+/**
+ * @category combinators
+ * @since 0.1.0
+ */
+export const handshakeLimitsOf = (limits: Limits): HandshakeLimits => ({
+  message: limits.handshakeMessage,
+  certificateChain: limits.certificateChain,
+  total: limits.handshake
+})

@@ -1,0 +1,103 @@
+/**
+ * Byte strings: joining, comparing, and overwriting.
+ *
+ * @since 0.1.0
+ */
+
+/**
+ * @category combinators
+ * @since 0.1.0
+ */
+export const concat = (parts: ReadonlyArray<Uint8Array>): Uint8Array => {
+  let length = 0
+  for (const part of parts) length += part.length
+  const out = new Uint8Array(length)
+  let at = 0
+  for (const part of parts) {
+    out.set(part, at)
+    at += part.length
+  }
+  return out
+}
+
+/**
+ * Whether two public byte strings are equal. For secrets use `Primitives.equal`, which takes the same time wherever they
+ * differ.
+ *
+ * @category predicates
+ * @since 0.1.0
+ */
+export const samePublic = (a: Uint8Array, b: Uint8Array): boolean => {
+  if (a.length !== b.length) return false
+  for (let i = 0; i < a.length; i++) if (a[i] !== b[i]) return false
+  return true
+}
+
+/**
+ * @category constants
+ * @since 0.1.0
+ */
+export const empty = new Uint8Array(0)
+
+const utf8Encoder = new TextEncoder()
+const utf8Decoder = new TextDecoder("utf-8", { fatal: true })
+
+/**
+ * @category encoding
+ * @since 0.1.0
+ */
+export const fromText = (text: string): Uint8Array => utf8Encoder.encode(text)
+
+/**
+ * Text of bytes that must be UTF-8; `undefined` where they are not.
+ *
+ * @category decoding
+ * @since 0.1.0
+ */
+export const toText = (bytes: Uint8Array): string | undefined => {
+  try {
+    return utf8Decoder.decode(bytes)
+  } catch {
+    return undefined
+  }
+}
+
+/**
+ * One character (U+0000 to U+00FF) a byte: loses nothing, fails on nothing. For names that a peer may have filled with
+ * anything.
+ *
+ * @category decoding
+ * @since 0.1.0
+ */
+export const toLatin1 = (bytes: Uint8Array): string => {
+  // Not TextDecoder("latin1"): that is windows-1252, which gives the bytes 0x80 to 0x9f other characters.
+  let text = ""
+  for (const byte of bytes) text += String.fromCharCode(byte)
+  return text
+}
+
+/**
+ * The bytes of a text of characters up to U+00FF. Any other character is a defect of the caller: throws a `RangeError`.
+ *
+ * @category encoding
+ * @since 0.1.0
+ */
+export const fromLatin1 = (text: string): Uint8Array => {
+  const bytes = new Uint8Array(text.length)
+  for (let i = 0; i < text.length; i++) {
+    const code = text.charCodeAt(i)
+    if (code > 0xff) throw new RangeError(`U+${code.toString(16).padStart(4, "0")} is no byte`)
+    bytes[i] = code
+  }
+  return bytes
+}
+
+/**
+ * @category encoding
+ * @since 0.1.0
+ */
+export const toHex = (bytes: Uint8Array): string => {
+  let out = ""
+  for (const byte of bytes) out += byte.toString(16).padStart(2, "0")
+  return out
+}

@@ -1,0 +1,101 @@
+import * as Effect from "effect/Effect"
+import type * as Scope from "effect/Scope"
+import { connect as connectTcp, type Socket } from "node:net"
+import { connect, type ConnectionOptions, createServer, type TlsOptions, type TLSSocket } from "node:tls"
+import { type Connection, makeConnection } from "./Connection.ts"
+import type { HarnessError } from "./HarnessError.ts"
+import { listen } from "./Listen.ts"
+import { makeWatch } from "./Watch.ts"
+
+export interface NodeTlsServer {
+  readonly port: number
+  /** connections whose handshake is done */
+  readonly connections: ReadonlyArray<Connection<TLSSocket>>
+  /** handshakes that failed (`tlsClientError`) */
+  readonly clientErrors: ReadonlyArray<Error>
+  /** The connections in the order they came, each once; waits for the next. */
+  readonly accept: Effect.Effect<Connection<TLSSocket>, HarnessError>
+  /** the first failed handshake */
+  readonly waitForClientError: Effect.Effect<Error, HarnessError>
+}
+
+export interface NodeTlsServerOptions extends TlsOptions {
+  /** send back what arrives */
+  readonly echo?: boolean
+}
+
+const onlyTls12 = { minVersion: "TLSv1.2", maxVersion: "TLSv1.2" } as const
+
+/** A node:tls server on a free port of 127.0.0.1, TLS 1.2 unless the options say otherwise. */
+export const nodeTlsServer = (
+  { echo = false, ...options }: NodeTlsServerOptions
+): Effect.Effect<NodeTlsServer, HarnessError, Scope.Scope> =>
+  Effect.gen(function*() {
+    const connections: Array<Connection<TLSSocket>> = []
+    const clientErrors: Array<Error> = []
+    const transports = new Map<number | undefined, Socket>() // by the client's port
+    let accepted = 0
+    const watch = makeWatch(() =>
+      `node:tls server: ${connections.length} connections\nclient errors: ${
+        clientErrors.map((error) => error.message).join("\n")
+      }`
+    )
+    const server = createServer({ ...onlyTls12, ...options }, (socket) => {
+      const transport = transports.get(socket.remotePort)
+      connections.push(makeConnection("node:tls, server side", socket, transport))
+      if (echo) socket.on("data", (chunk) => void socket.write(chunk))
+      watch.changed()
+    })
+    server.on("connection", (socket: Socket) => void transports.set(socket.remotePort, socket))
+    server.on("tlsClientError", (error) => {
+      clientErrors.push(error)
+      watch.changed()
+    })
+    yield* Effect.addFinalizer(() =>
+      Effect.sync(() => {
+        for (const { socket } of connections) socket.destroy()
+        for (const socket of transports.values()) socket.destroy()
+      })
+    )
+    const port = yield* listen(server)
+    return {
+      port,
+      connections,
+      clientErrors,
+      accept: watch.until("a secure connection", () => {
+        const next = connections[accepted]
+        if (next === undefined) return undefined
+        accepted += 1
+        return Effect.succeed(next)
+      }),
+      waitForClientError: watch.until(
+        "a failed handshake",
+        () => clientErrors[0] === undefined ? undefined : Effect.succeed(clientErrors[0])
+      )
+    }
+  })
+
+export interface NodeTlsClient extends Connection<TLSSocket> {
+  /** Waits for the end of the handshake; fails with the harness's error if there is none (see `waitForError`). */
+  readonly secured: Effect.Effect<void, HarnessError>
+}
+
+/** A node:tls client to 127.0.0.1 as localhost, TLS 1.2 unless the options say otherwise; it starts at once. */
+export const nodeTlsClient = (
+  { port, ...options }: ConnectionOptions & { readonly port: number }
+): Effect.Effect<NodeTlsClient, never, Scope.Scope> =>
+  Effect.acquireRelease(
+    Effect.sync(() => {
+      const transport = connectTcp({ port, host: "127.0.0.1", noDelay: true })
+      const socket = connect({ servername: "localhost", ...onlyTls12, ...options, socket: transport })
+      const connection = makeConnection("node:tls, client side", socket, transport)
+      let secure = false
+      socket.once("secureConnect", () => {
+        secure = true
+        connection.changed()
+      })
+      const secured = connection.until("the end of the handshake", () => secure ? Effect.void : undefined)
+      return Object.assign(connection, { secured })
+    }),
+    ({ socket }) => Effect.sync(() => void socket.destroy())
+  )

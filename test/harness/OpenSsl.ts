@@ -1,0 +1,75 @@
+import * as Effect from "effect/Effect"
+import type * as Scope from "effect/Scope"
+import type { HarnessError } from "./HarnessError.ts"
+import { awaitListening } from "./Listening.ts"
+import { type PeerProcess, spawnPeer } from "./Process.ts"
+
+/** A foreign server that listens on 127.0.0.1. */
+export interface PeerServer {
+  readonly port: number
+  readonly process: PeerProcess
+}
+
+export interface OpenSslServerOptions {
+  readonly cert: string
+  readonly key: string
+  /** intermediates to send along (`-cert` itself sends one certificate only) */
+  readonly chain?: string
+  /**
+   * - `rev` echoes lines reversed; a line `CLOSE` makes it send close_notify
+   * - `www` answers GET and sends close_notify
+   * - `plain` copies standard input and output; a line `Q` ends it without close_notify, `r` sends HelloRequest
+   */
+  readonly mode?: "rev" | "www" | "plain"
+  readonly extra?: ReadonlyArray<string>
+}
+
+/** `openssl s_server`, TLS 1.2, on a port of its own; alerts both ways are in its output (`-state`). */
+export const openSslServer = (
+  options: OpenSslServerOptions
+): Effect.Effect<PeerServer, HarnessError, Scope.Scope> =>
+  Effect.gen(function*() {
+    const mode = options.mode ?? "rev"
+    const process = yield* spawnPeer(
+      "openssl",
+      [
+        ["s_server"],
+        ["-accept", "127.0.0.1:0", "-tls1_2", "-state"],
+        ["-cert", options.cert, "-key", options.key],
+        options.chain === undefined ? [] : ["-cert_chain", options.chain],
+        mode === "plain" ? [] : [`-${mode}`],
+        options.extra ?? []
+      ].flat()
+    )
+    return { port: yield* awaitListening(process), process }
+  })
+
+export interface OpenSslClientOptions {
+  readonly port: number
+  /** the SNI, and with `caFile` the name to verify; localhost by default */
+  readonly serverName?: string
+  /** the roots to trust; given, a certificate that does not verify ends the handshake with an alert */
+  readonly caFile?: string
+  readonly extra?: ReadonlyArray<string>
+}
+
+/**
+ * `openssl s_client`, TLS 1.2; alerts both ways are in its output (`-state`). The end of its input sends close_notify.
+ * A line of input that starts with Q ends it and one with R renegotiates: `extra: ["-nocommands"]` turns that off.
+ */
+export const openSslClient = (
+  options: OpenSslClientOptions
+): Effect.Effect<PeerProcess, HarnessError, Scope.Scope> => {
+  const serverName = options.serverName ?? "localhost"
+  return spawnPeer(
+    "openssl",
+    [
+      ["s_client"],
+      ["-connect", `127.0.0.1:${options.port}`, "-servername", serverName, "-tls1_2", "-state"],
+      options.caFile === undefined
+        ? []
+        : ["-CAfile", options.caFile, "-verify_return_error", "-verify_hostname", serverName],
+      options.extra ?? []
+    ].flat()
+  )
+}

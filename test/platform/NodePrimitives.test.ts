@@ -1,0 +1,145 @@
+import { assert, describe, it } from "@effect/vitest"
+import * as Effect from "effect/Effect"
+import { createHash, createHmac } from "node:crypto"
+import { inspect } from "node:util"
+import * as NodePrimitives from "../../src/platform/NodePrimitives.ts"
+import { Primitives } from "../../src/secret/Primitives.ts"
+import type { HashName } from "../../src/secret/Primitives.ts"
+import { hex, toHex } from "./vectors.ts"
+
+const { make } = NodePrimitives
+const hashes: ReadonlyArray<HashName> = ["sha256", "sha384", "sha512"]
+const text = (value: string): Uint8Array => new TextEncoder().encode(value)
+
+it.effect("the layer provides them", () =>
+  Effect.gen(function*() {
+    const primitives = yield* Primitives
+    assert.strictEqual(primitives, make)
+  }).pipe(Effect.provide(NodePrimitives.layer)))
+
+describe.each(hashes)("%s", (name) => {
+  it("a running hash can be asked between updates, and again", () => {
+    const running = make.hash(name)
+    assert.deepStrictEqual(running.digest(), make.digest(name, new Uint8Array(0)))
+    running.update(text("a"))
+    assert.deepStrictEqual(running.digest(), make.digest(name, text("a")))
+    assert.deepStrictEqual(running.digest(), make.digest(name, text("a")))
+    running.update(text("bc"))
+    assert.deepStrictEqual(running.digest(), make.digest(name, text("abc")))
+    assert.strictEqual(toHex(running.digest()), createHash(name).update("abc").digest("hex"))
+    assert.strictEqual(running.digest().constructor, Uint8Array)
+    assert.strictEqual(make.digest(name, text("abc")).constructor, Uint8Array)
+  })
+
+  it("a MAC signs any number of messages, in any parts", () => {
+    for (const length of [0, 1, 20, 64, 128, 131, 300]) {
+      const key = new Uint8Array(length).fill(0xaa)
+      const mac = make.mac(name, key)
+      const wanted = createHmac(name, key).update("abc").digest("hex")
+      assert.strictEqual(toHex(mac.sign(text("abc"))), wanted)
+      assert.strictEqual(toHex(mac.sign(text("a"), new Uint8Array(0), text("bc"))), wanted)
+      assert.strictEqual(toHex(mac.sign()), createHmac(name, key).digest("hex"))
+      assert.strictEqual(mac.sign().constructor, Uint8Array)
+    }
+  })
+
+  it("a MAC keeps its key when the caller overwrites it", () => {
+    const key = text("secret")
+    const mac = make.mac(name, key)
+    const before = mac.sign(text("abc"))
+    key.fill(0)
+    assert.deepStrictEqual(mac.sign(text("abc")), before)
+  })
+
+  it("a MAC prints its algorithm, not its key", () => {
+    const mac = make.mac(name, text("secret"))
+    assert.strictEqual(inspect(mac, { showHidden: true, depth: null }), `NodeMac { algorithm: '${name}' }`)
+    assert.strictEqual(JSON.stringify(mac), JSON.stringify({ algorithm: name }))
+    assert.strictEqual(JSON.stringify(make.hash(name)), JSON.stringify({ algorithm: name }))
+  })
+})
+
+it("RFC 4231 test case 2", () => {
+  const mac = make.mac("sha256", text("Jefe"))
+  assert.deepStrictEqual(
+    mac.sign(text("what do ya want for nothing?")),
+    hex("5bdcc146bf60754e6a042426089575c75a003f089d2739839dec58b964ec3843")
+  )
+})
+
+it("equal", () => {
+  assert.isTrue(make.equal(text("abc"), text("abc")))
+  assert.isTrue(make.equal(new Uint8Array(0), new Uint8Array(0)))
+  assert.isFalse(make.equal(text("abc"), text("abd")))
+  assert.isFalse(make.equal(text("abc"), text("ab")))
+  assert.isFalse(make.equal(text("abc"), new Uint8Array(0)))
+})
+
+it("allocate gives memory that nobody else has", () => {
+  for (const length of [0, 1, 100, 5000]) {
+    const bytes = make.allocate(length)
+    assert.strictEqual(bytes.constructor, Uint8Array)
+    assert.strictEqual(bytes.length, length)
+    assert.strictEqual(bytes.buffer.byteLength, length)
+  }
+})
+
+describe("hostToAscii", () => {
+  const long = "a".repeat(63)
+  const names: ReadonlyArray<readonly [string, string]> = [
+    ["example.com", "example.com"],
+    ["EXAMPLE.Com", "example.com"],
+    ["example.com.", "example.com"],
+    ["localhost", "localhost"],
+    ["a-b.1c.example", "a-b.1c.example"],
+    ["münchen.de", "xn--mnchen-3ya.de"],
+    ["MÜNCHEN.DE", "xn--mnchen-3ya.de"],
+    ["xn--mnchen-3ya.de", "xn--mnchen-3ya.de"],
+    ["例え。テスト", "xn--r8jz45g.xn--zckzah"],
+    ["1.2.3.com", "1.2.3.com"],
+    [`${long}.com`, `${long}.com`],
+    [`${long}.${long}.${long}.${"a".repeat(61)}`, `${long}.${long}.${long}.${"a".repeat(61)}`]
+  ]
+  it.each(names)("%s is %s", (host, name) => {
+    assert.strictEqual(make.hostToAscii(host), name)
+  })
+
+  const refused: ReadonlyArray<readonly [string]> = [
+    [""],
+    ["."],
+    [".."],
+    [".example.com"],
+    ["example..com"],
+    ["example.com.."],
+    ["-a.com"],
+    ["a-.com"],
+    ["a_b.com"],
+    ["*.example.com"],
+    ["a b.com"],
+    ["exam\nple.com"],
+    ["exam\tple.com"],
+    ["example.com\0"],
+    [" example.com"],
+    ["example.com/path"],
+    ["example.com\\path"],
+    ["example.com?query"],
+    ["example.com#hash"],
+    ["example.com:443"],
+    ["user@example.com"],
+    ["ex%61mple.com"],
+    [`${long}a.com`],
+    [`${long}.${long}.${long}.${"a".repeat(62)}`],
+    ["1.2.3.4"],
+    ["1.2.3.4."],
+    ["0x7f.1"],
+    ["2130706433"],
+    ["１.２.３.４"],
+    ["1.2.3.4.5"],
+    ["::1"],
+    ["[::1]"],
+    ["2001:db8::1"]
+  ]
+  it.each(refused)("%j is not a host name", (host) => {
+    assert.strictEqual(make.hostToAscii(host), undefined)
+  })
+})

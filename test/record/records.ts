@@ -1,0 +1,104 @@
+/** What the tests of the record layer share. */
+import { Schema } from "effect"
+import * as Arbitrary from "effect/Arbitrary"
+import { make as primitives } from "../../src/platform/NodePrimitives.ts"
+import { type Compression, nullCompression } from "../../src/record/Compression.ts"
+import { Inbound, type InboundOptions, type Incoming, type Target } from "../../src/record/Inbound.ts"
+import { Outbound } from "../../src/record/Outbound.ts"
+import { protection12, type RecordProtection } from "../../src/record/Protection.ts"
+import { type CipherSuite, suites } from "../../src/secret/CipherSuite.ts"
+
+export { concat } from "../../src/wire/Bytes.ts"
+export { ContentType } from "../../src/wire/CodePoints.ts"
+export { makeRecord } from "../harness/TlsRecords.ts"
+
+export const gcm: CipherSuite = suites[0]
+export const chacha20: CipherSuite = suites[4]
+
+export const filled = (length: number, seed: number): Uint8Array =>
+  Uint8Array.from({ length }, (_, at) => (at * 31 + seed * 17 + (at >> 8)) & 255)
+
+/** The same key every time: two of them are the two ends of one direction. */
+export const protectionOf = (suite: CipherSuite): RecordProtection =>
+  protection12(primitives, suite, filled(suite.keyLength, 1), filled(suite.fixedIvLength, 2))
+
+export const limits = { message: 1000, certificateChain: 3000, total: 5000 }
+
+export interface Direction {
+  readonly outbound: Outbound
+  readonly inbound: Inbound
+}
+
+/** One direction of an open TLS 1.2 connection: both ends past ChangeCipherSpec and Finished. */
+export const openDirection = (options: {
+  readonly suite?: CipherSuite
+  readonly compression?: Compression
+  readonly inbound?: Partial<InboundOptions>
+} = {}): Direction => {
+  const { compression = nullCompression, suite = gcm } = options
+  const outbound = new Outbound(primitives, undefined)
+  const inbound = new Inbound({ handshake: limits, ...options.inbound })
+  for (const { state } of [outbound, inbound]) {
+    state.setPending({ protection: protectionOf(suite), compression })
+    state.changeCipherSpec()
+  }
+  inbound.settleVersion("1.2")
+  inbound.establish()
+  return { outbound, inbound }
+}
+
+/** Everything that is to be had now, up to and including the first fault. What is a view is copied. */
+export const drain = (inbound: Inbound, target?: Target): ReadonlyArray<Incoming> => {
+  const all: Array<Incoming> = []
+  for (;;) {
+    const incoming = inbound.next(target)
+    if (incoming === undefined) return all
+    all.push(incoming._tag === "Data" ? { ...incoming, bytes: incoming.bytes.slice() } : incoming)
+    if (!(["Data", "Handshake", "ChangeCipherSpec", "Alert"] as ReadonlyArray<string>).includes(incoming._tag)) {
+      return all
+    }
+  }
+}
+
+export const receive = (inbound: Inbound, ...chunks: ReadonlyArray<Uint8Array>): ReadonlyArray<Incoming> => {
+  for (const chunk of chunks) inbound.push(chunk)
+  return drain(inbound)
+}
+
+export const tags = (incoming: ReadonlyArray<{ readonly _tag: string }>): ReadonlyArray<string> =>
+  incoming.map(({ _tag }) => _tag)
+
+export const int = (minimum: number, maximum: number): Arbitrary.Arbitrary<number> =>
+  Arbitrary.schema(Schema.Int.check(Schema.isBetween({ minimum, maximum })))
+
+export const bytesUpTo = (maxLength: number): Arbitrary.Arbitrary<Uint8Array> =>
+  Arbitrary.map(Arbitrary.array(int(0, 255), { maxLength }), (values) => Uint8Array.from(values))
+
+/** Cuts bytes into chunks of these lengths, over and over. */
+export const cut = (bytes: Uint8Array, lengths: ReadonlyArray<number>): ReadonlyArray<Uint8Array> => {
+  const chunks: Array<Uint8Array> = []
+  for (let at = 0, i = 0; at < bytes.length; i++) {
+    const length = lengths[i % lengths.length] ?? bytes.length
+    chunks.push(bytes.subarray(at, at + length))
+    at += length
+  }
+  return chunks
+}
+
+/** How many bytes `run` allocates in byte arrays made by length. */
+export const allocatedBy = (run: () => void): number => {
+  const original = globalThis.Uint8Array
+  let allocated = 0
+  globalThis.Uint8Array = new Proxy(original, {
+    construct: (target, args: Array<unknown>, newTarget) => {
+      if (typeof args[0] === "number") allocated += args[0]
+      return Reflect.construct(target, args, newTarget === globalThis.Uint8Array ? target : newTarget)
+    }
+  })
+  try {
+    run()
+  } finally {
+    globalThis.Uint8Array = original
+  }
+  return allocated
+}
