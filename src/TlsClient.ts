@@ -9,6 +9,7 @@ import * as Socket from "effect/socket/Socket"
 import { InvalidOption, type TlsError } from "./alert/TlsError.ts"
 import type { Connection } from "./connection/Connection.ts"
 import * as Connections from "./connection/Connection.ts"
+import * as Transport from "./connection/Transport.ts"
 import * as Client from "./handshake/Client.ts"
 import type { ClientStory } from "./handshake/Client12.ts"
 import { Primitives } from "./secret/Primitives.ts"
@@ -18,12 +19,12 @@ import { checkSettings, type ClientOptions, settingsOf } from "./service/TlsConf
 import { Trust } from "./service/Trust.ts"
 
 /**
- * What a client needs: a transport, whom to trust, where sessions are kept, and what the platform provides.
+ * What a client needs beside its transport: whom to trust, where sessions are kept, and what the platform provides.
  *
  * @category models
  * @since 0.1.0
  */
-export type Requirements = Socket.Socket | Trust | SessionCache | Primitives | Randomness | Scope.Scope
+export type Requirements = Trust | SessionCache | Primitives | Randomness | Scope.Scope
 
 /**
  * Opens the transport, runs the handshake, and gives the connection to the scope, whose end says close_notify.
@@ -53,7 +54,29 @@ export type Requirements = Socket.Socket | Trust | SessionCache | Primitives | R
  * @category constructors
  * @since 0.1.0
  */
-export const connect = (options: ClientOptions): Effect.Effect<Connection, TlsError, Requirements> =>
+export const connect = (options: ClientOptions): Effect.Effect<Connection, TlsError, Requirements | Socket.Socket> =>
+  Effect.flatMap(Socket.Socket, (socket) => opened(options, (restore) => Transport.open(socket, restore), 0))
+
+/**
+ * Begins TLS on a transport that has carried something in the clear. Fails with unexpected_message where bytes are left unread:
+ * nothing that came before the handshake is taken for part of what TLS protects.
+ *
+ * The transport stays with its owner, who closes it after the connection.
+ *
+ * @category constructors
+ * @since 0.1.0
+ */
+export const upgrade = (
+  halves: Transport.Halves,
+  options: ClientOptions
+): Effect.Effect<Connection, TlsError, Requirements> =>
+  opened(options, () => Effect.succeed(Transport.upgraded(halves)), halves.unread.length)
+
+const opened = (
+  options: ClientOptions,
+  transport: Connections.Opening["transport"],
+  unread: number
+): Effect.Effect<Connection, TlsError, Requirements> =>
   Effect.gen(function*() {
     const primitives = yield* Primitives
     const trust = yield* Trust
@@ -75,7 +98,8 @@ export const connect = (options: ClientOptions): Effect.Effect<Connection, TlsEr
     return yield* Connections.open({
       role: "client",
       settings,
-      socket: yield* Socket.Socket,
+      transport,
+      unread,
       handshake: (channel, cache) => Client.handshake(channel, story, cache)
     })
   })

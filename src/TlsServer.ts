@@ -12,6 +12,7 @@ import * as SocketServer from "effect/socket/SocketServer"
 import type { InvalidOption, TlsError } from "./alert/TlsError.ts"
 import * as Connections from "./connection/Connection.ts"
 import type { Closure, Connection } from "./connection/Connection.ts"
+import * as Transport from "./connection/Transport.ts"
 import * as Server from "./handshake/Server.ts"
 import type { Primitives } from "./secret/Primitives.ts"
 import { Identity } from "./service/Identity.ts"
@@ -66,6 +67,25 @@ export const accept = (
   socket: Socket.Socket,
   options: ServerOptions = {}
 ): Effect.Effect<Connection, TlsError, Requirements | Scope.Scope> =>
+  opened(options, (restore) => Transport.open(socket, restore), 0)
+
+/**
+ * Begins TLS as the server on a transport that has carried something in the clear: see `TlsClient.upgrade`.
+ *
+ * @category constructors
+ * @since 0.1.0
+ */
+export const upgrade = (
+  halves: Transport.Halves,
+  options: ServerOptions = {}
+): Effect.Effect<Connection, TlsError, Requirements | Scope.Scope> =>
+  opened(options, () => Effect.succeed(Transport.upgraded(halves)), halves.unread.length)
+
+const opened = (
+  options: ServerOptions,
+  transport: Connections.Opening["transport"],
+  unread: number
+): Effect.Effect<Connection, TlsError, Requirements | Scope.Scope> =>
   Effect.gen(function*() {
     const identity = yield* Identity
     const settings = settingsOf(options)
@@ -74,7 +94,8 @@ export const accept = (
     return yield* Connections.open({
       role: "server",
       settings,
-      socket,
+      transport,
+      unread,
       handshake: (channel, cache) => Server.handshake(channel, story, cache)
     })
   })

@@ -5,15 +5,16 @@
  */
 import type { NonEmptyReadonlyArray } from "effect/Array"
 import * as Cause from "effect/Cause"
+import * as Context from "effect/Context"
 import * as Effect from "effect/Effect"
 import * as Exit from "effect/Exit"
 import * as Scope from "effect/Scope"
 import * as Semaphore from "effect/Semaphore"
 import * as Sink from "effect/Sink"
-import type * as Socket from "effect/socket/Socket"
 import * as Stream from "effect/Stream"
 import { type ClosureState, parting, type ScopeEnd } from "../alert/Closure.ts"
-import { HandshakeAborted, type TlsError } from "../alert/TlsError.ts"
+import type { Fault } from "../alert/Fault.ts"
+import { HandshakeAborted, type TlsError, type TransportFailed } from "../alert/TlsError.ts"
 import type { Channel, HandshakeFailure } from "../handshake/Channel.ts"
 import type { Established } from "../handshake/Established.ts"
 import { Primitives } from "../secret/Primitives.ts"
@@ -75,12 +76,25 @@ export interface Connection extends Established {
 export interface Opening {
   readonly role: "client" | "server"
   readonly settings: Settings
-  readonly socket: Socket.Socket
+  /** Opens the transport; only what it hands to its argument can be interrupted. */
+  readonly transport: (restore: Transport.Restore) => Effect.Effect<Transport.Transport, TransportFailed>
+  /** Bytes that were read in the clear and not used, before TLS was to begin: there must be none. */
+  readonly unread: number
   readonly handshake: (
     channel: Channel,
     cache: SessionCache["Service"]
   ) => Effect.Effect<Established, HandshakeFailure>
 }
+
+/**
+ * Is given the inside of every connection that is opened under it, before the handshake: for the test kit.
+ *
+ * @category services
+ * @since 0.1.0
+ */
+export const Inside = Context.Reference<(wire: Wire.Wire) => void>("effect-tls/connection/Inside", {
+  defaultValue: () => () => {}
+})
 
 const scopeEnd = (exit: Exit.Exit<unknown, unknown>): ScopeEnd => {
   if (Exit.isSuccess(exit)) return "success"
@@ -141,18 +155,23 @@ export const open = (
 ): Effect.Effect<Connection, TlsError, Primitives | Randomness | SessionCache | Scope.Scope> =>
   Effect.uninterruptibleMask((restore) =>
     Effect.gen(function*() {
-      const { role, settings, socket } = opening
+      const { role, settings, unread } = opening
       const primitives = yield* Primitives
       const randomness = yield* Randomness
       const cache = yield* SessionCache
       const core = new Core(role, primitives, settings)
-      const transport = yield* Transport.open(socket, restore)
+      const transport = yield* opening.transport(restore)
       const wire = Wire.make(core, transport, cache)
+      const inside = yield* Inside
+      inside(wire)
       const scope = yield* Scope.fork(yield* Effect.scope)
       yield* Scope.addFinalizerExit(scope, (exit) => goodbye(wire, exit))
 
       const channel = HandshakeChannel.make(wire, primitives, randomness, cache)
-      const story = opening.handshake(channel, cache).pipe(
+      const handshake: Effect.Effect<Established, HandshakeFailure> = unread > 0
+        ? Effect.fail<Fault>({ _tag: "PlaintextBuffered", length: unread })
+        : opening.handshake(channel, cache)
+      const story = handshake.pipe(
         // The last flight, where the story ends with one of ours.
         Effect.tap(() => core.outbox.length === 0 ? Effect.void : wire.send(() => undefined)),
         Effect.catch((failure) => settleFailure(wire, failure)),

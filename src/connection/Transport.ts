@@ -10,6 +10,7 @@ import * as Exit from "effect/Exit"
 import * as Scope from "effect/Scope"
 import * as Socket from "effect/socket/Socket"
 import { TransportFailed } from "../alert/TlsError.ts"
+import { empty, fromText } from "../wire/Bytes.ts"
 
 /**
  * How the read side of a transport ended.
@@ -43,12 +44,15 @@ const endOf = (error: Socket.SocketError): TransportEnd =>
   new TransportEnd(error.reason._tag === "SocketCloseError" && error.reason.code === 1000 ? "fin" : "reset")
 
 /**
- * Over a reader and a writer that somebody else owns. Ending and closing them is up to `release`.
+ * Makes a part of an uninterruptible effect interruptible again.
  *
- * @category constructors
+ * @category models
  * @since 0.1.0
  */
-export const fromHalves = (
+export type Restore = <A, E, R>(effect: Effect.Effect<A, E, R>) => Effect.Effect<A, E, R>
+
+/** Over a reader and a writer; ending and closing them is up to `release`. */
+const fromHalves = (
   pull: Effect.Effect<NonEmptyReadonlyArray<Uint8Array>, Socket.SocketError>,
   writer: Socket.Writer,
   release: { readonly endWrite: Effect.Effect<void>; readonly close: Effect.Effect<void> }
@@ -58,6 +62,34 @@ export const fromHalves = (
   endWrite: release.endWrite,
   close: release.close
 })
+
+/**
+ * A transport in mid-conversation, such as that of SMTP after STARTTLS: the halves of a socket that is open, and stays with its
+ * owner. Whatever was read from it beyond the last line in the clear is to be named in `unread`: TLS does not begin behind
+ * bytes that an attacker may have put there.
+ *
+ * @category models
+ * @since 0.1.0
+ */
+export interface Halves {
+  readonly reader: Socket.Reader
+  readonly writer: Socket.Writer
+  readonly unread: Uint8Array
+}
+
+/**
+ * The transport of an upgrade. Its owner ends and closes it.
+ *
+ * @category constructors
+ * @since 0.1.0
+ */
+export const upgraded = ({ reader, writer }: Halves): Transport =>
+  fromHalves(Effect.map(reader.pull, bytesOf), writer, { endWrite: Effect.void, close: Effect.void })
+
+const bytesOf = (chunks: NonEmptyReadonlyArray<Uint8Array | string>): NonEmptyReadonlyArray<Uint8Array> => {
+  const [first, ...rest] = chunks.map((chunk) => typeof chunk === "string" ? fromText(chunk) : chunk)
+  return [first ?? empty, ...rest]
+}
 
 /** The connection that a socket carries, until it is let go of. */
 interface Carried {
@@ -81,7 +113,7 @@ const carried = new WeakMap<Socket.Socket, Carried>()
  */
 export const open = (
   socket: Socket.Socket,
-  restore: <A, E, R>(effect: Effect.Effect<A, E, R>) => Effect.Effect<A, E, R>
+  restore: Restore
 ): Effect.Effect<Transport, TransportFailed> => {
   const failed = (cause: unknown) => new TransportFailed({ operation: "open", cause, phase: "handshaking" })
   return Effect.gen(function*() {

@@ -9,7 +9,7 @@ export const assertSentence = (text: string): void => {
 
 /** One sentence or more. */
 export const assertSentences = (text: string): void => {
-  assert.match(text, /^[A-Z].*[a-z\d")]\.$/, text)
+  assert.match(text, /^[A-Z].*[A-Za-z\d")]\.$/, text)
   assertReadable(text)
 }
 

@@ -48,7 +48,7 @@ const flowsOf = (file: Buffer): ReadonlyArray<Flow> => {
 }
 
 const bytesOf = (flow: Flow): Buffer => {
-  const segments = [...flow.segments].sort((a, b) => a.sequence - b.sequence)
+  const segments = flow.segments.toSorted((a, b) => a.sequence - b.sequence)
   const parts: Array<Buffer> = []
   let next = segments[0]?.sequence ?? 0
   for (const { payload, sequence } of segments) {

@@ -8,6 +8,8 @@ import { allocatedBy, concat, cut, filled, int, limits } from "./records.ts"
 const message = (type: number, length: number): Uint8Array =>
   concat([Uint8Array.of(type, length >> 16, (length >> 8) & 255, length & 255), filled(length, type)])
 
+const announce = (type: number, length: number): Uint8Array => message(type, length).subarray(0, 4)
+
 const takeAll = (assembly: HandshakeAssembly): ReadonlyArray<ReturnType<HandshakeAssembly["next"]>> => {
   const all: Array<ReturnType<HandshakeAssembly["next"]>> = []
   for (;;) {
@@ -55,7 +57,6 @@ it.prop("messages split and joined in any way come out one by one", {
 }, { arbitrary: { runs: 300 } })
 
 describe("limits: judged by the announced length, at the fourth byte", () => {
-  const announce = (type: number, length: number): Uint8Array => message(type, length).subarray(0, 4)
   it.each<readonly [name: string, header: Uint8Array, fault: object | undefined]>([
     ["a message at the limit", announce(1, 1000), undefined],
     ["a message beyond it", announce(1, 1001), {
@@ -77,7 +78,7 @@ describe("limits: judged by the announced length, at the fourth byte", () => {
     assembly.push(header.subarray(0, 3))
     assert.strictEqual(assembly.next(), undefined)
     assembly.push(header.subarray(3))
-    assert.deepStrictEqual(assembly.next() as object | undefined, fault)
+    assert.deepStrictEqual<unknown>(assembly.next(), fault)
     assert.isTrue(assembly.isMidMessage)
   })
 

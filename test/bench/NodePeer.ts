@@ -1,0 +1,165 @@
+import * as Effect from "effect/Effect"
+import * as Scope from "effect/Scope"
+import { connect as connectTcp, createServer as createTcpServer, type Server } from "node:net"
+import { type Duplex, duplexPair } from "node:stream"
+import {
+  connect as connectTls,
+  createSecureContext,
+  createServer as createTlsServer,
+  type SecureContextOptions,
+  TLSSocket
+} from "node:tls"
+import { type Credentials, type End, type Peer, suite } from "./Peer.ts"
+
+const once = (stream: Duplex | Server, event: string): Effect.Effect<void> =>
+  Effect.callback((resume) => {
+    stream.once(event, () => resume(Effect.void))
+  })
+
+/** Calls `take` with each chunk until it says that it has enough. */
+const readUntil = (stream: Duplex, take: (chunk: Uint8Array) => boolean): Effect.Effect<void> =>
+  Effect.callback((resume) => {
+    const onData = (chunk: Uint8Array): void => {
+      if (!take(chunk)) return
+      stream.off("data", onData)
+      stream.pause()
+      resume(Effect.void)
+    }
+    stream.on("data", onData)
+    stream.resume()
+  })
+
+/** Writes as long as the stream takes more, then waits for it to drain. */
+const writeMany = (stream: Duplex, count: number, chunk: Uint8Array): Effect.Effect<void> =>
+  Effect.callback((resume) => {
+    let left = count
+    const go = (): void => {
+      while (left-- > 0) {
+        if (!stream.write(chunk)) {
+          stream.once("drain", go)
+          return
+        }
+      }
+      resume(Effect.void)
+    }
+    go()
+  })
+
+const endOf = (stream: Duplex): End => {
+  stream.on("error", (error) => {
+    throw error
+  })
+  const receive = (total: number): Effect.Effect<void> => {
+    let left = total
+    return readUntil(stream, (chunk) => (left -= chunk.length) <= 0)
+  }
+  return {
+    send: (total, size) => writeMany(stream, total / size, Buffer.alloc(size, 7)),
+    sendPieces: (count, size) => writeMany(stream, count, Buffer.alloc(size, 7)),
+    receive,
+    roundTrips: (count) =>
+      Effect.callback((resume) => {
+        const byte = Buffer.alloc(1, 7)
+        let left = count
+        const onData = (): void => {
+          if (--left > 0) stream.write(byte)
+          else {
+            stream.off("data", onData)
+            stream.pause()
+            resume(Effect.void)
+          }
+        }
+        stream.on("data", onData)
+        stream.resume()
+        stream.write(byte)
+      }),
+    echo: Effect.callback((resume) => {
+      stream.on("data", (chunk) => stream.write(chunk))
+      stream.once("end", () => resume(Effect.void))
+    })
+  }
+}
+
+/** Ends in order, and waits for the other side to do so too. */
+const closing = (stream: Duplex): Effect.Effect<void> =>
+  Effect.suspend(() => {
+    if (stream.destroyed) return Effect.void
+    stream.end()
+    stream.resume()
+    return once(stream, "close")
+  })
+
+const listening = (server: Server): Effect.Effect<number, never, Scope.Scope> =>
+  Effect.gen(function*() {
+    yield* Effect.addFinalizer(() => Effect.sync(() => void server.close()))
+    server.listen(0, "127.0.0.1")
+    yield* once(server, "listening")
+    const address = server.address()
+    return typeof address === "object" && address !== null ? address.port : yield* Effect.die("no port")
+  })
+
+const serve = (stream: Duplex, handler: (end: End) => Effect.Effect<void>): void => {
+  Effect.runFork(Effect.andThen(handler(endOf(stream)), Effect.sync(() => stream.end())))
+}
+
+/** TCP alone: what the transport costs. */
+export const plain: Peer = {
+  name: "plain net",
+  dial: (port) =>
+    Effect.gen(function*() {
+      const socket = connectTcp({ port, host: "127.0.0.1", noDelay: true })
+      yield* once(socket, "connect")
+      yield* Effect.addFinalizer(() => closing(socket))
+      return endOf(socket)
+    }),
+  listen: (handler) => listening(createTcpServer({ noDelay: true }, (socket) => serve(socket, handler))),
+  pair: Effect.sync(() => {
+    const [client, server] = duplexPair()
+    return [endOf(client), endOf(server)] as const
+  })
+}
+
+/** `node:tls` with everything that can be made once made once. With `resume`, every connection but the first is resumed. */
+export const nodeTls = (credentials: Credentials, resume = false): Peer => {
+  const common = {
+    minVersion: "TLSv1.2",
+    maxVersion: "TLSv1.2",
+    ciphers: suite.openssl,
+    ecdhCurve: "X25519:P-256"
+  } as const satisfies SecureContextOptions
+  const { anchors, certificate, privateKey } = credentials
+  const clientContext = createSecureContext({ ...common, ca: anchors })
+  const serverOptions = { ...common, cert: certificate, key: privateKey }
+  const serverContext = createSecureContext(serverOptions)
+  let session: Buffer | undefined
+
+  const secured = (transport: Duplex): Effect.Effect<End, never, Scope.Scope> =>
+    Effect.gen(function*() {
+      const socket = connectTls({
+        socket: transport,
+        servername: "localhost",
+        secureContext: clientContext,
+        ...(session === undefined ? {} : { session })
+      })
+      yield* once(socket, "secureConnect")
+      yield* Effect.addFinalizer(() => closing(socket))
+      if (!socket.authorized || socket.getCipher().standardName !== suite.name) yield* Effect.die(socket.getCipher())
+      if (socket.isSessionReused() !== (session !== undefined)) yield* Effect.die("resumption is not as it was meant to be")
+      if (resume) session ??= socket.getSession()
+      return endOf(socket)
+    })
+
+  return {
+    name: "node:tls",
+    dial: (port) => Effect.suspend(() => secured(connectTcp({ port, host: "127.0.0.1", noDelay: true }))),
+    listen: (handler) =>
+      listening(createTlsServer({ ...serverOptions, noDelay: true }, (socket) => serve(socket, handler))),
+    pair: Effect.gen(function*() {
+      const [near, far] = duplexPair()
+      const server = new TLSSocket(far, { isServer: true, secureContext: serverContext })
+      const end = endOf(server)
+      server.once("end", () => server.end())
+      return [yield* secured(near), end] as const
+    })
+  }
+}

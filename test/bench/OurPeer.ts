@@ -1,0 +1,148 @@
+import * as NodeSocket from "@effect/platform-node/NodeSocket"
+import * as NodeSocketServer from "@effect/platform-node/NodeSocketServer"
+import * as Cause from "effect/Cause"
+import * as Context from "effect/Context"
+import * as Effect from "effect/Effect"
+import * as Fiber from "effect/Fiber"
+import * as Layer from "effect/Layer"
+import type * as Scope from "effect/Scope"
+import * as Socket from "effect/socket/Socket"
+import * as Stream from "effect/Stream"
+import { duplexPair } from "node:stream"
+import type { Connection } from "../../src/connection/Connection.ts"
+import * as NodePrimitives from "../../src/platform/NodePrimitives.ts"
+import { suites } from "../../src/secret/CipherSuite.ts"
+import * as Identity from "../../src/service/Identity.ts"
+import * as SessionCache from "../../src/service/SessionCache.ts"
+import * as Trust from "../../src/service/Trust.ts"
+import * as TlsClient from "../../src/TlsClient.ts"
+import * as TlsServer from "../../src/TlsServer.ts"
+import { type Credentials, type End, type Peer, suite } from "./Peer.ts"
+
+/** How data is read, and how small pieces are sent. */
+export interface Mode {
+  readonly read?: "pull" | "pullInto"
+  /** `sink`: a stream of chunks of 256 pieces into `tls.sink`. `writes`: 1024 single writes at a time, on a fiber each. */
+  readonly pieces?: "sink" | "writes"
+  /** Every connection but the first is resumed. */
+  readonly resume?: boolean
+}
+
+const receivePull = (connection: Connection, total: number): Effect.Effect<void> =>
+  Effect.suspend(() => {
+    let left = total
+    const more: Effect.Effect<void> = Effect.flatMap(Effect.orDie(connection.pull), (chunks) => {
+      for (const chunk of chunks) left -= chunk.length
+      return left > 0 ? more : Effect.void
+    })
+    return more
+  })
+
+const receiveInto = (connection: Connection, total: number): Effect.Effect<void> =>
+  Effect.suspend(() => {
+    const buffer = new Uint8Array(256 * 1024)
+    let left = total
+    const more: Effect.Effect<void> = Effect.flatMap(Effect.orDie(connection.pullInto(buffer)), (length) => {
+      left -= length
+      return left > 0 ? more : Effect.void
+    })
+    return more
+  })
+
+const repeat = (count: number, effect: Effect.Effect<unknown>): Effect.Effect<void> =>
+  Effect.suspend(() => {
+    let left = count
+    return Effect.whileLoop({ while: () => left-- > 0, body: () => effect, step: () => {} })
+  })
+
+const inSink = (connection: Connection, count: number, piece: Uint8Array): Effect.Effect<void> =>
+  Effect.suspend(() => {
+    const chunk = [piece, ...new Array<Uint8Array>(255).fill(piece)] as const
+    let left = count / chunk.length
+    const pull = Effect.suspend(() => left-- > 0 ? Effect.succeed(chunk) : Cause.done())
+    return Effect.orDie(Stream.run(Stream.fromPull(Effect.succeed(pull)), connection.sink))
+  })
+
+const inWrites = (connection: Connection, count: number, piece: Uint8Array): Effect.Effect<void> => {
+  const atOnce = 1024
+  const writes = new Array<Effect.Effect<void>>(atOnce).fill(Effect.orDie(connection.write(piece)))
+  return repeat(count / atOnce, Effect.all(writes, { concurrency: "unbounded", discard: true }))
+}
+
+const endOf = (connection: Connection, mode: Mode): End => ({
+  send: (total, size) => repeat(total / size, Effect.orDie(connection.write(new Uint8Array(size).fill(7)))),
+  sendPieces: (count, size) =>
+    (mode.pieces === "writes" ? inWrites : inSink)(connection, count, new Uint8Array(size).fill(7)),
+  receive: (total) => (mode.read === "pullInto" ? receiveInto : receivePull)(connection, total),
+  roundTrips: (count) =>
+    repeat(count, Effect.orDie(Effect.andThen(connection.write(Uint8Array.of(7)), connection.pull))),
+  echo: Effect.orDie(
+    Effect.forever(Effect.flatMap(connection.pull, connection.writeAll), { disableYield: true }).pipe(
+      Effect.catchIf(Cause.isDone, () => Effect.void)
+    )
+  )
+})
+
+/** This library, over the sockets of Effect for Node. */
+export const ours = (credentials: Credentials, name: string, mode: Mode = {}): Effect.Effect<Peer, never, Scope.Scope> =>
+  Effect.gen(function*() {
+    const { anchors, certificate, privateKey } = credentials
+    const base = yield* Layer.build(Layer.mergeAll(
+      NodePrimitives.layer,
+      Identity.layerPem({ certificate, privateKey }).pipe(Layer.provide(NodePrimitives.layer), Layer.orDie),
+      Trust.layerAnchors({ anchors }).pipe(Layer.provide(NodePrimitives.layer), Layer.orDie)
+    ))
+    const serverCache = yield* SessionCache.makeMemory()
+    const clientCache = mode.resume === true
+      ? yield* SessionCache.makeMemory()
+      : Context.get(yield* Layer.build(SessionCache.layerNone), SessionCache.SessionCache)
+    const options = { cipherSuites: suites.filter(({ name }) => name === suite.name), groups: ["x25519", "secp256r1"] as const }
+    let dialled = 0
+
+    const connect = (socket: Socket.Socket) =>
+      Effect.gen(function*() {
+        const connection = yield* TlsClient.connect({ ...options, serverName: "localhost" }).pipe(
+          Effect.provideService(Socket.Socket, socket),
+          Effect.provideService(SessionCache.SessionCache, clientCache),
+          Effect.provideContext(base),
+          Effect.orDie
+        )
+        if (connection.resumed !== (mode.resume === true && dialled++ > 0)) {
+          yield* Effect.die("resumption is not as it was meant to be")
+        }
+        return endOf(connection, mode)
+      })
+    const serving = Context.add(base, SessionCache.SessionCache, serverCache)
+
+    return {
+      name,
+      dial: (port) =>
+        Effect.flatMap(
+          NodeSocket.makeNet({ port, host: "127.0.0.1", noDelay: true, allowHalfOpen: true }),
+          connect
+        ),
+      listen: (handler) =>
+        Effect.gen(function*() {
+          const server = yield* Effect.orDie(
+            NodeSocketServer.make({ port: 0, host: "127.0.0.1", noDelay: true, allowHalfOpen: true })
+          )
+          yield* server.run((socket) =>
+            TlsServer.accept(socket, options).pipe(
+              Effect.flatMap((connection) => handler(endOf(connection, mode))),
+              Effect.scoped,
+              Effect.provideContext(serving)
+            )
+          ).pipe(Effect.forkScoped)
+          return server.address._tag === "InetAddressV4" ? server.address.port : yield* Effect.die("no port")
+        }),
+      pair: Effect.gen(function*() {
+        const [near, far] = duplexPair()
+        const accepting = yield* Effect.forkChild(TlsServer.accept(
+          yield* NodeSocket.fromDuplex(Effect.succeed(far)),
+          options
+        ).pipe(Effect.provideContext(serving), Effect.orDie))
+        const client = yield* connect(yield* NodeSocket.fromDuplex(Effect.succeed(near)))
+        return [client, endOf(yield* Fiber.join(accepting), mode)] as const
+      })
+    }
+  })

@@ -1,0 +1,55 @@
+/** The other process of `Remote.ts`: takes orders, says its port, then answers one command after another. */
+import * as Effect from "effect/Effect"
+import { setImmediate } from "node:timers/promises"
+import { processorTime } from "./Meter.ts"
+import type { End } from "./Peer.ts"
+import { peerOf } from "./PeerOf.ts"
+import type { Command, Orders } from "./Remote.ts"
+
+let latest: End | undefined
+
+const residentBytes = Effect.promise(async () => {
+  // What a collection frees can hold on to more that the next one frees.
+  for (let i = 0; i < 5; i++) {
+    globalThis.gc?.()
+    await setImmediate()
+  }
+  return process.memoryUsage.rss()
+})
+
+const obey = (command: Command): Effect.Effect<number> => {
+  switch (command.ask) {
+    case "processor":
+      return Effect.sync(processorTime)
+    case "memory":
+      return residentBytes
+    case "receive":
+      return latest === undefined ? Effect.die("no connection") : Effect.as(latest.receive(command.total), 0)
+  }
+}
+
+const handler = ({ behaviour }: Orders) => (end: End): Effect.Effect<void> => {
+  switch (behaviour) {
+    case "echo":
+      return end.echo
+    case "idle":
+      return end.receive(Infinity)
+    case "commanded":
+      latest = end
+      return Effect.never
+  }
+}
+
+const main = (orders: Orders): Effect.Effect<never> =>
+  Effect.gen(function*() {
+    const peer = yield* peerOf(orders.kind, orders.credentials)
+    const port = yield* peer.listen(handler(orders))
+    process.on("message", (command: Command) => {
+      Effect.runFork(Effect.map(obey(command), (answer) => void process.send?.(answer)))
+    })
+    process.send?.(port)
+    return yield* Effect.never
+  }).pipe(Effect.scoped)
+
+process.once("message", (orders: Orders) => void Effect.runFork(main(orders)))
+process.once("disconnect", () => process.exit())
