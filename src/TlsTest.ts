@@ -47,8 +47,11 @@ export interface Options {
   readonly client?: Partial<ClientOptions>
   readonly server?: ServerOptions
   /** Of the server: by default a throw-away one, for the `serverName` of the client. */
-  readonly identity?: Identity.Identity["Service"]
-  /** Of the client: by default it trusts the throw-away certificate of the server, and nothing else. */
+  readonly identity?: ThrowAway.ThrowAwayIdentity | Identity.Identity["Service"]
+  /**
+   * Of the client: by default it trusts the throw-away certificate of the server, and nothing else. Needed where `identity` is a
+   * service.
+   */
   readonly trust?: Trust.Trust["Service"]
   /**
    * The server asks for a certificate and trusts that of the client, a throw-away one. For anything else use `client.identity`
@@ -56,8 +59,8 @@ export interface Options {
    */
   readonly clientAuth?: "request" | "require"
   /**
-   * Of both sides: by default one in memory, for this pair alone. Pairs that share one resume each other's sessions. Give each
-   * its own seed then: the same seed makes the same session identifier.
+   * Of both sides: by default one in memory, for this pair alone. Pairs that share it, and the `identity`, resume each other's
+   * sessions. Give each its own seed then: the same seed makes the same session identifier.
    */
   readonly sessionCache?: SessionCache["Service"]
 }
@@ -131,13 +134,12 @@ const serviceOf = <I, S, E, R>(
   // A layer over values that were made here has nothing to release, and nothing to fail with.
   Effect.scoped(Effect.map(Effect.orDie(Layer.build(layer)), (context) => Context.get(context, key)))
 
-const trusting = (made: ThrowAway.ThrowAwayIdentity) =>
-  serviceOf(Trust.Trust, Trust.layerAnchors({ anchors: [made.der] }))
+const trusting = (anchors: ReadonlyArray<Uint8Array>) => serviceOf(Trust.Trust, Trust.layerAnchors({ anchors }))
 
 const clientAuthOf = Effect.fnUntraced(function*(mode: "request" | "require", seed: string | number) {
   const made = yield* ThrowAway.make("client.test", seed)
   const shown = yield* Effect.orDie(Identity.makePem(made))
-  return { client: { identity: shown }, server: { clientAuth: { mode, trust: yield* trusting(made) } } }
+  return { client: { identity: shown }, server: { clientAuth: { mode, trust: yield* trusting([made.der]) } } }
 })
 
 /**
@@ -160,9 +162,9 @@ export const ends = Effect.fnUntraced(function*(options: Options = {}): Effect.f
   const primitives = yield* Primitives
   const seed = options.seed ?? 0
   const serverName = options.client?.serverName ?? "server.test"
-  const made = yield* ThrowAway.make(serverName, seed)
-  const shown = options.identity ?? (yield* Effect.orDie(Identity.makePem(made)))
-  const trust = options.trust ?? (yield* trusting(made))
+  const given = options.identity ?? (yield* ThrowAway.make(serverName, seed))
+  const shown = "der" in given ? yield* Effect.orDie(Identity.makePem(given)) : given
+  const trust = options.trust ?? (yield* trusting("der" in given ? [given.der] : []))
   const auth = options.clientAuth === undefined ? undefined : yield* clientAuthOf(options.clientAuth, seed)
   const cache = options.sessionCache ?? (yield* makeMemory())
   const { cable, client, server } = makeCable()

@@ -17,7 +17,7 @@ import { serverKey, type SessionKey } from "../service/SessionCache.ts"
 import type { ServerOptions, Settings } from "../service/TlsConfig.ts"
 import type { VerifiedChain } from "../service/Trust.ts"
 import { concat, empty } from "../wire/Bytes.ts"
-import { NamedGroup, ProtocolVersion, SignallingSuite, SignatureScheme } from "../wire/CodePoints.ts"
+import { NamedGroup, namedGroupName, ProtocolVersion, SignallingSuite, SignatureScheme } from "../wire/CodePoints.ts"
 import type { Channel, HandshakeFailure } from "./Channel.ts"
 import type { Established } from "./Established.ts"
 import {
@@ -224,7 +224,8 @@ const choose = Effect.fnUntraced(
       role: "server",
       serverName,
       authentication: [...new Set(suites.map((suite) => suite.authentication))],
-      signatureSchemes
+      signatureSchemes,
+      curves: findExtension(hello.extensions, "SupportedGroups")?.groups.flatMap((code) => namedGroupName(code) ?? [])
     })
     if (Option.isNone(selected)) return yield* fail({ _tag: "NothingInCommon", what: "certificate" })
     const credential = selected.value

@@ -10,9 +10,9 @@ import * as Option from "effect/Option"
 import * as Redacted from "effect/Redacted"
 import * as Schema from "effect/Schema"
 import type { FaultOf } from "../alert/Fault.ts"
-import { Primitives } from "../secret/Primitives.ts"
+import { type KeyType, Primitives } from "../secret/Primitives.ts"
 import { toHex } from "../wire/Bytes.ts"
-import type { SignatureScheme } from "../wire/CodePoints.ts"
+import type { NamedGroup, SignatureScheme } from "../wire/CodePoints.ts"
 import { decodePem, type PemError } from "./Pem.ts"
 
 /**
@@ -41,6 +41,8 @@ export interface IdentityRequest {
   readonly authentication: ReadonlyArray<"ecdsa" | "rsa">
   /** The schemes that both sides know, the preferred one first. */
   readonly signatureSchemes: ReadonlyArray<SignatureScheme>
+  /** The curves that the key of an ECDSA certificate may be on (RFC 8422 section 5.1); `undefined` where the peer named none. */
+  readonly curves: ReadonlyArray<NamedGroup> | undefined
 }
 
 /**
@@ -82,6 +84,13 @@ export const schemesFor = (
   schemes: ReadonlyArray<SignatureScheme>
 ): ReadonlyArray<SignatureScheme> => schemes.filter((scheme) => scheme.startsWith(authentication))
 
+const curveOf: Readonly<Record<KeyType, NamedGroup | undefined>> = {
+  "rsa": undefined,
+  "ec-p256": "secp256r1",
+  "ec-p384": "secp384r1",
+  "ec-p521": "secp521r1"
+}
+
 /**
  * @category models
  * @since 0.1.0
@@ -117,6 +126,7 @@ export const makePem = Effect.fnUntraced(function*(options: PemOptions) {
     return yield* new IdentityError({ why: `the private key does not belong to the certificate of ${leaf.subject}` })
   }
   const authentication = key.type === "rsa" ? "rsa" : "ecdsa"
+  const curve = curveOf[key.type]
   const credential: Credential = {
     chain,
     authentication,
@@ -131,6 +141,7 @@ export const makePem = Effect.fnUntraced(function*(options: PemOptions) {
     select: (request) =>
       Effect.succeed(
         request.authentication.includes(authentication) &&
+          (curve === undefined || request.curves === undefined || request.curves.includes(curve)) &&
           schemesFor(authentication, request.signatureSchemes).length > 0
           ? Option.some(credential)
           : Option.none()

@@ -7,7 +7,7 @@ import * as Effect from "effect/Effect"
 import * as Base64 from "effect/encoding/Base64"
 import { Primitives } from "../secret/Primitives.ts"
 import { makeInsecureSeeded } from "../service/Randomness.ts"
-import { concat, fromText } from "../wire/Bytes.ts"
+import { concat, fromText, toHex } from "../wire/Bytes.ts"
 
 /**
  * A certificate and its key, as PEM text for `Identity.layerPem` and as DER for `Trust.layerAnchors`.
@@ -76,7 +76,9 @@ export const make = (name: string, seed: string | number): Effect.Effect<ThrowAw
     const key = primitives.importPrivateKey(privateKey)
     if (key === undefined) throw new Error("the platform does not read a P-256 key that was made here")
 
-    const names = sequence(element(0x31, sequence(commonName, element(0x0c, fromText(name)))))
+    // Two certificates for one host are strangers: each is issued by a name of its own.
+    const issuer = `${name} ${toHex(point.subarray(1, 5))}`
+    const names = sequence(element(0x31, sequence(commonName, element(0x0c, fromText(issuer)))))
     const toBeSigned = sequence(
       explicit(0, integer(2)),
       element(0x02, Uint8Array.of(1), point.subarray(1, 16)),

@@ -41,14 +41,14 @@ describe("documentation", () => {
       }
     }
     assert.isAbove(snippets.size, 5)
-    const folder = join(import.meta.dirname, ".snippets")
+    const folder = join(import.meta.dirname, "snippets")
     rmSync(folder, { recursive: true, force: true })
     mkdirSync(folder)
     try {
       for (const [file, code] of snippets) writeFileSync(join(folder, file), `${code}\nexport {}\n`)
       writeFileSync(
         join(folder, "tsconfig.json"),
-        JSON.stringify({ extends: "../../../tsconfig.json", include: ["."] })
+        JSON.stringify({ extends: "../../../tsconfig.json", include: ["*.ts"] })
       )
       let output = ""
       try {

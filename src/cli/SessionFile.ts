@@ -1,0 +1,119 @@
+/**
+ * A session cache of one session, in a file.
+ *
+ * @since 0.1.0
+ */
+import * as Clock from "effect/Clock"
+import * as Effect from "effect/Effect"
+import * as Layer from "effect/Layer"
+import * as Option from "effect/Option"
+import * as Redacted from "effect/Redacted"
+import * as Schema from "effect/Schema"
+import { randomUUID } from "node:crypto"
+import { readFile, rename, rm, writeFile } from "node:fs/promises"
+import { Session, SessionInsecureJson } from "../service/Session.ts"
+import { SessionCache, type SessionKey } from "../service/SessionCache.ts"
+import { toHex } from "../wire/Bytes.ts"
+import { systemReason } from "./Failure.ts"
+
+// The session with the key under which it was stored, so that it is offered to no other peer, and under no other trust.
+const Stored = Schema.fromJsonString(Schema.Struct({ key: Schema.String, session: SessionInsecureJson }))
+type Stored = typeof Stored.Type
+
+const decode = Schema.decodeEffect(Stored)
+const encode = Schema.encodeEffect(Stored)
+
+/** RFC 5246 section F.1.4 suggests 24 hours at most. */
+const timeToLive = 24 * 60 * 60 * 1000
+
+const storedOf = (key: SessionKey, session: Session): Stored => {
+  const { serverName, ...rest } = session
+  return {
+    key,
+    session: {
+      ...rest,
+      masterSecret: Redacted.value(session.masterSecret),
+      ...(serverName === undefined ? {} : { serverName })
+    }
+  }
+}
+
+const sessionOf = ({ session }: Stored): Session =>
+  new Session({ ...session, serverName: session.serverName, masterSecret: Redacted.make(session.masterSecret) })
+
+/**
+ * Keeps the latest session in a file that only its owner can read. A file that cannot be read, or that holds something else, is
+ * as good as none: `warn` is told why.
+ *
+ * @category layers
+ * @since 0.1.0
+ */
+export const layer = (path: string, warn: (sentence: string) => Effect.Effect<void>): Layer.Layer<SessionCache> => {
+  const dead = new Set<string>()
+
+  const read: Effect.Effect<Option.Option<Stored>> = Effect.tryPromise({
+    try: () => readFile(path, "utf8"),
+    catch: (cause) => cause
+  }).pipe(
+    Effect.flatMap((text) => Effect.mapError(decode(text), () => new Error("it does not hold a session"))),
+    Effect.map(Option.some),
+    Effect.catch((cause) => {
+      const isAbsent = typeof cause === "object" && cause !== null && "code" in cause && cause.code === "ENOENT"
+      return isAbsent
+        ? Effect.succeedNone
+        : Effect.as(warn(`no session is taken from ${path}: ${systemReason(cause)}.`), Option.none())
+    })
+  )
+
+  // Written beside the file and moved into its place: nobody reads half a session, and the mode is ours from the start.
+  const write = (text: string): Effect.Effect<void> =>
+    Effect.tryPromise({
+      try: async () => {
+        const draft = `${path}.${randomUUID()}`
+        try {
+          await writeFile(draft, text, { mode: 0o600, flag: "wx" })
+          await rename(draft, path)
+        } catch (cause) {
+          await rm(draft, { force: true })
+          throw cause
+        }
+      },
+      catch: (cause) => cause
+    }).pipe(Effect.catch((cause) => warn(`the session cannot be stored in ${path}: ${systemReason(cause)}.`)))
+
+  const remove: Effect.Effect<void> = Effect.tryPromise({
+    try: () => rm(path, { force: true }),
+    catch: (cause) => cause
+  }).pipe(Effect.catch((cause) => warn(`${path} still holds a session that is not to be used: ${systemReason(cause)}.`)))
+
+  return Layer.succeed(SessionCache, {
+    offer: (key) =>
+      Effect.gen(function*() {
+        const stored = yield* read
+        if (Option.isNone(stored)) return Option.none()
+        const session = sessionOf(stored.value)
+        if (stored.value.key !== key) {
+          session.wipe()
+          yield* warn(`the session of ${path} is not offered: it was made with another peer, or with other options.`)
+          return Option.none()
+        }
+        if ((yield* Clock.currentTimeMillis) - session.createdAt < timeToLive) return Option.some(session)
+        session.wipe()
+        yield* warn(`the session of ${path} is not offered: it is more than a day old.`)
+        return Option.none()
+      }),
+    store: (key, session) =>
+      Effect.suspend(() =>
+        dead.has(toHex(session.id))
+          ? Effect.void
+          : Effect.flatMap(Effect.orDie(encode(storedOf(key, session))), write)
+      ),
+    invalidate: (_, session) =>
+      Effect.gen(function*() {
+        const id = toHex(session.id)
+        dead.add(id)
+        const stored = yield* read
+        if (Option.isSome(stored) && toHex(stored.value.session.id) === id) yield* remove
+      })
+  })
+}

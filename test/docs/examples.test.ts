@@ -1,0 +1,98 @@
+import * as NodeSocket from "@effect/platform-node/NodeSocket"
+import { assert, describe, it } from "@effect/vitest"
+import { Effect, Fiber, Layer } from "effect"
+import { SessionCache, Trust } from "effect-tls"
+import * as NodePrimitives from "effect-tls/platform/NodePrimitives"
+import * as SocketServer from "effect/socket/SocketServer"
+import { createServer } from "node:net"
+import { createSecureContext, TLSSocket } from "node:tls"
+import * as client from "../../docs/examples/client.ts"
+import * as server from "../../docs/examples/server.ts"
+import * as starttls from "../../docs/examples/starttls.ts"
+import { listen } from "../harness/Listen.ts"
+import { nodeTlsClient, nodeTlsServer } from "../harness/NodeTls.ts"
+import { testCredential, testPki } from "../harness/Pki.ts"
+
+describe("docs/examples", () => {
+  it.live("client.ts reads a page of node:tls to its clean end", () =>
+    Effect.gen(function*() {
+      const pki = yield* testPki
+      const { certificatePem: cert, privateKeyPem: key } = yield* testCredential("ec")
+      const { accept, port } = yield* nodeTlsServer({ cert, key, ALPNProtocols: ["http/1.1"] })
+      const page = yield* Effect.forkChild(
+        client.fetchPage("localhost").pipe(
+          Effect.provide(client.layer({ host: "127.0.0.1", port, anchors: pki.ca.certificatePem }))
+        )
+      )
+      const connection = yield* accept
+      yield* connection.waitForText(/GET \/ HTTP\/1.0/)
+      yield* connection.send("HTTP/1.0 200 OK\r\n\r\nhello")
+      yield* connection.end
+      assert.strictEqual(yield* Fiber.join(page), "HTTP/1.0 200 OK\r\n\r\nhello")
+    }))
+
+  it.live("client.ts tells what it found wrong, where the authority is not known", () =>
+    Effect.gen(function*() {
+      const pki = yield* testPki
+      const { certificatePem: cert, privateKeyPem: key } = yield* testCredential("ec")
+      const { port } = yield* nodeTlsServer({ cert, key })
+      const told = yield* client.fetchPageOr("localhost").pipe(
+        Effect.provide(client.layer({ host: "127.0.0.1", port, anchors: pki.other.certificatePem }))
+      )
+      assert.strictEqual(told, `the certificate was issued by "CN=effect-tls test root", which is not trusted here`)
+    }))
+
+  it.live("server.ts sends back what node:tls sends", () =>
+    Effect.gen(function*() {
+      const pki = yield* testPki
+      const { certificatePem, privateKeyPem } = yield* testCredential("ec")
+      yield* Effect.gen(function*() {
+        const { address } = yield* SocketServer.SocketServer
+        const port = "port" in address ? address.port : 0
+        yield* Effect.forkChild(server.echo, { startImmediately: true })
+        const peer = yield* nodeTlsClient({ port, ca: pki.ca.certificatePem })
+        yield* peer.secured
+        yield* peer.send("hello")
+        yield* peer.waitForText(/hello/)
+        yield* peer.end
+        yield* peer.waitForEnd
+      }).pipe(Effect.provide(server.layer({ certificate: certificatePem, privateKey: privateKeyPem, port: 0 })))
+    }))
+
+  const startTls = (answer: string) =>
+    Effect.gen(function*() {
+      const pki = yield* testPki
+      const { certificatePem: cert, privateKeyPem: key } = yield* testCredential("ec")
+      const port = yield* listen(createServer((socket) => {
+        socket.once("data", () => {
+          socket.write(answer)
+          const tls = new TLSSocket(socket, {
+            isServer: true,
+            secureContext: createSecureContext({ cert, key, maxVersion: "TLSv1.2" })
+          })
+          // A client that refuses is an error here, and the matter of this test there.
+          tls.on("error", () => tls.destroy())
+          tls.once("data", (data) => tls.end(`250 ${data.toString("latin1")}`))
+        })
+      }))
+      return yield* starttls.greet("localhost").pipe(Effect.provide(
+        Layer.mergeAll(
+          NodeSocket.layerNet({ host: "127.0.0.1", port, allowHalfOpen: true }),
+          SessionCache.layerNone,
+          Trust.layerAnchors({ anchors: pki.ca.certificatePem })
+        ).pipe(Layer.provideMerge(NodePrimitives.layer))
+      ))
+    })
+
+  it.live("starttls.ts begins TLS behind a line in the clear", () =>
+    Effect.gen(function*() {
+      assert.strictEqual(yield* startTls("220 go ahead\r\n"), "250 EHLO client\r\n")
+    }))
+
+  it.live("starttls.ts does not begin TLS behind bytes that came with the line", () =>
+    Effect.gen(function*() {
+      const error = yield* Effect.flip(startTls("220 go ahead\r\n250 injected\r\n"))
+      assert("_tag" in error && error._tag === "AlertSent")
+      assert.deepStrictEqual(error.fault, { _tag: "PlaintextBuffered", length: 14 })
+    }))
+})

@@ -1,0 +1,71 @@
+import { assert, describe, it } from "@effect/vitest"
+import * as Arbitrary from "effect/Arbitrary"
+import { Reader } from "../../src/wire/Reader.ts"
+import { Writer } from "../../src/wire/Writer.ts"
+import { toHex } from "../platform/vectors.ts"
+import { bytesUpTo, filled, int } from "../record/records.ts"
+
+it("writes integers big-endian (RFC 5246 section 4.1)", () => {
+  const bytes = new Writer().uint8(0x01).uint16(0x0203).uint24(0x040506).uint8(255).uint16(65535).uint24(0xffffff)
+    .finish()
+  assert.strictEqual(toHex(bytes), "010203040506ffffffffffff")
+})
+
+it("writes vectors in vectors, each with the length of what was written between", () => {
+  const bytes = new Writer(1)
+    .vector24((a) => a.uint8(1).vector16((b) => b.vector8((c) => c.bytes(Uint8Array.of(2, 3))).vector8(() => {})))
+    .finish()
+  assert.strictEqual(toHex(bytes), "00000701" + "0004" + "020203" + "00")
+})
+
+it.prop("what a writer wrote a reader reads, however small the first buffer was", {
+  capacity: int(0, 40),
+  values: Arbitrary.array(
+    Arbitrary.all({ kind: int(0, 6), number: int(0, 0xffffff), bytes: bytesUpTo(40) }),
+    { maxLength: 12 }
+  )
+}, (_) => {
+  const writer = new Writer(_.capacity)
+  for (const { bytes, kind, number } of _.values) {
+    if (kind === 0) writer.uint8(number & 0xff)
+    else if (kind === 1) writer.uint16(number & 0xffff)
+    else if (kind === 2) writer.uint24(number)
+    else if (kind === 3) writer.bytes(bytes)
+    else if (kind === 4) writer.vector8((body) => body.bytes(bytes))
+    else if (kind === 5) writer.vector16((body) => body.bytes(bytes))
+    else writer.vector24((body) => body.bytes(bytes))
+  }
+  const written = writer.finish()
+  const reader = new Reader(written)
+  for (const { bytes, kind, number } of _.values) {
+    if (kind === 0) assert.strictEqual(reader.uint8("v"), number & 0xff)
+    else if (kind === 1) assert.strictEqual(reader.uint16("v"), number & 0xffff)
+    else if (kind === 2) assert.strictEqual(reader.uint24("v"), number)
+    else if (kind === 3) assert.deepStrictEqual(reader.bytes("v", bytes.length), bytes)
+    else if (kind === 4) assert.deepStrictEqual(reader.vector8("v"), bytes)
+    else if (kind === 5) assert.deepStrictEqual(reader.vector16("v"), bytes)
+    else assert.deepStrictEqual(reader.vector24("v"), bytes)
+  }
+  reader.end("all")
+}, { arbitrary: { runs: 200 } })
+
+describe("a vector that its length bytes cannot say is a defect", () => {
+  it.each([[255, 256, "vector8"], [65535, 65536, "vector16"], [2 ** 24 - 1, 2 ** 24, "vector24"]] as const)(
+    "%i bytes fit, %i do not (%s)",
+    (fits, doesNot, vector) => {
+      const write = (length: number) =>
+        new Writer()[vector]((body) => body.bytes(new Uint8Array(length))).finish().length
+      assert.isAbove(write(fits), fits)
+      assert.throws(() => write(doesNot), RangeError)
+    }
+  )
+})
+
+it("what is finished is bytes of its own", () => {
+  const writer = new Writer()
+  const first = writer.bytes(filled(3, 1)).finish()
+  const second = writer.uint8(9).finish()
+  second.fill(0)
+  assert.deepStrictEqual(first, filled(3, 1))
+  assert.strictEqual(toHex(writer.finish()), `${toHex(filled(3, 1))}09`)
+})
