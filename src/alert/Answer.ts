@@ -25,7 +25,9 @@ const table = {
   DecompressionFailed: "decompression_failure",
   RecordInterleaved: "unexpected_message",
   KeyChangeInsideMessage: "unexpected_message",
-  ChangeCipherSpecMalformed: "decode_error",
+  // RFC 8446 section 5 has no other answer for it.
+  ChangeCipherSpecMalformed: (_: FaultOf<"ChangeCipherSpecMalformed">, version: Version) =>
+    version === "1.3" ? "unexpected_message" : "decode_error",
   KeyWornOut: "internal_error",
   AlertEmpty: "unexpected_message",
   AlertLevelUnknown: "illegal_parameter",
@@ -37,6 +39,7 @@ const table = {
   HandshakeTooLong: "illegal_parameter",
   MessageMalformed: "decode_error",
   ParameterIllegal: "illegal_parameter",
+  ExtensionMissing: "missing_extension",
   ExtensionUnsolicited: "unsupported_extension",
   RenegotiationFlood: "unexpected_message",
   RenegotiationInfoWrong: "handshake_failure",
@@ -49,8 +52,13 @@ const table = {
   KeyShareInvalid: "illegal_parameter",
   SignatureWrong: "decrypt_error",
   FinishedWrong: "decrypt_error",
+  BinderWrong: "decrypt_error",
+  DowngradeDetected: "illegal_parameter",
+  KeyUpdateFlood: "unexpected_message",
   PlaintextBuffered: "unexpected_message",
-  CertificateMissing: "handshake_failure",
+  // RFC 5246 section 7.4.6, RFC 8446 section 4.4.2.4.
+  CertificateMissing: (_: FaultOf<"CertificateMissing">, version: Version) =>
+    version === "1.3" ? "certificate_required" : "handshake_failure",
   CertificateChainTooLong: "certificate_unknown",
   CertificateMalformed: "bad_certificate",
   CertificateSignatureWrong: "bad_certificate",

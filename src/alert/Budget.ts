@@ -17,13 +17,15 @@ export interface Budget {
   readonly emptyRecords: number
   /** Requests to renegotiate. */
   readonly renegotiations: number
+  /** KeyUpdate messages without data in between. */
+  readonly keyUpdates: number
 }
 
 /**
  * @category constants
  * @since 0.1.0
  */
-export const defaultBudget: Budget = { warnings: 4, emptyRecords: 32, renegotiations: 1 }
+export const defaultBudget: Budget = { warnings: 4, emptyRecords: 32, renegotiations: 1, keyUpdates: 32 }
 
 /**
  * The budget after one more of a kind, or `undefined` where nothing of it was left.

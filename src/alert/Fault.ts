@@ -43,6 +43,8 @@ export const Fault = Schema.TaggedUnion({
   MessageMalformed: { message: Schema.String, field: Schema.String, why: Schema.String },
   /** The bytes fit, the value does not: out of range, not offered, or at odds with another. */
   ParameterIllegal: { message: Schema.String, field: Schema.String, why: Schema.String },
+  /** RFC 8446 section 9.2: an extension that the message must have. */
+  ExtensionMissing: { message: Schema.String, extension: Schema.String },
   ExtensionUnsolicited: { message: Schema.String, extension: Schema.String },
   RenegotiationFlood: { limit: Schema.Int },
   RenegotiationInfoWrong: { why: Schema.String },
@@ -55,6 +57,11 @@ export const Fault = Schema.TaggedUnion({
   KeyShareInvalid: { group: Schema.String },
   SignatureWrong: { message: Schema.String },
   FinishedWrong: {},
+  /** RFC 8446 section 4.2.11.2: the proof that the client holds the PSK it offers. */
+  BinderWrong: {},
+  /** RFC 8446 section 4.1.3: the random says that the server could do better than what it answered. */
+  DowngradeDetected: { version: Schema.String },
+  KeyUpdateFlood: { limit: Schema.Int },
   PlaintextBuffered: { length: Schema.Int },
   // Certificates, RFC 5246 section 7.2.2; `depth` counts from the leaf, 0
   CertificateMissing: {},
@@ -117,6 +124,7 @@ const sentences: { readonly [Tag in Fault["_tag"]]: (fault: FaultOf<Tag>) => str
   HandshakeTooLong: (_) => `the handshake grew beyond ${_.limit} bytes`,
   MessageMalformed: (_) => `${_.message} could not be decoded: ${_.field} ${_.why}`,
   ParameterIllegal: (_) => `${_.message} is not acceptable: ${_.field} ${_.why}`,
+  ExtensionMissing: (_) => `${_.message} lacks the extension ${_.extension}`,
   ExtensionUnsolicited: (_) => `${_.message} carries the extension ${_.extension}, which was not offered`,
   RenegotiationFlood: (_) => `renegotiation was asked for more than ${_.limit} times`,
   RenegotiationInfoWrong: (_) => `the renegotiation indication is wrong: ${_.why}`,
@@ -129,6 +137,9 @@ const sentences: { readonly [Tag in Fault["_tag"]]: (fault: FaultOf<Tag>) => str
   KeyShareInvalid: (_) => `the peer's key share is not valid for the group ${_.group}`,
   SignatureWrong: (_) => `the signature of ${_.message} does not verify`,
   FinishedWrong: () => "the Finished message does not verify",
+  BinderWrong: () => "the client does not prove that it holds the secret of the session it offers",
+  DowngradeDetected: (_) => `the server can do better than ${_.version}, which somebody brought it to answer`,
+  KeyUpdateFlood: (_) => `the keys were updated more than ${_.limit} times without any data`,
   PlaintextBuffered: (_) => `${_.length} bytes of plaintext were already read when TLS was to begin`,
   CertificateMissing: () => "a certificate is required and none was sent",
   CertificateChainTooLong: (_) => `the certificate chain has ${_.length} bytes where ${_.limit} are allowed`,

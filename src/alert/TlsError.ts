@@ -86,8 +86,10 @@ const sentReasons = [
   Reason.ProtocolVersion,
   Reason.InternalError,
   Reason.InappropriateFallback,
+  Reason.MissingExtension,
   Reason.UnsupportedExtension,
   Reason.UnrecognizedName,
+  Reason.CertificateRequired,
   Reason.NoApplicationProtocol
 ] as const
 

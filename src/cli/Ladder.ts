@@ -223,4 +223,5 @@ export const drawRung = (rung: Rung, sides: Sides, paint: Paint): ReadonlyArray<
  * @category formatting
  * @since 0.1.0
  */
-export const drawNote = (text: string, tone: Tone, paint: Paint): string => between(paint, [["plain", "     "], [tone, text]])
+export const drawNote = (text: string, tone: Tone, paint: Paint): string =>
+  between(paint, [["plain", "     "], [tone, text]])

@@ -84,7 +84,9 @@ export const layer = (path: string, warn: (sentence: string) => Effect.Effect<vo
   const remove: Effect.Effect<void> = Effect.tryPromise({
     try: () => rm(path, { force: true }),
     catch: (cause) => cause
-  }).pipe(Effect.catch((cause) => warn(`${path} still holds a session that is not to be used: ${systemReason(cause)}.`)))
+  }).pipe(
+    Effect.catch((cause) => warn(`${path} still holds a session that is not to be used: ${systemReason(cause)}.`))
+  )
 
   return Layer.succeed(SessionCache, {
     offer: (key) =>

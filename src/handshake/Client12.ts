@@ -234,6 +234,7 @@ const selectCredential = (
   if (story.identity === undefined) return Effect.succeedNone
   return story.identity.select({
     role: "client",
+    version: "1.2",
     serverName: undefined,
     // RFC 5246 section 7.4.4 and RFC 8422 section 5.5: rsa_sign(1), ecdsa_sign(64).
     authentication: request.certificateTypes.flatMap((type) => type === 64 ? "ecdsa" : type === 1 ? "rsa" : []),
@@ -251,7 +252,7 @@ const sendCertificateVerify = Effect.fnUntraced(
     request: Message<"CertificateRequest">
   ): Effect.fn.Return<void, Fault> {
     const common = commonSchemes(request.signatureSchemes, story.settings.signatureSchemes)
-    const scheme = schemesFor(credential.authentication, common)[0]
+    const scheme = schemesFor(credential.keyType, "1.2", common)[0]
     if (scheme === undefined) return yield* fail({ _tag: "NothingInCommon", what: "signature scheme" })
     channel.send({
       _tag: "CertificateVerify",

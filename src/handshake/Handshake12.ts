@@ -13,7 +13,7 @@ import type { CipherSuite } from "../secret/CipherSuite.ts"
 import * as KeySchedule from "../secret/KeySchedule12.ts"
 import * as Prf from "../secret/Prf.ts"
 import type { KeyShare } from "../secret/Primitives.ts"
-import type { Credential } from "../service/Identity.ts"
+import { type Credential, schemeFits } from "../service/Identity.ts"
 import { Session } from "../service/Session.ts"
 import type { VerifiedChain } from "../service/Trust.ts"
 import { toHex } from "../wire/Bytes.ts"
@@ -129,6 +129,8 @@ export const expectFinished = (
     yield* channel.expectChangeCipherSpec
     const verifyData = KeySchedule.verifyData(master.prf, sender, channel.transcript.digest())
     const finished = yield* channel.expect("Finished")
+    const malformed = checkLength(finished.verifyData, verifyData.length)
+    if (malformed !== undefined) return yield* Effect.fail(malformed)
     if (!channel.primitives.equal(finished.verifyData, verifyData)) {
       return yield* Effect.fail<Fault>({ _tag: "FinishedWrong" })
     }
@@ -151,8 +153,7 @@ export const checkSignature = (
   }
 ): Fault | undefined => {
   const scheme = signatureSchemeName(signed.scheme)
-  const kind = certificate.publicKey.type === "rsa" ? "rsa" : "ecdsa"
-  if (scheme === undefined || !offered.includes(scheme) || !scheme.startsWith(kind)) {
+  if (scheme === undefined || !offered.includes(scheme) || !schemeFits(scheme, certificate.publicKey.type, "1.2")) {
     return {
       _tag: "ParameterIllegal",
       message: signed.by,

@@ -11,7 +11,7 @@ import { type Extension, findExtension } from "../message/Extension.ts"
 import type { HandshakeMessage } from "../message/HandshakeMessage.ts"
 import { encodeServerEcdhParams } from "../message/ServerKeyExchange.ts"
 import type { CipherSuite } from "../secret/CipherSuite.ts"
-import { type Credential, type Identity, schemesFor } from "../service/Identity.ts"
+import { authenticationOf, type Credential, type Identity, schemesFor } from "../service/Identity.ts"
 import type { Session } from "../service/Session.ts"
 import { serverKey, type SessionKey } from "../service/SessionCache.ts"
 import type { ServerOptions, Settings } from "../service/TlsConfig.ts"
@@ -222,6 +222,7 @@ const choose = Effect.fnUntraced(
     if (signatureSchemes.length === 0) return yield* fail({ _tag: "NothingInCommon", what: "signature scheme" })
     const selected = yield* story.identity.select({
       role: "server",
+      version: "1.2",
       serverName,
       authentication: [...new Set(suites.map((suite) => suite.authentication))],
       signatureSchemes,
@@ -229,9 +230,9 @@ const choose = Effect.fnUntraced(
     })
     if (Option.isNone(selected)) return yield* fail({ _tag: "NothingInCommon", what: "certificate" })
     const credential = selected.value
-    const suite = suites.find((suite) => suite.authentication === credential.authentication)
+    const suite = suites.find((suite) => suite.authentication === authenticationOf(credential.keyType))
     if (suite === undefined) return yield* fail({ _tag: "NothingInCommon", what: "cipher suite" })
-    const scheme = schemesFor(credential.authentication, signatureSchemes)[0]
+    const scheme = schemesFor(credential.keyType, "1.2", signatureSchemes)[0]
     if (scheme === undefined) return yield* fail({ _tag: "NothingInCommon", what: "signature scheme" })
     return { suite, group, scheme, credential }
   }

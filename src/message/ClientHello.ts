@@ -4,7 +4,8 @@
  * @since 0.1.0
  */
 import { HandshakeType } from "../wire/CodePoints.ts"
-import { type Extension, readExtensions, writeExtensions } from "./Extension.ts"
+import type { Extension } from "./Extension.ts"
+import { readExtensions, writeExtensions } from "./ExtensionCodec.ts"
 import { type MessageCodec, readSessionId, readUint16s, writeUint16s } from "./Syntax.ts"
 
 /**

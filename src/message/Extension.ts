@@ -1,14 +1,9 @@
 /**
- * Hello extensions, RFC 5246 section 7.4.1.4. Values are kept as they came: a number without a name here, which another side
- * may well know (RFC 8701), stays in its list. Byte fields are views of the bytes that were decoded.
+ * Extensions, RFC 5246 section 7.4.1.4 and RFC 8446 section 4.2. Values are kept as they came: a number without a name here, which
+ * another side may well know (RFC 8701), stays in its list. Byte fields are views of the bytes that were decoded.
  *
  * @since 0.1.0
  */
-import { fromLatin1, toLatin1 } from "../wire/Bytes.ts"
-import { extensionName, ExtensionType } from "../wire/CodePoints.ts"
-import { Reader } from "../wire/Reader.ts"
-import type { Writer } from "../wire/Writer.ts"
-import { Illegal, listOf, readUint16s, writeUint16s } from "./Syntax.ts"
 
 /**
  * The message that carries a block of extensions: the same type may have another form in each.
@@ -16,7 +11,14 @@ import { Illegal, listOf, readUint16s, writeUint16s } from "./Syntax.ts"
  * @category models
  * @since 0.1.0
  */
-export type ExtensionForm = "ClientHello" | "ServerHello"
+export type ExtensionForm =
+  | "ClientHello"
+  | "ServerHello"
+  | "HelloRetryRequest"
+  | "EncryptedExtensions"
+  | "Certificate"
+  | "CertificateRequest"
+  | "NewSessionTicket"
 
 /**
  * RFC 6066 section 3: the host that a client wants. `undefined` in a ServerHello, where the extension is empty.
@@ -95,6 +97,129 @@ export interface RenegotiationInfo {
 }
 
 /**
+ * RFC 8446 section 4.2.1: what a client speaks, the preferred one first; in the answer the one that was chosen.
+ *
+ * @category models
+ * @since 0.1.0
+ */
+export interface SupportedVersions {
+  readonly _tag: "SupportedVersions"
+  readonly versions: ReadonlyArray<number>
+}
+
+/**
+ * RFC 8446 section 4.2.8: the shares of a client, or the one of a server. A HelloRetryRequest names a group and has no share.
+ *
+ * @category models
+ * @since 0.1.0
+ */
+export interface KeyShares {
+  readonly _tag: "KeyShares"
+  readonly shares: ReadonlyArray<{ readonly group: number; readonly publicKey: Uint8Array }>
+}
+
+/**
+ * One PSK that a client offers. The obfuscated age is in milliseconds, modulo 2^32.
+ *
+ * @category models
+ * @since 0.1.0
+ */
+export interface OfferedPsk {
+  readonly identity: Uint8Array
+  readonly obfuscatedAge: number
+  /** 32 bytes or more. */
+  readonly binder: Uint8Array
+}
+
+/**
+ * RFC 8446 section 4.2.11: what a client offers, or the index of what a server selected.
+ *
+ * @category models
+ * @since 0.1.0
+ */
+export interface PreSharedKeys {
+  readonly _tag: "PreSharedKeys"
+  readonly offers: ReadonlyArray<OfferedPsk>
+  readonly selected: number | undefined
+}
+
+/**
+ * RFC 8446 section 4.2.9: psk_ke is 0, psk_dhe_ke is 1.
+ *
+ * @category models
+ * @since 0.1.0
+ */
+export interface PskKeyExchangeModes {
+  readonly _tag: "PskKeyExchangeModes"
+  readonly modes: ReadonlyArray<number>
+}
+
+/**
+ * RFC 8446 section 4.2.2.
+ *
+ * @category models
+ * @since 0.1.0
+ */
+export interface Cookie {
+  readonly _tag: "Cookie"
+  readonly cookie: Uint8Array
+}
+
+/**
+ * RFC 8446 section 4.2.10. The size is that of a ticket, in bytes; `undefined` elsewhere.
+ *
+ * @category models
+ * @since 0.1.0
+ */
+export interface EarlyData {
+  readonly _tag: "EarlyData"
+  readonly maxSize: number | undefined
+}
+
+/**
+ * RFC 8446 section 4.2.3: the schemes of signatures in certificates, where they differ.
+ *
+ * @category models
+ * @since 0.1.0
+ */
+export interface SignatureAlgorithmsCert {
+  readonly _tag: "SignatureAlgorithmsCert"
+  readonly schemes: ReadonlyArray<number>
+}
+
+/**
+ * RFC 8446 section 4.2.4: distinguished names in DER.
+ *
+ * @category models
+ * @since 0.1.0
+ */
+export interface CertificateAuthorities {
+  readonly _tag: "CertificateAuthorities"
+  readonly authorities: ReadonlyArray<Uint8Array>
+}
+
+/**
+ * RFC 8446 section 4.2.6.
+ *
+ * @category models
+ * @since 0.1.0
+ */
+export interface PostHandshakeAuth {
+  readonly _tag: "PostHandshakeAuth"
+}
+
+/**
+ * RFC 8449 section 4: the longest record that the sender takes, 64 bytes or more.
+ *
+ * @category models
+ * @since 0.1.0
+ */
+export interface RecordSizeLimit {
+  readonly _tag: "RecordSizeLimit"
+  readonly limit: number
+}
+
+/**
  * An extension that is not spoken here, or a server_name without any host_name: kept as it came.
  *
  * @category models
@@ -106,7 +231,13 @@ export interface UnknownExtension {
   readonly data: Uint8Array
 }
 
-type KnownExtension =
+/**
+ * An extension that is spoken here.
+ *
+ * @category models
+ * @since 0.1.0
+ */
+export type KnownExtension =
   | ServerName
   | SupportedGroups
   | EcPointFormats
@@ -114,6 +245,16 @@ type KnownExtension =
   | ApplicationProtocols
   | ExtendedMasterSecret
   | RenegotiationInfo
+  | SupportedVersions
+  | KeyShares
+  | PreSharedKeys
+  | PskKeyExchangeModes
+  | Cookie
+  | EarlyData
+  | SignatureAlgorithmsCert
+  | CertificateAuthorities
+  | PostHandshakeAuth
+  | RecordSizeLimit
 
 /**
  * @category models
@@ -128,144 +269,6 @@ export type Extension = KnownExtension | UnknownExtension
  * @since 0.1.0
  */
 export type ExtensionOf<Tag extends Extension["_tag"]> = Extract<Extension, { readonly _tag: Tag }>
-
-interface ExtensionCodec<E> {
-  readonly type: number
-  /** `undefined`: the body fits its definition and says nothing that has a value here. */
-  readonly decode: (body: Reader, form: ExtensionForm) => E | undefined
-  readonly encode: (body: Writer, extension: E, form: ExtensionForm) => void
-}
-
-const hostNameType = 0
-
-// RFC 6066 section 3: other name types are passed over, which their length makes possible.
-const decodeServerNameList = (body: Reader): ServerName | undefined => {
-  const types = new Set<number>()
-  let host: Uint8Array | undefined
-  const list = new Reader(body.vector16("server_name_list", 1))
-  while (list.remaining > 0) {
-    const type = list.uint8("name_type")
-    const name = type === hostNameType ? list.vector16("host_name", 1) : list.vector16("server_name")
-    if (types.has(type)) throw new Illegal("server_name_list", `has more than one name of type ${type}`)
-    types.add(type)
-    if (type === hostNameType) host = name
-  }
-  if (host === undefined) return undefined
-  // Printable ASCII: no host name has a control character or a space, and what is printed later is not the peer's to break.
-  if (host.some((byte) => byte <= 0x20 || byte >= 0x7f)) {
-    throw new Illegal("host_name", "has a byte that no host name has")
-  }
-  return { _tag: "ServerName", name: toLatin1(host) }
-}
-
-const codecs: { readonly [Tag in KnownExtension["_tag"]]: ExtensionCodec<ExtensionOf<Tag>> } = {
-  ServerName: {
-    type: ExtensionType.server_name,
-    decode: (body, form) =>
-      form === "ServerHello" ? { _tag: "ServerName", name: undefined } : decodeServerNameList(body),
-    encode: (body, { name }, form) => {
-      if (form === "ServerHello") return
-      if (name === undefined) throw new RangeError("a ClientHello has no ServerName without a name")
-      const host = fromLatin1(name)
-      body.vector16((list) => list.uint8(hostNameType).vector16((item) => item.bytes(host)))
-    }
-  },
-  SupportedGroups: {
-    type: ExtensionType.supported_groups,
-    decode: (body) => ({ _tag: "SupportedGroups", groups: readUint16s(body, "named_group_list") }),
-    encode: (body, { groups }) => writeUint16s(body, groups)
-  },
-  EcPointFormats: {
-    type: ExtensionType.ec_point_formats,
-    decode: (body) => ({ _tag: "EcPointFormats", formats: Array.from(body.vector8("ec_point_format_list", 1)) }),
-    encode: (body, { formats }) => body.vector8((list) => list.bytes(Uint8Array.from(formats)))
-  },
-  SignatureAlgorithms: {
-    type: ExtensionType.signature_algorithms,
-    decode: (body) => ({
-      _tag: "SignatureAlgorithms",
-      schemes: readUint16s(body, "supported_signature_algorithms")
-    }),
-    encode: (body, { schemes }) => writeUint16s(body, schemes)
-  },
-  ApplicationProtocols: {
-    type: ExtensionType.application_layer_protocol_negotiation,
-    decode: (body, form) => {
-      const names = body.vector16("protocol_name_list", 2)
-      const protocols = listOf(names, (list) => toLatin1(list.vector8("protocol_name", 1)))
-      if (form === "ServerHello" && protocols.length !== 1) {
-        throw new Illegal("protocol_name_list", `has ${protocols.length} names where exactly one is required`)
-      }
-      return { _tag: "ApplicationProtocols", protocols }
-    },
-    encode: (body, { protocols }) =>
-      body.vector16((list) => {
-        for (const protocol of protocols) list.vector8((name) => name.bytes(fromLatin1(protocol)))
-      })
-  },
-  ExtendedMasterSecret: {
-    type: ExtensionType.extended_master_secret,
-    decode: () => ({ _tag: "ExtendedMasterSecret" }),
-    encode: () => {}
-  },
-  RenegotiationInfo: {
-    type: ExtensionType.renegotiation_info,
-    decode: (body) => ({
-      _tag: "RenegotiationInfo",
-      renegotiatedConnection: body.vector8("renegotiated_connection")
-    }),
-    encode: (body, { renegotiatedConnection }) => body.vector8((value) => value.bytes(renegotiatedConnection))
-  }
-}
-
-const codecOfType = new Map<number, Pick<ExtensionCodec<KnownExtension>, "decode">>(
-  Object.values(codecs).map((codec) => [codec.type, codec])
-)
-
-/**
- * The extensions at the end of a hello, in their order. RFC 5246 section 7.4.1.2: a hello may end before them. At most one of
- * each type (section 7.4.1.4). Throws `Malformed` and `Illegal`.
- *
- * @category decoding
- * @since 0.1.0
- */
-export const readExtensions = (reader: Reader, form: ExtensionForm): ReadonlyArray<Extension> => {
-  if (reader.remaining === 0) return []
-  const types = new Set<number>()
-  return listOf(reader.vector16("extensions"), (block): Extension => {
-    const type = block.uint16("extension_type")
-    const field = extensionName(type) ?? `extension ${type}`
-    const data = block.vector16(field)
-    if (types.has(type)) throw new Illegal(field, "appears more than once")
-    types.add(type)
-    const body = new Reader(data)
-    const codec = codecOfType.get(type)
-    const known = codec?.decode(body, form)
-    if (codec !== undefined) body.end(field)
-    return known ?? { _tag: "UnknownExtension", type, data }
-  })
-}
-
-/**
- * The block of extensions; without extensions, none at all.
- *
- * @category encoding
- * @since 0.1.0
- */
-export const writeExtensions = (writer: Writer, extensions: ReadonlyArray<Extension>, form: ExtensionForm): void => {
-  if (extensions.length === 0) return
-  writer.vector16((block) => {
-    for (const extension of extensions) {
-      if (extension._tag === "UnknownExtension") {
-        block.uint16(extension.type).vector16((body) => body.bytes(extension.data))
-        continue
-      }
-      // The table has a codec for each tag, of that tag's own type; TypeScript cannot correlate the two on its own.
-      const codec = codecs[extension._tag] as ExtensionCodec<KnownExtension>
-      block.uint16(codec.type).vector16((body) => codec.encode(body, extension, form))
-    }
-  })
-}
 
 /**
  * The extension of one tag, where the message has it.

@@ -1,5 +1,5 @@
 /**
- * The handshake messages of TLS 1.2, RFC 5246 section 7.4: values, and the way between them and bytes.
+ * The handshake messages, RFC 5246 section 7.4 and RFC 8446 section 4: values, and the way between them and bytes.
  *
  * @since 0.1.0
  */
@@ -9,11 +9,16 @@ import { HandshakeType } from "../wire/CodePoints.ts"
 import { Malformed, Reader } from "../wire/Reader.ts"
 import { Writer } from "../wire/Writer.ts"
 import { type Certificate, certificate } from "./Certificate.ts"
+import { type Certificate13, certificate13 } from "./Certificate13.ts"
 import { type CertificateRequest, certificateRequest } from "./CertificateRequest.ts"
+import { type CertificateRequest13, certificateRequest13 } from "./CertificateRequest13.ts"
 import { type CertificateVerify, certificateVerify } from "./CertificateVerify.ts"
 import { type ClientHello, clientHello } from "./ClientHello.ts"
 import { type ClientKeyExchange, clientKeyExchange } from "./ClientKeyExchange.ts"
+import { type EncryptedExtensions, encryptedExtensions } from "./EncryptedExtensions.ts"
 import { type Finished, finished } from "./Finished.ts"
+import { type KeyUpdate, keyUpdate } from "./KeyUpdate.ts"
+import { type NewSessionTicket, newSessionTicket } from "./NewSessionTicket.ts"
 import { type ServerHello, serverHello } from "./ServerHello.ts"
 import { type ServerKeyExchange, serverKeyExchange } from "./ServerKeyExchange.ts"
 import { Illegal, type MessageCodec } from "./Syntax.ts"
@@ -53,6 +58,11 @@ export type HandshakeMessage =
   | CertificateVerify
   | ClientKeyExchange
   | Finished
+  | EncryptedExtensions
+  | Certificate13
+  | CertificateRequest13
+  | NewSessionTicket
+  | KeyUpdate
 
 /**
  * The message of one tag.
@@ -61,6 +71,15 @@ export type HandshakeMessage =
  * @since 0.1.0
  */
 export type HandshakeMessageOf<Tag extends HandshakeMessage["_tag"]> = Extract<HandshakeMessage, { readonly _tag: Tag }>
+
+/**
+ * The versions of the handshake protocol: the same type may have another form in each. Only a ClientHello, a ServerHello and a
+ * HelloRequest come before it is settled, and those have one form.
+ *
+ * @category models
+ * @since 0.1.0
+ */
+export type HandshakeVersion = "1.2" | "1.3" | "undecided"
 
 const codecs: { readonly [Tag in HandshakeMessage["_tag"]]: MessageCodec<HandshakeMessageOf<Tag>> } = {
   HelloRequest: { type: HandshakeType.hello_request, decode: () => ({ _tag: "HelloRequest" }), encode: () => {} },
@@ -76,29 +95,55 @@ const codecs: { readonly [Tag in HandshakeMessage["_tag"]]: MessageCodec<Handsha
   },
   CertificateVerify: certificateVerify,
   ClientKeyExchange: clientKeyExchange,
-  Finished: finished
+  Finished: finished,
+  EncryptedExtensions: encryptedExtensions,
+  Certificate13: certificate13,
+  CertificateRequest13: certificateRequest13,
+  NewSessionTicket: newSessionTicket,
+  KeyUpdate: keyUpdate
 }
 
-interface NamedDecoder {
-  readonly message: HandshakeMessage["_tag"]
-  readonly decode: (body: Reader) => HandshakeMessage
-}
+const tags12: ReadonlyArray<HandshakeMessage["_tag"]> = [
+  "HelloRequest",
+  "ClientHello",
+  "ServerHello",
+  "Certificate",
+  "ServerKeyExchange",
+  "CertificateRequest",
+  "ServerHelloDone",
+  "CertificateVerify",
+  "ClientKeyExchange",
+  "Finished"
+]
 
-// The keys of the table are exactly the tags; `Object.entries` widens them.
-const entries = Object.entries(codecs) as ReadonlyArray<
-  readonly [HandshakeMessage["_tag"], MessageCodec<HandshakeMessage>]
->
-const decoderOfType = new Map<number, NamedDecoder>(
-  entries.map(([message, { decode, type }]) => [type, { message, decode }])
-)
+const tags13: ReadonlyArray<HandshakeMessage["_tag"]> = [
+  "ClientHello",
+  "ServerHello",
+  "EncryptedExtensions",
+  "Certificate13",
+  "CertificateRequest13",
+  "CertificateVerify",
+  "Finished",
+  "NewSessionTicket",
+  "KeyUpdate"
+]
+
+const byType = (tags: ReadonlyArray<HandshakeMessage["_tag"]>) => new Map(tags.map((tag) => [codecs[tag].type, tag]))
+
+const tagOfType: Readonly<Record<HandshakeVersion, ReadonlyMap<number, HandshakeMessage["_tag"]>>> = {
+  "1.2": byType(tags12),
+  "1.3": byType(tags13),
+  "undecided": byType(tags12)
+}
 
 /**
- * The tag of the messages of a type, or `undefined` for a type that is not used here.
+ * The tag of the messages of a type, or `undefined` for a type that the version does not have.
  *
  * @category decoding
  * @since 0.1.0
  */
-export const messageTag = (type: number): HandshakeMessage["_tag"] | undefined => decoderOfType.get(type)?.message
+export const messageTag = (type: number, version: HandshakeVersion): HandshakeMessage["_tag"] | undefined =>
+  tagOfType[version].get(type)
 
 /**
  * Decodes the body of a message, the four bytes of header left out. Total: any bytes are a message or a fault. Byte fields of
@@ -107,15 +152,18 @@ export const messageTag = (type: number): HandshakeMessage["_tag"] | undefined =
  * @category decoding
  * @since 0.1.0
  */
-export const decodeHandshake = (type: number, body: Uint8Array): Result.Result<HandshakeMessage, Fault> => {
-  const decoder = decoderOfType.get(type)
-  if (decoder === undefined) {
+export const decodeHandshake = (
+  type: number,
+  body: Uint8Array,
+  version: HandshakeVersion
+): Result.Result<HandshakeMessage, Fault> => {
+  const message = messageTag(type, version)
+  if (message === undefined) {
     return Result.fail<Fault>({ _tag: "MessageUnexpected", expected: [], received: `handshake message type ${type}` })
   }
-  const { message } = decoder
   try {
     const reader = new Reader(body)
-    const decoded = decoder.decode(reader)
+    const decoded = codecs[message].decode(reader)
     reader.end("message")
     return Result.succeed(decoded)
   } catch (thrown) {

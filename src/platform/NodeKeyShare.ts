@@ -23,7 +23,9 @@ interface Group {
 
 const hex = (text: string): Uint8Array => plain(Buffer.from(text, "hex"))
 
-const groups: { readonly [Name in NamedGroup]: Group } = {
+type Curve = Exclude<NamedGroup, "x25519mlkem768">
+
+const groups: { readonly [Name in Curve]: Group } = {
   x25519: {
     publicLength: 32,
     privateLength: 32,
@@ -61,7 +63,7 @@ const groups: { readonly [Name in NamedGroup]: Group } = {
  * @category constructors
  * @since 0.1.0
  */
-export const importSpki = (group: NamedGroup, publicKey: Uint8Array): KeyObject =>
+export const importSpki = (group: Curve, publicKey: Uint8Array): KeyObject =>
   createPublicKey({ key: Buffer.concat([groups[group].spki, publicKey]), format: "der", type: "spki" })
 
 /**
@@ -76,7 +78,7 @@ export const importRawX25519 = (publicKey: Uint8Array): KeyObject =>
 
 let knowsRaw: boolean | undefined
 
-const importPublic = (group: NamedGroup, publicKey: Uint8Array): KeyObject => {
+const importPublic = (group: Curve, publicKey: Uint8Array): KeyObject => {
   if (group !== "x25519" || knowsRaw === false) return importSpki(group, publicKey)
   if (knowsRaw === true) return importRawX25519(publicKey)
   try {
@@ -96,12 +98,12 @@ const coordinate = (value: string | undefined): Uint8Array => {
 }
 
 // JWK is as cheap to export as the raw form, and every Node has it. Coordinates have the full length of the field.
-const exportPublic = (group: NamedGroup, key: KeyObject): Uint8Array => {
+const exportPublic = (group: Curve, key: KeyObject): Uint8Array => {
   const { x, y } = key.export({ format: "jwk" })
   return group === "x25519" ? concat([coordinate(x)]) : concat([Uint8Array.of(4), coordinate(x), coordinate(y)])
 }
 
-const importPrivate = (group: NamedGroup, scalar: Uint8Array): KeyObject => {
+const importPrivate = (group: Curve, scalar: Uint8Array): KeyObject => {
   const { pkcs8, privateLength } = groups[group]
   if (scalar.length !== privateLength) {
     throw new RangeError(`a private key of ${group} has ${privateLength} bytes, not ${scalar.length}`)
@@ -128,11 +130,11 @@ const isZero = (bytes: Uint8Array): boolean => {
  * @since 0.1.0
  */
 export class NodeKeyShare implements KeyShare {
-  readonly group: NamedGroup
+  readonly group: Curve
   readonly publicKey: Uint8Array
   readonly #privateKey: KeyObject
 
-  constructor(group: NamedGroup, scalar?: Uint8Array) {
+  constructor(group: Curve, scalar?: Uint8Array) {
     this.group = group
     if (scalar === undefined) {
       const pair = groups[group].generate()

@@ -9,7 +9,8 @@ import type { HashName, KeyType, PrivateKey, PublicKey } from "../secret/Primiti
 import type { SignatureScheme } from "../wire/CodePoints.ts"
 
 interface Scheme {
-  readonly hash: HashName
+  /** `undefined` for EdDSA, which hashes by itself. */
+  readonly hash: HashName | undefined
   readonly padding?: number
 }
 
@@ -27,10 +28,14 @@ const schemes: { readonly [Name in SignatureScheme]: Scheme } = {
   rsa_pss_rsae_sha512: { hash: "sha512", padding: pss },
   rsa_pkcs1_sha256: { hash: "sha256", padding: pkcs1 },
   rsa_pkcs1_sha384: { hash: "sha384", padding: pkcs1 },
-  rsa_pkcs1_sha512: { hash: "sha512", padding: pkcs1 }
+  rsa_pkcs1_sha512: { hash: "sha512", padding: pkcs1 },
+  ed25519: { hash: undefined }
 }
 
-const fits = (type: KeyType, scheme: Scheme): boolean => (type === "rsa") === (scheme.padding !== undefined)
+const fits = (type: KeyType, scheme: Scheme): boolean =>
+  type === "ed25519"
+    ? scheme.hash === undefined
+    : scheme.hash !== undefined && (type === "rsa") === (scheme.padding !== undefined)
 
 // RFC 8446 section 4.2.3: the salt is as long as the hash, and MGF1 uses the same hash (the default of node:crypto).
 const inputOf = (key: KeyObject, { padding }: Scheme) =>
@@ -49,6 +54,7 @@ const curves: { readonly [name: string]: { readonly type: KeyType; readonly bits
 const kindOf = (key: KeyObject): { readonly type: KeyType; readonly bits: number } | undefined => {
   const details = key.asymmetricKeyDetails
   if (key.asymmetricKeyType === "rsa") return { type: "rsa", bits: details?.modulusLength ?? 0 }
+  if (key.asymmetricKeyType === "ed25519") return { type: "ed25519", bits: 256 }
   if (key.asymmetricKeyType === "ec") return curves[details?.namedCurve ?? ""]
   return undefined
 }

@@ -10,12 +10,14 @@ import { isIP } from "node:net"
 import { domainToASCII } from "node:url"
 import { Primitives } from "../secret/Primitives.ts"
 import type { HashName, Mac, RunningHash } from "../secret/Primitives.ts"
-import type { Randomness } from "../service/Randomness.ts"
+import { Randomness } from "../service/Randomness.ts"
 import type { SystemAnchors } from "../service/Trust.ts"
 import { NodeAeadKey } from "./NodeAead.ts"
+import type { NamedGroup } from "../wire/CodePoints.ts"
 import { plain } from "./NodeBytes.ts"
 import { NodeCertificate } from "./NodeCertificate.ts"
 import { importPrivateKey } from "./NodeKeys.ts"
+import * as NodeHybridShare from "./NodeHybridShare.ts"
 import { NodeKeyShare } from "./NodeKeyShare.ts"
 import * as NodeRandomness from "./NodeRandomness.ts"
 import * as NodeSystemAnchors from "./NodeSystemAnchors.ts"
@@ -66,6 +68,20 @@ const hostToAscii = (host: string): string | undefined => {
   return name.split(".").every((part) => label.test(part)) ? name : undefined
 }
 
+const curves: ReadonlyArray<NamedGroup> = ["x25519", "secp256r1", "secp384r1", "secp521r1"]
+
+const keyShare: Primitives["Service"]["keyShare"] = (group, privateKey) =>
+  group === "x25519mlkem768"
+    ? new NodeHybridShare.NodeHybridShare(privateKey)
+    : new NodeKeyShare(group, privateKey)
+
+const respond: Primitives["Service"]["respond"] = (group, peer, privateKey) => {
+  if (group === "x25519mlkem768") return NodeHybridShare.respond(peer, new NodeKeyShare("x25519", privateKey))
+  const share = new NodeKeyShare(group, privateKey)
+  const secret = share.agree(peer)
+  return secret === undefined ? undefined : { publicKey: share.publicKey, secret }
+}
+
 /**
  * @category constructors
  * @since 0.1.0
@@ -75,7 +91,9 @@ export const make: Primitives["Service"] = {
   digest: (name, bytes) => plain(hash(name, bytes, "buffer")),
   mac: (name, key) => new NodeMac(name, key),
   aead: (name, key) => new NodeAeadKey(name, key),
-  keyShare: (group, privateKey) => new NodeKeyShare(group, privateKey),
+  keyShare,
+  respond,
+  groups: NodeHybridShare.isAvailable ? [...curves, "x25519mlkem768"] : curves,
   parseCertificate: NodeCertificate.parse,
   importPrivateKey,
   equal: (a, b) => a.length === b.length && timingSafeEqual(a, b),
@@ -100,6 +118,6 @@ export const layerPrimitives: Layer.Layer<Primitives> = Layer.succeed(Primitives
  */
 export const layer: Layer.Layer<Primitives | Randomness | SystemAnchors> = Layer.mergeAll(
   layerPrimitives,
-  NodeRandomness.layer,
+  Layer.succeed(Randomness, NodeRandomness.make(make)),
   NodeSystemAnchors.layer
 )

@@ -3,18 +3,18 @@
  *
  * @since 0.1.0
  */
-import * as Layer from "effect/Layer"
 import { randomFillSync } from "node:crypto"
-import { Randomness } from "../service/Randomness.ts"
-import { NodeKeyShare } from "./NodeKeyShare.ts"
+import type { Primitives } from "../secret/Primitives.ts"
+import type { Randomness } from "../service/Randomness.ts"
 
 /**
  * The generator of the operating system, by way of OpenSSL.
  *
- * @category layers
+ * @category constructors
  * @since 0.1.0
  */
-export const layer: Layer.Layer<Randomness> = Layer.succeed(Randomness, {
+export const make = (primitives: Pick<Primitives["Service"], "keyShare" | "respond">): Randomness["Service"] => ({
   bytes: (length) => randomFillSync(new Uint8Array(length)),
-  keyShare: (group) => new NodeKeyShare(group)
+  keyShare: (group) => primitives.keyShare(group),
+  respond: (group, peer) => primitives.respond(group, peer)
 })

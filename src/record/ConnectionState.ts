@@ -69,6 +69,13 @@ export class ConnectionState {
     return true
   }
 
+  /** RFC 8446 section 7.3: in TLS 1.3 keys change without a message that says so. The keys before are dropped. */
+  install(parameters: SecurityParameters): void {
+    this.#current.protection.forget()
+    this.#current = parameters
+    this.#sequence = 0
+  }
+
   /** Drops the keys, for good. */
   forget(): void {
     this.#current.protection.forget()

@@ -37,6 +37,14 @@ export const maxCompressed = 2 ** 14 + 1024
 export const maxCiphertext = 2 ** 14 + 2048
 
 /**
+ * RFC 8446 section 5.2: the most that a protected fragment of TLS 1.3 may hold.
+ *
+ * @category constants
+ * @since 0.1.0
+ */
+export const maxCiphertext13 = 2 ** 14 + 256
+
+/**
  * One record. The fragment is a view, good until the next call.
  *
  * @category models

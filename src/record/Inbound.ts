@@ -11,7 +11,7 @@ import type { Fault } from "../alert/Fault.ts"
 import { interruptedAlert, judge, type Phase, readAlertRecord, type Verdict } from "../alert/Verdict.ts"
 import { ContentType, contentTypeName, ProtocolVersion } from "../wire/CodePoints.ts"
 import { nullCompression } from "./Compression.ts"
-import { ConnectionState } from "./ConnectionState.ts"
+import { ConnectionState, type SecurityParameters } from "./ConnectionState.ts"
 import {
   Deframer,
   headerLength,
@@ -79,12 +79,34 @@ export class Inbound {
   readonly #alerts: Array<Alert> = []
   #anyProtected = false
   #recordsReceived = 0
+  #plaintextLimit: number | undefined
+  #earlyDataLeft: number | undefined
+  /** RFC 8446 appendix D.4: the ChangeCipherSpec of a client or a server that wants to look like TLS 1.2. */
+  #compatibilityLeft = 2
 
   constructor(options: Partial<InboundOptions> & { readonly handshake: HandshakeLimits }) {
     this.#limits = options.budget ?? defaultBudget
     this.#budget = this.#limits
     this.#observe = options.observe
     this.#assembly = new HandshakeAssembly(options.handshake, options.observe)
+  }
+
+  /** RFC 8449: the most that a protected record may hold, which is what the peer was told. In TLS 1.3 the type counts. */
+  limitPlaintext(limit: number): void {
+    this.#plaintextLimit = limit
+  }
+
+  /**
+   * RFC 8446 section 4.2.10: the client sends early data that nobody here can read. Records that cannot be opened are passed over,
+   * up to that many bytes, until one can be.
+   */
+  skipEarlyData(bytes: number): void {
+    this.#earlyDataLeft = bytes
+  }
+
+  /** Nothing is passed over any more. */
+  endEarlyData(): void {
+    this.#earlyDataLeft = undefined
   }
 
   get version(): Version {
@@ -128,6 +150,13 @@ export class Inbound {
     this.#budget = { ...this.#limits, renegotiations: this.#budget.renegotiations }
   }
 
+  /** TLS 1.3 changes the read keys; a fault where a message is cut by the change (RFC 8446 section 5.1). */
+  install(parameters: SecurityParameters): Fault | undefined {
+    if (this.#assembly.isMidMessage) return { _tag: "KeyChangeInsideMessage", pending: "handshake" }
+    this.state.install(parameters)
+    return undefined
+  }
+
   /** Makes the pending read state current; a fault where nothing is pending, or a message is cut by the change. */
   changeCipherSpec(): Fault | undefined {
     if (this.#assembly.isMidMessage) return { _tag: "KeyChangeInsideMessage", pending: "handshake" }
@@ -160,7 +189,7 @@ export class Inbound {
 
   #rules(): HeaderRules {
     return {
-      limit: this.state.current.protection.isProtected ? maxCiphertext : maxPlaintext,
+      limit: this.state.current.protection.fragmentLimit,
       // RFC 8446 section 5.1 has every record of TLS 1.3 say 1.2 as well.
       version: this.#version === "undecided" ? undefined : ProtocolVersion.tls12
     }
@@ -169,44 +198,96 @@ export class Inbound {
   /** Opens one record and passes on its content; `undefined` where it came to nothing yet. */
   #record(record: RawRecord, target: Target | undefined): Incoming | undefined {
     const { current, sequence } = this.state
-    const { type } = record
+    const isOf13 = this.#version === "1.3"
+    if (isOf13 && record.type === ContentType.change_cipher_spec) return this.#compatibility(record.fragment)
+    if (current.protection.hidesType && record.type !== ContentType.application_data) return this.#unprotected(record)
+    // After a HelloRetryRequest there are no keys yet.
+    if (isOf13 && !current.protection.isProtected && this.#isEarlyData(record)) return undefined
     if (this.state.isWornOut) return { _tag: "KeyWornOut", limit: current.protection.recordLimit }
-    const content = this.#open(record, target)
-    if (content === undefined) return { _tag: "BadRecordMac" }
+    const opened = this.#open(record, target)
+    if (opened === undefined) return this.#isEarlyData(record) ? undefined : { _tag: "BadRecordMac" }
     const isCompressed = current.compression !== nullCompression
-    const limit = isCompressed ? maxCompressed : maxPlaintext
-    if (content.length > limit) return { _tag: "RecordTooLong", length: content.length, limit }
+    const { hidesType, isProtected } = current.protection
+    const fullLimit = isCompressed ? maxCompressed : hidesType ? maxPlaintext + 1 : maxPlaintext
+    const limit = isProtected ? Math.min(this.#plaintextLimit ?? fullLimit, fullLimit) : fullLimit
+    if (opened.length > limit) return { _tag: "RecordTooLong", length: opened.length, limit }
+    const end = hidesType ? contentEnd(opened) : opened.length
+    const type = hidesType ? opened[end] ?? 0 : record.type
+    const content = hidesType ? opened.subarray(0, Math.max(end, 0)) : opened
     const plaintext = isCompressed ? current.compression.decompress(content, maxPlaintext) : content
     // RFC 5246 section 6.2.2: to grow beyond the limit is a failure of decompression, not an overflow.
     if (plaintext === undefined || plaintext.length > maxPlaintext) return { _tag: "DecompressionFailed" }
     this.state.advance()
     this.#recordsReceived++
-    if (current.protection.isProtected) this.#anyProtected = true
+    if (isProtected) {
+      this.#anyProtected = true
+      this.#earlyDataLeft = undefined
+    }
     this.#observe?.({
       _tag: "Record",
       direction: "received",
       contentType: type,
       length: headerLength + record.fragment.length,
       contentLength: plaintext.length,
-      isProtected: current.protection.isProtected,
+      isProtected,
       sequence
     })
     if (type !== ContentType.alert) {
       const fault = interruptedAlert(this.#alertCarry, contentTypeName(type) ?? "unknown")
       if (fault !== undefined) return fault
     }
+    if (isOf13 && this.#assembly.isMidMessage && type === ContentType.application_data) {
+      return { _tag: "RecordInterleaved", pending: "handshake", received: "application_data" }
+    }
+    const isInTarget = target !== undefined && opened.buffer === target.buffer.buffer
+    if (isInTarget && type === ContentType.application_data) target.at += plaintext.length
+    // Only data goes to the application: what else was opened into its buffer is taken out of it.
+    const own = isInTarget && type !== ContentType.application_data ? plaintext.slice() : plaintext
+    if (own !== plaintext) opened.fill(0)
     switch (type) {
       case ContentType.application_data:
         return this.#applicationData(plaintext)
       case ContentType.alert:
-        return this.#alertRecord(plaintext, current.protection.isProtected)
+        return this.#alertRecord(own, isProtected)
       case ContentType.handshake:
-        return plaintext.length === 0
+        return own.length === 0
           ? { _tag: "RecordEmpty", contentType: type }
-          : this.#assembly.push(plaintext)
+          : this.#assembly.push(own)
+      case ContentType.change_cipher_spec:
+        return isOf13
+          ? { _tag: "MessageUnexpected", expected: [], received: "a protected change_cipher_spec" }
+          : this.#changeCipherSpec(own)
       default:
-        return this.#changeCipherSpec(plaintext)
+        return { _tag: "RecordTypeUnknown", contentType: type }
     }
+  }
+
+  /** RFC 8446 section 5: during the handshake a ChangeCipherSpec of one byte 1 is dropped, and says nothing. */
+  #compatibility(content: Uint8Array): Fault | undefined {
+    const isOne = content.length === 1 && content[0] === 1
+    if (!isOne) return { _tag: "ChangeCipherSpecMalformed" }
+    if (this.#phase !== "handshaking" || this.#compatibilityLeft === 0) {
+      return { _tag: "MessageUnexpected", expected: [], received: "change_cipher_spec" }
+    }
+    this.#compatibilityLeft--
+    return undefined
+  }
+
+  /** A record in the clear where keys are installed. An alert is read as what it says: the peer may not have switched its keys. */
+  #unprotected({ fragment, type }: RawRecord): Incoming | undefined {
+    if (type === ContentType.alert) return this.#alertRecord(fragment, false)
+    return {
+      _tag: "MessageUnexpected",
+      expected: [],
+      received: `${contentTypeName(type) ?? "something"} in the clear`
+    }
+  }
+
+  /** Whether a record that nobody here can read is taken for early data, and passed over. */
+  #isEarlyData({ fragment, type }: RawRecord): boolean {
+    if (this.#earlyDataLeft === undefined || type !== ContentType.application_data) return false
+    this.#earlyDataLeft -= fragment.length
+    return this.#earlyDataLeft >= 0
   }
 
   #open(record: RawRecord, target: Target | undefined): Uint8Array | undefined {
@@ -219,10 +300,7 @@ export class Inbound {
       fragment.length - protection.overhead <= maxPlaintext
     ) {
       const length = protection.openInto(type, fragment, this.state.sequence, target.buffer, target.at)
-      if (length < 0) return undefined
-      const from = target.at
-      target.at += length
-      return target.buffer.subarray(from, target.at)
+      return length < 0 ? undefined : target.buffer.subarray(target.at, target.at + length)
     }
     return protection.open(type, fragment, this.state.sequence)
   }
@@ -275,4 +353,11 @@ export class Inbound {
       ? { _tag: "ChangeCipherSpec" }
       : { _tag: "ChangeCipherSpecMalformed" }
   }
+}
+
+/** RFC 8446 section 5.4: the type is the last byte that is not zero; -1 where there is none. */
+const contentEnd = (inner: Uint8Array): number => {
+  let end = inner.length - 1
+  while (end >= 0 && inner[end] === 0) end--
+  return end
 }

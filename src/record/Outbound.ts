@@ -22,15 +22,22 @@ export class Outbound {
   readonly #observe: Observer | undefined
   /** Small parts of one write are joined here, to fill a record. Made when first needed, and overwritten after use. */
   #staging: Uint8Array | undefined
+  #limit = maxPlaintext
 
   constructor(primitives: Primitives["Service"], observe: Observer | undefined) {
     this.#primitives = primitives
     this.#observe = observe
   }
 
+  /** RFC 8449: the most content that the peer takes in one record. */
+  limitContent(limit: number): void {
+    this.#limit = Math.min(limit, maxPlaintext)
+    this.#staging = undefined
+  }
+
   /** How many records a write of `length` bytes takes. */
   recordsFor(length: number): number {
-    return Math.ceil(length / maxPlaintext)
+    return Math.ceil(length / this.#limit)
   }
 
   /** Whether the key may still protect `records` more and an alert after them. */
@@ -56,18 +63,18 @@ export class Outbound {
       let from = 0
       while (from < part.length) {
         const left = part.length - from
-        if (staged === 0 && (left >= maxPlaintext || parts.length === 1)) {
-          const size = Math.min(left, maxPlaintext)
+        if (staged === 0 && (left >= this.#limit || parts.length === 1)) {
+          const size = Math.min(left, this.#limit)
           at = this.#record(type, part.subarray(from, from + size), out, at)
           from += size
           continue
         }
-        this.#staging ??= this.#primitives.allocate(maxPlaintext)
-        const size = Math.min(left, maxPlaintext - staged)
+        this.#staging ??= this.#primitives.allocate(this.#limit)
+        const size = Math.min(left, this.#limit - staged)
         this.#staging.set(part.subarray(from, from + size), staged)
         staged += size
         from += size
-        if (staged === maxPlaintext) {
+        if (staged === this.#limit) {
           at = this.#record(type, this.#staging, out, at)
           staged = 0
         }
@@ -97,7 +104,7 @@ export class Outbound {
     const { compression, protection } = this.state.current
     const fragment = compression.compress(content)
     const length = fragment.length + protection.overhead
-    out[at] = type
+    out[at] = protection.hidesType ? ContentType.application_data : type
     out[at + 1] = 3
     out[at + 2] = 3
     out[at + 3] = length >>> 8

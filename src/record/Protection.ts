@@ -1,10 +1,13 @@
 /**
- * Record payload protection, RFC 5246 section 6.2.3.3 (AEAD ciphers).
+ * Record payload protection: RFC 5246 section 6.2.3.3 (AEAD ciphers) and RFC 8446 section 5.2.
  *
  * @since 0.1.0
  */
-import type { CipherSuite } from "../secret/CipherSuite.ts"
+import type { CipherSuite, CipherSuite13 } from "../secret/CipherSuite.ts"
 import type { AeadKey, Primitives } from "../secret/Primitives.ts"
+
+import { ContentType } from "../wire/CodePoints.ts"
+import { maxCiphertext, maxCiphertext13, maxPlaintext } from "./Deframer.ts"
 
 /**
  * How the fragments of one direction are protected. The sequence number belongs to the state that counts it.
@@ -15,6 +18,10 @@ import type { AeadKey, Primitives } from "../secret/Primitives.ts"
 export interface RecordProtection {
   /** Whether a record under this protection is secret and authentic at all. */
   readonly isProtected: boolean
+  /** RFC 8446 section 5.2: the content type is inside, behind the content, and every record looks like application data. */
+  readonly hidesType: boolean
+  /** The longest fragment that comes of it, RFC 5246 section 6.2.3 and RFC 8446 section 5.2. */
+  readonly fragmentLimit: number
   /** Bytes that a fragment grows by. */
   readonly overhead: number
   /** How many records are safe under the key. */
@@ -37,6 +44,8 @@ export interface RecordProtection {
  */
 export const nullProtection: RecordProtection = {
   isProtected: false,
+  hidesType: false,
+  fragmentLimit: maxPlaintext,
   overhead: 0,
   recordLimit: Number.MAX_SAFE_INTEGER,
   seal: (_type, plaintext, _sequence, out, at) => out.set(plaintext, at),
@@ -55,6 +64,8 @@ export const nullProtection: RecordProtection = {
  * @since 0.1.0
  */
 export const forgottenProtection: RecordProtection = {
+  hidesType: false,
+  fragmentLimit: maxPlaintext,
   isProtected: true,
   overhead: 0,
   recordLimit: Number.MAX_SAFE_INTEGER,
@@ -129,6 +140,8 @@ export const protection12 = (
 
   return {
     isProtected: true,
+    hidesType: false,
+    fragmentLimit: maxCiphertext,
     overhead,
     recordLimit: suite.recordLimit,
     seal: (type, plaintext, sequence, out, at) => {
@@ -152,6 +165,66 @@ export const protection12 = (
     forget: () => {
       aead = undefined
       fixedIv.fill(0)
+      nonce.fill(0)
+    }
+  }
+}
+
+/**
+ * The AEAD protection of TLS 1.3, RFC 8446 section 5.2. What is sealed and opened is the inner plaintext: content, its type, and
+ * zeros. It owns `iv` from here on; the key is set up at once, and may be overwritten.
+ *
+ * @category constructors
+ * @since 0.1.0
+ */
+export const protection13 = (
+  primitives: Primitives["Service"],
+  suite: CipherSuite13,
+  key: Uint8Array,
+  iv: Uint8Array
+): RecordProtection => {
+  let aead: AeadKey | undefined = primitives.aead(suite.aead, key)
+  // Rewritten for every record, as above.
+  const nonce = new Uint8Array(12)
+  const additionalData = Uint8Array.of(ContentType.application_data, 3, 3, 0, 0)
+
+  const prepare = (length: number, sequence: number): void => {
+    additionalData[3] = length >>> 8
+    additionalData[4] = length
+    // RFC 8446 section 5.3.
+    nonce.fill(0, 0, 4)
+    writeSequence(nonce, 4, sequence)
+    for (let i = 0; i < 12; i++) nonce[i] = (nonce[i] ?? 0) ^ (iv[i] ?? 0)
+  }
+
+  return {
+    isProtected: true,
+    hidesType: true,
+    fragmentLimit: maxCiphertext13,
+    // The type, and the tag.
+    overhead: 1 + tagLength,
+    recordLimit: suite.recordLimit,
+    seal: (type, plaintext, sequence, out, at) => {
+      if (aead === undefined) return forgottenProtection.seal(type, plaintext, sequence, out, at)
+      const length = plaintext.length + 1
+      prepare(length + tagLength, sequence)
+      // Laid out where the ciphertext will be: an AEAD takes its input in one piece.
+      const inner = out.subarray(at, at + length)
+      inner.set(plaintext)
+      inner[length - 1] = type
+      aead.seal(nonce, additionalData, inner, out, at)
+    },
+    open: (_type, fragment, sequence) => {
+      prepare(fragment.length, sequence)
+      return aead?.open(nonce, additionalData, fragment)
+    },
+    openInto: (_type, fragment, sequence, out, at) => {
+      prepare(fragment.length, sequence)
+      return aead === undefined ? -1 : aead.openInto(nonce, additionalData, fragment, out, at)
+    },
+    forget: () => {
+      aead = undefined
+      iv.fill(0)
       nonce.fill(0)
     }
   }

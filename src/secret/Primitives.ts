@@ -76,12 +76,23 @@ export interface KeyShare {
 }
 
 /**
+ * The answer to a share of the client: our own, and the secret of both.
+ *
+ * @category models
+ * @since 0.1.0
+ */
+export interface KeyShareResponse {
+  readonly publicKey: Uint8Array
+  readonly secret: Uint8Array
+}
+
+/**
  * What a key can sign with.
  *
  * @category models
  * @since 0.1.0
  */
-export type KeyType = "rsa" | "ec-p256" | "ec-p384" | "ec-p521"
+export type KeyType = "rsa" | "ec-p256" | "ec-p384" | "ec-p521" | "ed25519"
 
 /**
  * A key of the platform, opaque to everything above it. It prints as its type alone.
@@ -146,6 +157,13 @@ export class Primitives extends Context.Service<Primitives, {
   readonly aead: (name: AeadName, key: Uint8Array) => AeadKey
   /** A fresh key pair; with `privateKey` (raw scalar, big-endian, of the size of the group) that one. */
   readonly keyShare: (group: NamedGroup, privateKey?: Uint8Array) => KeyShare
+  /**
+   * The side that answers, in one step: a key encapsulation has no share of its own to begin with. `undefined` where the peer's
+   * share is not valid. With `privateKey` (as for `keyShare`, for X25519MLKEM768 that of X25519) that one.
+   */
+  readonly respond: (group: NamedGroup, peer: Uint8Array, privateKey?: Uint8Array) => KeyShareResponse | undefined
+  /** The groups that this platform has. */
+  readonly groups: ReadonlyArray<NamedGroup>
   readonly parseCertificate: (der: Uint8Array) => PlatformCertificate | undefined
   /** PKCS#8, PKCS#1 or SEC 1, as DER; `undefined` for what the platform cannot read or this library does not use. */
   readonly importPrivateKey: (der: Uint8Array) => PrivateKey | undefined

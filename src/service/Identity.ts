@@ -35,9 +35,10 @@ export class IdentityError extends Schema.TaggedError<IdentityError>()("Identity
  */
 export interface IdentityRequest {
   readonly role: "client" | "server"
+  readonly version: "1.2" | "1.3"
   /** The name the client asked for, in its own spelling; `undefined` where it named none, and for clients. */
   readonly serverName: string | undefined
-  /** The kinds of key that the peer can verify. */
+  /** The kinds of key that go with the suites of TLS 1.2; in TLS 1.3 the schemes alone decide. */
   readonly authentication: ReadonlyArray<"ecdsa" | "rsa">
   /** The schemes that both sides know, the preferred one first. */
   readonly signatureSchemes: ReadonlyArray<SignatureScheme>
@@ -54,7 +55,7 @@ export interface IdentityRequest {
  */
 export interface Credential {
   readonly chain: ReadonlyArray<Uint8Array>
-  readonly authentication: "ecdsa" | "rsa"
+  readonly keyType: KeyType
   readonly sign: (scheme: SignatureScheme, message: Uint8Array) => Effect.Effect<Uint8Array, IdentityError>
 }
 
@@ -73,6 +74,40 @@ export class Identity extends Context.Service<Identity, {
   readonly fingerprint: string
 }>()("effect-tls/Identity") {}
 
+const curveOf: Readonly<Record<KeyType, NamedGroup | undefined>> = {
+  "rsa": undefined,
+  "ed25519": undefined,
+  "ec-p256": "secp256r1",
+  "ec-p384": "secp384r1",
+  "ec-p521": "secp521r1"
+}
+
+/**
+ * The kind of suite of TLS 1.2 that goes with a key: RFC 8422 section 5.3 has EdDSA in the ECDSA suites.
+ *
+ * @category combinators
+ * @since 0.1.0
+ */
+export const authenticationOf = (type: KeyType): "ecdsa" | "rsa" => type === "rsa" ? "rsa" : "ecdsa"
+
+/**
+ * Whether signatures of that scheme are made with that kind of key. RFC 8446 section 4.2.3: in TLS 1.3 a scheme of ECDSA names its
+ * curve, and PKCS#1 signs certificates only; in TLS 1.2 any curve goes with any hash.
+ *
+ * @category combinators
+ * @since 0.1.0
+ */
+export const schemeFits = (scheme: SignatureScheme, type: KeyType, version: "1.2" | "1.3"): boolean => {
+  switch (type) {
+    case "rsa":
+      return scheme.startsWith(version === "1.3" ? "rsa_pss" : "rsa")
+    case "ed25519":
+      return scheme === "ed25519"
+    default:
+      return scheme.startsWith(version === "1.3" ? `ecdsa_${curveOf[type]}_` : "ecdsa")
+  }
+}
+
 /**
  * The signature schemes that a kind of key can make, among those asked for.
  *
@@ -80,16 +115,10 @@ export class Identity extends Context.Service<Identity, {
  * @since 0.1.0
  */
 export const schemesFor = (
-  authentication: "ecdsa" | "rsa",
+  type: KeyType,
+  version: "1.2" | "1.3",
   schemes: ReadonlyArray<SignatureScheme>
-): ReadonlyArray<SignatureScheme> => schemes.filter((scheme) => scheme.startsWith(authentication))
-
-const curveOf: Readonly<Record<KeyType, NamedGroup | undefined>> = {
-  "rsa": undefined,
-  "ec-p256": "secp256r1",
-  "ec-p384": "secp384r1",
-  "ec-p521": "secp521r1"
-}
+): ReadonlyArray<SignatureScheme> => schemes.filter((scheme) => schemeFits(scheme, type, version))
 
 /**
  * @category models
@@ -119,17 +148,16 @@ export const makePem = Effect.fnUntraced(function*(options: PemOptions) {
   for (const bytes of keys) bytes.fill(0)
   if (key === undefined) {
     return yield* new IdentityError({
-      why: "the private key cannot be used: RSA of at least 2048 bits, P-256, P-384 and P-521 are supported"
+      why: "the private key cannot be used: RSA of at least 2048 bits, P-256, P-384, P-521 and Ed25519 are supported"
     })
   }
   if (leaf.publicKey === undefined || !key.matches(leaf.publicKey)) {
     return yield* new IdentityError({ why: `the private key does not belong to the certificate of ${leaf.subject}` })
   }
-  const authentication = key.type === "rsa" ? "rsa" : "ecdsa"
   const curve = curveOf[key.type]
   const credential: Credential = {
     chain,
-    authentication,
+    keyType: key.type,
     sign: (scheme, message) =>
       Effect.try({
         try: () => key.sign(scheme, message),
@@ -140,9 +168,9 @@ export const makePem = Effect.fnUntraced(function*(options: PemOptions) {
     fingerprint: toHex(primitives.digest("sha256", leaf.der)),
     select: (request) =>
       Effect.succeed(
-        request.authentication.includes(authentication) &&
+        (request.version === "1.3" || request.authentication.includes(authenticationOf(key.type))) &&
           (curve === undefined || request.curves === undefined || request.curves.includes(curve)) &&
-          schemesFor(authentication, request.signatureSchemes).length > 0
+          schemesFor(key.type, request.version, request.signatureSchemes).length > 0
           ? Option.some(credential)
           : Option.none()
       )

@@ -29,6 +29,8 @@ export interface Limits {
   readonly emptyRecords: number
   /** Requests to renegotiate, between two pieces of progress: 1. Then unexpected_message. */
   readonly renegotiations: number
+  /** KeyUpdate messages without data in between: 32. Then unexpected_message. */
+  readonly keyUpdates: number
   /** Bytes of any handshake message but Certificate: 64 KiB. Then illegal_parameter. */
   readonly handshakeMessage: number
   /** Bytes of a Certificate message: 128 KiB. Then certificate_unknown. */
@@ -239,6 +241,7 @@ const countLimits = [
   "warnings",
   "emptyRecords",
   "renegotiations",
+  "keyUpdates",
   "handshakeMessage",
   "certificateChain",
   "handshake",
@@ -252,7 +255,8 @@ const countLimits = [
 export const budgetOf = (limits: Limits): Budget => ({
   warnings: limits.warnings,
   emptyRecords: limits.emptyRecords,
-  renegotiations: limits.renegotiations
+  renegotiations: limits.renegotiations,
+  keyUpdates: limits.keyUpdates
 })
 
 /**

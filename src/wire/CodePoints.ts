@@ -20,18 +20,23 @@ export const ProtocolVersion = {
   tls13: 0x0304
 } as const
 
-/** RFC 5246 section 7.4 */
+/** RFC 5246 section 7.4 and RFC 8446 section 4. */
 export const HandshakeType = {
   hello_request: 0,
   client_hello: 1,
   server_hello: 2,
+  new_session_ticket: 4,
+  end_of_early_data: 5,
+  encrypted_extensions: 8,
   certificate: 11,
   server_key_exchange: 12,
   certificate_request: 13,
   server_hello_done: 14,
   certificate_verify: 15,
   client_key_exchange: 16,
-  finished: 20
+  finished: 20,
+  key_update: 24,
+  message_hash: 254
 } as const
 
 /** Signalling cipher suite values: they name no suite. RFC 5746 section 3.3, RFC 7507 section 2. */
@@ -40,12 +45,13 @@ export const SignallingSuite = {
   fallback: 0x5600
 } as const
 
-/** RFC 8422 section 5.1.1 */
+/** RFC 8422 section 5.1.1, draft-ietf-tls-ecdhe-mlkem section 4. */
 export const NamedGroup = {
   secp256r1: 23,
   secp384r1: 24,
   secp521r1: 25,
-  x25519: 29
+  x25519: 29,
+  x25519mlkem768: 4588
 } as const
 
 /**
@@ -66,7 +72,8 @@ export const SignatureScheme = {
   rsa_pss_rsae_sha512: 0x0806,
   rsa_pkcs1_sha256: 0x0401,
   rsa_pkcs1_sha384: 0x0501,
-  rsa_pkcs1_sha512: 0x0601
+  rsa_pkcs1_sha512: 0x0601,
+  ed25519: 0x0807
 } as const
 
 /**
@@ -85,6 +92,16 @@ export const ExtensionType = {
   signature_algorithms: 13,
   application_layer_protocol_negotiation: 16,
   extended_master_secret: 23,
+  record_size_limit: 28,
+  pre_shared_key: 41,
+  early_data: 42,
+  supported_versions: 43,
+  cookie: 44,
+  psk_key_exchange_modes: 45,
+  certificate_authorities: 47,
+  post_handshake_auth: 49,
+  signature_algorithms_cert: 50,
+  key_share: 51,
   renegotiation_info: 0xff01
 } as const
 

@@ -62,6 +62,10 @@ export class Reader {
     return ((this.#bytes[at] ?? 0) << 16) | ((this.#bytes[at + 1] ?? 0) << 8) | (this.#bytes[at + 2] ?? 0)
   }
 
+  uint32(field: string): number {
+    return this.uint16(field) * 0x1_0000 + this.uint16(field)
+  }
+
   bytes(field: string, length: number): Uint8Array {
     const at = this.#advance(field, length)
     return this.#bytes.subarray(at, at + length)

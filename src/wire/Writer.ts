@@ -50,6 +50,10 @@ export class Writer {
     return this
   }
 
+  uint32(value: number): this {
+    return this.uint16(value >>> 16).uint16(value & 0xffff)
+  }
+
   bytes(value: Uint8Array): this {
     const at = this.#reserve(value.length)
     this.#buffer.set(value, at)

@@ -1,0 +1,214 @@
+/**
+ * The key schedule of TLS 1.3, RFC 8446 section 7.1, over HKDF (RFC 5869).
+ *
+ * @since 0.1.0
+ */
+import { concat, empty, fromText } from "../wire/Bytes.ts"
+import { Writer } from "../wire/Writer.ts"
+import type { HashName, Mac, Primitives } from "./Primitives.ts"
+
+type Needed = Pick<Primitives["Service"], "mac" | "digest">
+
+/**
+ * Bytes of the output of a hash, and of every secret of the schedule.
+ *
+ * @category constants
+ * @since 0.1.0
+ */
+export const hashLength: Readonly<Record<HashName, number>> = { sha256: 32, sha384: 48, sha512: 64 }
+
+/**
+ * A secret of the schedule: its bytes, which their owner overwrites, and the HMAC key made of them.
+ *
+ * @category models
+ * @since 0.1.0
+ */
+export interface Secret {
+  readonly hash: HashName
+  readonly bytes: Uint8Array
+  readonly mac: Mac
+}
+
+/**
+ * @category constructors
+ * @since 0.1.0
+ */
+export const secretOf = (primitives: Needed, hash: HashName, bytes: Uint8Array): Secret => ({
+  hash,
+  bytes,
+  mac: primitives.mac(hash, bytes)
+})
+
+/**
+ * HKDF-Extract, RFC 5869 section 2.2. The input keying material stays with the caller.
+ *
+ * @category key schedule
+ * @since 0.1.0
+ */
+export const extract = (primitives: Needed, salt: Secret, inputKeyingMaterial: Uint8Array): Secret =>
+  secretOf(primitives, salt.hash, salt.mac.sign(inputKeyingMaterial))
+
+// RFC 5869 section 2.3. No output here is longer than a few blocks.
+const expand = (secret: Secret, info: Uint8Array, length: number): Uint8Array => {
+  const out = new Uint8Array(length)
+  let previous: Uint8Array = empty
+  for (let at = 0, counter = 1; at < length; counter++) {
+    const block = secret.mac.sign(previous, info, Uint8Array.of(counter))
+    previous.fill(0)
+    out.set(block.subarray(0, length - at), at)
+    at += block.length
+    previous = block
+  }
+  previous.fill(0)
+  return out
+}
+
+/**
+ * HKDF-Expand-Label, RFC 8446 section 7.1: `length` bytes.
+ *
+ * @category key schedule
+ * @since 0.1.0
+ */
+export const expandLabel = (secret: Secret, label: string, context: Uint8Array, length: number): Uint8Array =>
+  expand(
+    secret,
+    new Writer()
+      .uint16(length)
+      .vector8((writer) => writer.bytes(fromText(`tls13 ${label}`)))
+      .vector8((writer) => writer.bytes(context))
+      .finish(),
+    length
+  )
+
+/**
+ * Derive-Secret, RFC 8446 section 7.1, with the transcript hash already computed.
+ *
+ * @category key schedule
+ * @since 0.1.0
+ */
+export const deriveSecret = (primitives: Needed, secret: Secret, label: string, transcriptHash: Uint8Array): Secret =>
+  secretOf(primitives, secret.hash, expandLabel(secret, label, transcriptHash, hashLength[secret.hash]))
+
+const emptyHash = (primitives: Needed, hash: HashName): Uint8Array => primitives.digest(hash, empty)
+
+/**
+ * The secret of the next step: Derive-Secret(., "derived", "") as the salt of the next extract.
+ */
+const next = (primitives: Needed, secret: Secret, inputKeyingMaterial: Uint8Array): Secret => {
+  const salt = deriveSecret(primitives, secret, "derived", emptyHash(primitives, secret.hash))
+  const extracted = extract(primitives, salt, inputKeyingMaterial)
+  salt.bytes.fill(0)
+  return extracted
+}
+
+/**
+ * The early secret. Without a PSK its input is a string of zeros.
+ *
+ * @category key schedule
+ * @since 0.1.0
+ */
+export const earlySecret = (primitives: Needed, hash: HashName, psk: Uint8Array | undefined): Secret => {
+  const zeros = new Uint8Array(hashLength[hash])
+  return extract(primitives, secretOf(primitives, hash, zeros), psk ?? zeros)
+}
+
+/**
+ * @category key schedule
+ * @since 0.1.0
+ */
+export const handshakeSecret = (primitives: Needed, early: Secret, shared: Uint8Array): Secret =>
+  next(primitives, early, shared)
+
+/**
+ * @category key schedule
+ * @since 0.1.0
+ */
+export const masterSecret = (primitives: Needed, handshake: Secret): Secret =>
+  next(primitives, handshake, new Uint8Array(hashLength[handshake.hash]))
+
+/**
+ * RFC 8446 section 4.2.11.2: the binder key of a resumption PSK.
+ *
+ * @category key schedule
+ * @since 0.1.0
+ */
+export const resumptionBinderKey = (primitives: Needed, early: Secret): Secret =>
+  deriveSecret(primitives, early, "res binder", emptyHash(primitives, early.hash))
+
+/**
+ * RFC 8446 section 4.4.4: the verify data of a Finished, and of a binder. The transcript hash covers what comes before it.
+ *
+ * @category key schedule
+ * @since 0.1.0
+ */
+export const verifyData = (primitives: Needed, base: Secret, transcriptHash: Uint8Array): Uint8Array => {
+  const key = expandLabel(base, "finished", empty, hashLength[base.hash])
+  const data = primitives.mac(base.hash, key).sign(transcriptHash)
+  key.fill(0)
+  return data
+}
+
+/**
+ * RFC 8446 section 7.3: what a traffic secret protects records with. Both are the caller's to overwrite.
+ *
+ * @category key schedule
+ * @since 0.1.0
+ */
+export const trafficKeys = (
+  secret: Secret,
+  suite: { readonly keyLength: number }
+): { readonly key: Uint8Array; readonly iv: Uint8Array } => ({
+  key: expandLabel(secret, "key", empty, suite.keyLength),
+  iv: expandLabel(secret, "iv", empty, 12)
+})
+
+/**
+ * RFC 8446 section 7.2: the traffic secret after a KeyUpdate.
+ *
+ * @category key schedule
+ * @since 0.1.0
+ */
+export const nextTrafficSecret = (primitives: Needed, secret: Secret): Secret =>
+  secretOf(primitives, secret.hash, expandLabel(secret, "traffic upd", empty, hashLength[secret.hash]))
+
+/**
+ * RFC 8446 section 4.6.1: the PSK of one ticket.
+ *
+ * @category key schedule
+ * @since 0.1.0
+ */
+export const ticketPsk = (resumption: Secret, nonce: Uint8Array): Uint8Array =>
+  expandLabel(resumption, "resumption", nonce, hashLength[resumption.hash])
+
+/**
+ * RFC 8446 section 7.5: keying material for the application, from the exporter master secret.
+ *
+ * @category exporters
+ * @since 0.1.0
+ */
+export const exportKeyingMaterial = (
+  primitives: Needed,
+  exporter: Secret,
+  label: string,
+  context: Uint8Array,
+  length: number
+): Uint8Array => {
+  const derived = deriveSecret(primitives, exporter, label, emptyHash(primitives, exporter.hash))
+  const material = expandLabel(derived, "exporter", primitives.digest(exporter.hash, context), length)
+  derived.bytes.fill(0)
+  return material
+}
+
+/**
+ * RFC 8446 section 4.4.3: what a CertificateVerify signs.
+ *
+ * @category signatures
+ * @since 0.1.0
+ */
+export const signedContent = (signer: "client" | "server", transcriptHash: Uint8Array): Uint8Array =>
+  concat([
+    new Uint8Array(64).fill(0x20),
+    fromText(`TLS 1.3, ${signer} CertificateVerify`),
+    Uint8Array.of(0),
+    transcriptHash
+  ])
