@@ -197,7 +197,7 @@ export class Inbound {
     }
     switch (type) {
       case ContentType.application_data:
-        return this.#applicationData(plaintext)
+        return this.#applicationData(plaintext, target)
       case ContentType.alert:
         return this.#alertRecord(plaintext, current.protection.isProtected)
       case ContentType.handshake:
@@ -219,15 +219,12 @@ export class Inbound {
       fragment.length - protection.overhead <= maxPlaintext
     ) {
       const length = protection.openInto(type, fragment, this.state.sequence, target.buffer, target.at)
-      if (length < 0) return undefined
-      const from = target.at
-      target.at += length
-      return target.buffer.subarray(from, target.at)
+      return length < 0 ? undefined : target.buffer.subarray(target.at, target.at + length)
     }
     return protection.open(type, fragment, this.state.sequence)
   }
 
-  #applicationData(bytes: Uint8Array): Incoming | undefined {
+  #applicationData(bytes: Uint8Array, target: Target | undefined): Incoming | undefined {
     if (this.#phase !== "established") {
       return bytes.length === 0
         ? { _tag: "RecordEmpty", contentType: ContentType.application_data }
@@ -240,6 +237,11 @@ export class Inbound {
       return undefined
     }
     this.#budget = this.#limits
+    // Other buffers may share the memory of the target, so the place decides.
+    if (
+      target !== undefined && bytes.buffer === target.buffer.buffer &&
+      bytes.byteOffset === target.buffer.byteOffset + target.at
+    ) target.at += bytes.length
     return { _tag: "Data", bytes }
   }
 
