@@ -145,6 +145,9 @@ const clientAuthOf = Effect.fnUntraced(function*(mode: "request" | "require", se
 /**
  * Two ends, before their handshakes: to see how each of them fails, to give each a scope of its own, to play one of them by hand.
  *
+ * A side that has sent a fatal alert waits for its peer to hang up, `drainTimeout` long at most. Where nobody is at the other
+ * end, and the clock is a `TestClock`, let that time pass.
+ *
  * @example
  * import { Effect } from "effect"
  * import { TlsTest } from "effect-tls"

@@ -173,7 +173,10 @@ const rootMessage = (cause: unknown): string => {
   let current = cause
   for (let depth = 0; depth < 8; depth++) {
     if (typeof current !== "object" || current === null) break
-    const inner: unknown = "cause" in current && current.cause !== undefined
+    // Where a name has several addresses, Node tries them all and tells of each.
+    const inner: unknown = current instanceof AggregateError
+      ? current.errors[0]
+      : "cause" in current && current.cause !== undefined
       ? current.cause
       : "reason" in current && typeof current.reason === "object"
       ? current.reason

@@ -46,6 +46,24 @@ export interface Sides {
 }
 
 /**
+ * A remark on something that is no record: what happened to the transport, or who did what.
+ *
+ * @category models
+ * @since 0.1.0
+ */
+export interface Note {
+  readonly _tag: "Note"
+  readonly text: string
+  readonly tone: Tone
+}
+
+/**
+ * @category models
+ * @since 0.1.0
+ */
+export type Step = Observation | Note
+
+/**
  * What a record carried.
  *
  * @category models
@@ -148,7 +166,7 @@ export const rungs = (observations: ReadonlyArray<Observation>): ReadonlyArray<R
 }
 
 /** Columns between the two rails. */
-const width = 72
+const width = 76
 
 const rail = "│"
 
@@ -180,19 +198,15 @@ export const drawHeading = ({ left, right }: Sides, paint: Paint): ReadonlyArray
  */
 export const legend = "── in the clear   ══ protected   sizes on the right are bytes on the wire"
 
-/**
- * One arrow, and a line more for each further message that the record carried.
- *
- * @category formatting
- * @since 0.1.0
- */
-export const drawRung = (rung: Rung, sides: Sides, paint: Paint): ReadonlyArray<string> => {
+/** One arrow, and a line more for each further message that the record carried. */
+const drawRung = (rung: Rung, sides: Sides, paint: Paint): ReadonlyArray<string> => {
   const goesRight = (rung.direction === "sent") === (sides.observer === "left")
   const stroke = rung.isProtected ? "═" : "─"
   const isShared = rung.contents.length > 1
   const label = ({ length, text, tone }: Content): readonly [Tone, string] => {
-    const isSized = isShared || tone === "plain" && text === "application_data"
-    return [tone, isSized ? `${text}, ${bytes(length)}` : text]
+    const count = rung.records > 1 ? `${rung.records} × ` : ""
+    const isSized = text === "application_data" || isShared && tone === "strong"
+    return [tone, `${count}${text}${isSized ? `, ${bytes(length)}` : ""}`]
   }
   const [first, ...rest] = rung.contents.length > 0
     ? rung.contents.map(label)
@@ -201,9 +215,10 @@ export const drawRung = (rung: Rung, sides: Sides, paint: Paint): ReadonlyArray<
   const more = rest.map((content) => between(paint, [["faint", "     + "], content]))
   if (rung.records === 0) return [between(paint, [["faint", "     + "], first]), ...more]
 
-  const records = rung.records === 1 ? "" : `${rung.records} records, `
-  const size = `${records}${bytes(rung.length)}, ${rung.isProtected ? "protected" : "clear"}`
-  const fill = stroke.repeat(Math.max(1, width - first[1].length - size.length - 14))
+  const stateSize = `${bytes(rung.length)}, ${rung.isProtected ? "protected" : "clear"}`
+  // The stroke shows the state as well: where the line is too long for the word, it can go.
+  const size = first[1].length + stateSize.length + 13 > width ? bytes(rung.length) : stateSize
+  const fill = stroke.repeat(Math.max(1, width - first[1].length - size.length - 12))
   const tone = first[0] === "strong" ? "plain" : first[0]
   return [
     between(paint, [
@@ -218,10 +233,24 @@ export const drawRung = (rung: Rung, sides: Sides, paint: Paint): ReadonlyArray<
 }
 
 /**
- * A remark between the rails, on something that is no record: what happened to the transport, or who did what.
+ * The steps of a conversation between the rails, in the order in which they happened.
  *
  * @category formatting
  * @since 0.1.0
  */
-export const drawNote = (text: string, tone: Tone, paint: Paint): string =>
-  between(paint, [["plain", "     "], [tone, text]])
+export const draw = (steps: ReadonlyArray<Step>, sides: Sides, paint: Paint): ReadonlyArray<string> => {
+  const lines: Array<string> = []
+  let observed: Array<Observation> = []
+  const drawObserved = () => {
+    for (const rung of rungs(observed)) lines.push(...drawRung(rung, sides, paint))
+    observed = []
+  }
+  for (const step of steps) {
+    if (step._tag === "Note") {
+      drawObserved()
+      lines.push(between(paint, [["plain", "     "], [step.tone, step.text]]))
+    } else observed.push(step)
+  }
+  drawObserved()
+  return lines
+}

@@ -115,7 +115,9 @@ export const layer = (path: string, warn: (sentence: string) => Effect.Effect<vo
         const id = toHex(session.id)
         dead.add(id)
         const stored = yield* read
-        if (Option.isSome(stored) && toHex(stored.value.session.id) === id) yield* remove
+        if (Option.isNone(stored)) return
+        stored.value.session.masterSecret.fill(0)
+        if (toHex(stored.value.session.id) === id) yield* remove
       })
   })
 }

@@ -4,7 +4,7 @@
  * @since 0.1.0
  */
 import type { Observation, Observer } from "../record/Observer.ts"
-import { drawHeading, drawRung, legend, type Paint, rungs, type Sides } from "./Ladder.ts"
+import { draw, drawHeading, legend, type Paint, type Sides } from "./Ladder.ts"
 
 /**
  * @category models
@@ -35,7 +35,7 @@ export const make = (sides: Sides, paint: Paint, writeLine: (line: string) => vo
       }
     }
     hasHeading = true
-    for (const rung of rungs(pending.splice(0))) for (const line of drawRung(rung, sides, paint)) writeLine(line)
+    for (const line of draw(pending.splice(0), sides, paint)) writeLine(line)
   }
 
   return {

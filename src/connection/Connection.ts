@@ -17,6 +17,7 @@ import type { Fault } from "../alert/Fault.ts"
 import { HandshakeAborted, type TlsError, type TransportFailed } from "../alert/TlsError.ts"
 import type { Channel, HandshakeFailure } from "../handshake/Channel.ts"
 import type { Established } from "../handshake/Established.ts"
+import type { Target } from "../record/Inbound.ts"
 import { Primitives } from "../secret/Primitives.ts"
 import { Randomness } from "../service/Randomness.ts"
 import { SessionCache } from "../service/SessionCache.ts"
@@ -48,7 +49,7 @@ export interface Connection extends Established {
   /** The next data, as bytes of the caller's own. Ends with `Cause.Done` on close_notify, and on nothing else. */
   readonly pull: Effect.Effect<NonEmptyReadonlyArray<Uint8Array>, TlsError | Cause.Done>
   /**
-   * Reads into a buffer of the caller: how many bytes of it were filled, at least one. The cheapest way to receive in bulk; best
+   * Reads into a buffer of the caller: how many bytes of it were filled, at least one where it has room. The cheapest way to receive in bulk; best
    * with room for several records of 16 KiB.
    */
   readonly pullInto: (buffer: Uint8Array) => Effect.Effect<number, TlsError | Cause.Done>
@@ -210,12 +211,12 @@ const make = (wire: Wire.Wire, established: Established): Connection => {
   const reading = Semaphore.makeUnsafe(1)
 
   /** Waits until there is data, or the reading has ended; what was decided on the way is carried out. */
-  const untilData = (process: () => void): Effect.Effect<void> =>
+  const untilData = (target?: Target): Effect.Effect<void> =>
     Effect.suspend(() => {
-      process()
-      const isOver = core.ending !== undefined || core.received.length > 0
-      if (core.hasDecided) return isOver ? wire.settle : Effect.andThen(wire.settle, untilData(process))
-      return isOver ? Effect.void : Effect.andThen(wire.receive, untilData(process))
+      core.process(target)
+      const isOver = core.ending !== undefined || core.received.length > 0 || (target !== undefined && target.at > 0)
+      const next = isOver ? Effect.void : Effect.andThen(wire.receive, untilData(target))
+      return core.hasDecided ? Effect.andThen(wire.settle, next) : next
     })
 
   const end = Effect.suspend((): Effect.Effect<never, TlsError | Cause.Done> => {
@@ -223,20 +224,20 @@ const make = (wire: Wire.Wire, established: Established): Connection => {
     return failure === undefined ? Cause.done() : Effect.fail(failure)
   })
 
-  const process = () => core.process()
   const takeAll = Effect.suspend((): Connection["pull"] => {
     const [first, ...rest] = core.received.splice(0)
     return first === undefined ? end : Effect.succeed([first, ...rest])
   })
   const pull = reading.withPermits(1)(Effect.flatMap(
-    Effect.suspend(() => core.received.length > 0 ? Effect.void : untilData(process)),
+    Effect.suspend(() => core.received.length > 0 ? Effect.void : untilData()),
     () => takeAll
   ))
 
   const pullInto = (buffer: Uint8Array): Effect.Effect<number, TlsError | Cause.Done> =>
     reading.withPermits(1)(Effect.suspend(() => {
+      if (buffer.length === 0) return Effect.succeed(0)
       const target = { buffer, at: 0 }
-      const fill = core.received.length > 0 ? Effect.void : untilData(() => core.process(target))
+      const fill = core.received.length > 0 ? Effect.void : untilData(target)
       return Effect.flatMap(fill, () => {
         const length = core.moveInto(target)
         return length > 0 ? Effect.succeed(length) : end

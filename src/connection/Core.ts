@@ -229,6 +229,7 @@ export class Core {
     if (this.#ending !== undefined) return
     const midRecord = this.inbound.deframer.isMidRecord
     const phase = this.#errorPhase()
+    if (this.#closure === "Open") this.#closedFirst = "peer"
     if (this.#step("transport end") === undefined) return
     const isAllowed = this.settings.policies.missingCloseNotify === "end" && by === "fin" && !midRecord &&
       phase !== "handshaking"
@@ -265,13 +266,20 @@ export class Core {
     }
   }
 
-  /** Takes in what was received on the open connection. Data goes to `received`, or into the target. */
+  /**
+   * Takes in what was received on the open connection. Data goes to `received`; with a target, into that, as long as it fits.
+   */
   process(target?: Target): void {
     while (this.#ending === undefined) {
+      const at = target?.at
       const incoming = this.inbound.next(target)
       if (incoming === undefined) return
-      this.#established(incoming)
-      if (target !== undefined && target.at === target.buffer.length) return
+      if (incoming._tag === "Data") {
+        this.#bytesRead += incoming.bytes.length
+        if (target?.at === at) this.received.push(incoming.bytes)
+        // What comes after data that did not fit must not overtake it.
+        if (target !== undefined && (target.at === at || target.at === target.buffer.length)) return
+      } else this.#established(incoming)
     }
   }
 
@@ -279,18 +287,23 @@ export class Core {
   processAlerts(): void {
     while (this.#ending === undefined) {
       const incoming = this.inbound.next()
-      if (incoming === undefined) return
-      if (incoming._tag === "Alert") this.judged(incoming.alert, incoming.verdict)
-      else if (incoming._tag !== "Handshake" && incoming._tag !== "ChangeCipherSpec") return
+      switch (incoming?._tag) {
+        case "Alert":
+          this.judged(incoming.alert, incoming.verdict)
+          break
+        case "ChangeCipherSpec":
+          if (this.inbound.changeCipherSpec() !== undefined) return
+          break
+        case "Handshake":
+          break
+        default:
+          return
+      }
     }
   }
 
-  #established(incoming: Incoming): void {
+  #established(incoming: Exclude<Incoming, { readonly _tag: "Data" }>): void {
     switch (incoming._tag) {
-      case "Data":
-        this.#bytesRead += incoming.bytes.length
-        this.received.push(incoming.bytes)
-        return
       case "Alert":
         this.judged(incoming.alert, incoming.verdict)
         return
@@ -365,23 +378,13 @@ export class Core {
   moveInto(target: Target): number {
     for (;;) {
       const [first] = this.received
-      if (
-        first === undefined ||
-        target.at > 0 && first.buffer !== target.buffer.buffer && target.at === target.buffer.length
-      ) break
-      if (first.buffer === target.buffer.buffer) {
-        // It was opened right into its place.
-        this.received.shift()
-        continue
-      }
-      const length = Math.min(first.length, target.buffer.length - target.at)
-      if (length === 0) break
+      const length = Math.min(first?.length ?? 0, target.buffer.length - target.at)
+      if (first === undefined || length === 0) return target.at
       target.buffer.set(first.subarray(0, length), target.at)
       target.at += length
       if (length === first.length) this.received.shift()
       else this.received[0] = first.subarray(length)
     }
-    return target.at
   }
 
   /** The transport is let go of: who reads on has nothing to read from. */

@@ -75,13 +75,25 @@ export const make = (core: Core, transport: Transport): Lane => {
     )
 
   const flush = Effect.suspend(() => core.outbox.length === 0 ? Effect.void : send(Effect.void))
+
+  // One fiber is enough, however often it is asked for while the lane is busy.
+  let willFlush = false
+  const flushLater = (): void => {
+    if (willFlush || hasGivenUp || core.outbox.length === 0) return
+    willFlush = true
+    Effect.runFork(Effect.ensuring(
+      Effect.ignoreCause(flush),
+      Effect.sync(() => {
+        willFlush = false
+        flushLater()
+      })
+    ))
+  }
+
   return {
     send,
     flush,
-    flushLater: () => {
-      // Whoever holds the lane looks into the outbox again before letting go of it.
-      if (core.outbox.length > 0) Effect.runFork(Effect.ignoreCause(flush))
-    },
+    flushLater,
     giveUp: Effect.suspend(() => {
       hasGivenUp = true
       core.outbox.length = 0

@@ -63,6 +63,8 @@ export const make = (core: Core, transport: Transport, cache: SessionCache["Serv
   }
 
   const receive: Effect.Effect<void> = Effect.suspend(() => {
+    // A writer may have looked ahead since the reader found nothing.
+    if (core.received.length > 0 || core.ending !== undefined) return Effect.void
     isReceiving = true
     const pulled = ahead === undefined ? Effect.exit(transport.pull) : Fiber.await(ahead)
     return pulled.pipe(
@@ -78,6 +80,8 @@ export const make = (core: Core, transport: Transport, cache: SessionCache["Serv
 
   const lookAhead = (): void => {
     if (isReceiving || core.isHandshaking || core.ending !== undefined) return
+    // What the handshake left unread came before whatever comes now.
+    core.process()
     const exit = ahead?.pollUnsafe()
     if (exit !== undefined) {
       ahead = undefined
@@ -148,14 +152,15 @@ export const make = (core: Core, transport: Transport, cache: SessionCache["Serv
 
   /** What came before the transport failed, as far as it is still to be had. The end of the transport is no news here. */
   const receiveRest: Effect.Effect<void> = Effect.suspend(() => {
+    if (core.isHandshaking) core.processAlerts()
+    else core.process()
+    if (core.ending !== undefined) return Effect.void
     const reading = ahead
     ahead = undefined
     return (reading === undefined ? transport.pull : Fiber.join(reading)).pipe(
       Effect.flatMap((chunks) => {
         take(Exit.succeed(chunks))
-        if (core.isHandshaking) core.processAlerts()
-        else core.process()
-        return core.ending === undefined ? receiveRest : Effect.void
+        return receiveRest
       }),
       Effect.ignoreCause
     )
@@ -164,8 +169,8 @@ export const make = (core: Core, transport: Transport, cache: SessionCache["Serv
   /** An alert that was received before outranks the write error that followed it (law 16). */
   const writeFailed = (cause: Socket.SocketError): Effect.Effect<never, TlsError> =>
     Effect.uninterruptible(Effect.gen(function*() {
-      // The reader, where there is one, sees the same transport end.
-      const rest = isReceiving ? Deferred.await(ended) : receiveRest
+      // The reader, where there is one, sees the same transport end. Where we let go ourselves, there is no more to be had.
+      const rest = isReleasing ? Effect.void : isReceiving ? Deferred.await(ended) : receiveRest
       if (core.ending === undefined) yield* Effect.timeoutOption(rest, limits.drainTimeout)
       const phase = core.isHandshaking ? "handshaking" : "established"
       const error = core.abandon(new TransportFailed({ operation: "write", cause, phase }))

@@ -37,21 +37,28 @@ const onOneLine = (name: string | undefined): string =>
 export class NodeCertificate implements PlatformCertificate {
   readonly #x509: X509Certificate
   readonly #der: Uint8Array
+  readonly notBefore: number
+  readonly notAfter: number
   #publicKey: PublicKey | undefined
   #publicKeyKnown = false
 
   private constructor(x509: X509Certificate, der: Uint8Array) {
     this.#x509 = x509
     this.#der = der
+    // `validFromDate` and `validToDate` are uninitialised memory where OpenSSL cannot read the time; the text says so.
+    this.notBefore = Date.parse(x509.validFrom)
+    this.notAfter = Date.parse(x509.validTo)
   }
 
-  /** `undefined` for what is not, from its first to its last byte, the DER of a certificate. */
+  /** `undefined` for what is not, from its first to its last byte, the DER of a certificate with readable times. */
   static parse(der: Uint8Array): NodeCertificate | undefined {
     try {
       const x509 = new X509Certificate(der)
       // X509Certificate also takes PEM, trailing bytes, and some BER.
       const raw = x509.raw
-      return raw.equals(der) ? new NodeCertificate(x509, plain(raw)) : undefined
+      if (!raw.equals(der)) return undefined
+      const certificate = new NodeCertificate(x509, plain(raw))
+      return Number.isNaN(certificate.notBefore) || Number.isNaN(certificate.notAfter) ? undefined : certificate
     } catch {
       return undefined
     }
@@ -67,14 +74,6 @@ export class NodeCertificate implements PlatformCertificate {
 
   get issuer(): string {
     return onOneLine(this.#x509.issuer)
-  }
-
-  get notBefore(): number {
-    return this.#x509.validFromDate.getTime()
-  }
-
-  get notAfter(): number {
-    return this.#x509.validToDate.getTime()
   }
 
   get isAuthority(): boolean {

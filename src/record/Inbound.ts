@@ -246,7 +246,7 @@ export class Inbound {
     if (own !== plaintext) opened.fill(0)
     switch (type) {
       case ContentType.application_data:
-        return this.#applicationData(plaintext)
+        return this.#applicationData(plaintext, target)
       case ContentType.alert:
         return this.#alertRecord(own, isProtected)
       case ContentType.handshake:
@@ -305,7 +305,7 @@ export class Inbound {
     return protection.open(type, fragment, this.state.sequence)
   }
 
-  #applicationData(bytes: Uint8Array): Incoming | undefined {
+  #applicationData(bytes: Uint8Array, target: Target | undefined): Incoming | undefined {
     if (this.#phase !== "established") {
       return bytes.length === 0
         ? { _tag: "RecordEmpty", contentType: ContentType.application_data }
@@ -318,6 +318,11 @@ export class Inbound {
       return undefined
     }
     this.#budget = this.#limits
+    // Other buffers may share the memory of the target, so the place decides.
+    if (
+      target !== undefined && bytes.buffer === target.buffer.buffer &&
+      bytes.byteOffset === target.buffer.byteOffset + target.at
+    ) target.at += bytes.length
     return { _tag: "Data", bytes }
   }
 

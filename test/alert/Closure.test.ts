@@ -142,7 +142,7 @@ describe("over every life of five events", () => {
     }
   })
 
-  it("R5246-7.2.1-06: after the peer's close_notify no alert, fault of the transport or second close_notify counts", () => {
+  it("R5246-7.2.1-06: after the peer's close_notify neither an alert nor the end of the transport counts", () => {
     for (const event of ["close_notify", "transport end", "fatal alert"] as const) {
       assert.deepStrictEqual(transition("1.3", "CloseReceived", event), { state: "CloseReceived", steps: [] })
       for (const version of versions) {
@@ -151,7 +151,7 @@ describe("over every life of five events", () => {
     }
   })
 
-  it("R5246-7.2.1-08: TLS 1.2 answers close_notify before the transport ends, and after the writes are discarded", () => {
+  it("R5246-7.2.1-08: TLS 1.2 discards its writes, answers close_notify, and ends the transport", () => {
     assert.deepStrictEqual(transition("1.2", "Open", "close_notify").steps, [
       "discard writes",
       "send close_notify",

@@ -96,7 +96,7 @@ describe("rows 5 to 10: one whole alert", () => {
     }
   })
 
-  it("R5246-7.2.2-05, R5246-7.2.2-07: a certificate error is taken at its level, and after a warning all goes on", () => {
+  it("R5246-7.2.2-05, R5246-7.2.2-07: a certificate error counts by its level, and after a warning all goes on", () => {
     for (const code of [42, 43, 44, 45, 46]) {
       assert.strictEqual(judge(fresh("1.2"), warningOf(descriptionOf(code)))._tag, "Tolerate")
       assert.strictEqual(judge(fresh("1.2"), fatalOf(descriptionOf(code)))._tag, "Terminate")

@@ -29,7 +29,7 @@ const inMemory = (resume: boolean, goal: number, credentials: Credentials): Line
         Effect.map(peerOf(kind, credentials), (peer): Contender => {
           const conversation = Effect.gen(function*() {
             const [client, server] = yield* peer.pair
-            yield* Effect.forkChild(server.echo)
+            yield* Effect.forkChild(server.echo, { startImmediately: true })
             yield* client.roundTrips(1)
           }).pipe(Effect.scoped)
           return {

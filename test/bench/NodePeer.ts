@@ -16,19 +16,6 @@ const once = (stream: Duplex | Server, event: string): Effect.Effect<void> =>
     stream.once(event, () => resume(Effect.void))
   })
 
-/** Calls `take` with each chunk until it says that it has enough. */
-const readUntil = (stream: Duplex, take: (chunk: Uint8Array) => boolean): Effect.Effect<void> =>
-  Effect.callback((resume) => {
-    const onData = (chunk: Uint8Array): void => {
-      if (!take(chunk)) return
-      stream.off("data", onData)
-      stream.pause()
-      resume(Effect.void)
-    }
-    stream.on("data", onData)
-    stream.resume()
-  })
-
 /** Writes as long as the stream takes more, then waits for it to drain. */
 const writeMany = (stream: Duplex, count: number, chunk: Uint8Array): Effect.Effect<void> =>
   Effect.callback((resume) => {
@@ -46,47 +33,46 @@ const writeMany = (stream: Duplex, count: number, chunk: Uint8Array): Effect.Eff
   })
 
 const endOf = (stream: Duplex): End => {
+  let take: ((chunk: Uint8Array) => void) | undefined
+  // Always flowing, so that the end of the peer is seen whenever it comes.
+  stream.on("data", (chunk: Uint8Array) => take?.(chunk))
   stream.on("error", (error) => {
     throw error
   })
-  const receive = (total: number): Effect.Effect<void> => {
-    let left = total
-    return readUntil(stream, (chunk) => (left -= chunk.length) <= 0)
-  }
   return {
     send: (total, size) => writeMany(stream, total / size, Buffer.alloc(size, 7)),
     sendPieces: (count, size) => writeMany(stream, count, Buffer.alloc(size, 7)),
-    receive,
+    receive: (total) =>
+      Effect.callback((resume) => {
+        let left = total
+        take = (chunk) => {
+          left -= chunk.length
+          if (left <= 0) resume(Effect.void)
+        }
+      }),
     roundTrips: (count) =>
       Effect.callback((resume) => {
         const byte = Buffer.alloc(1, 7)
         let left = count
-        const onData = (): void => {
+        take = () => {
           if (--left > 0) stream.write(byte)
-          else {
-            stream.off("data", onData)
-            stream.pause()
-            resume(Effect.void)
-          }
+          else resume(Effect.void)
         }
-        stream.on("data", onData)
-        stream.resume()
         stream.write(byte)
       }),
     echo: Effect.callback((resume) => {
-      stream.on("data", (chunk) => stream.write(chunk))
+      take = (chunk) => void stream.write(chunk)
       stream.once("end", () => resume(Effect.void))
     })
   }
 }
 
-/** Ends in order, and waits for the other side to do so too. */
+/** Ends in order: waits for the end of the other side, and is gone then. */
 const closing = (stream: Duplex): Effect.Effect<void> =>
   Effect.suspend(() => {
-    if (stream.destroyed) return Effect.void
+    if (stream.readableEnded || stream.destroyed) return Effect.void
     stream.end()
-    stream.resume()
-    return once(stream, "close")
+    return Effect.andThen(once(stream, "end"), Effect.sync(() => void stream.destroy()))
   })
 
 const listening = (server: Server): Effect.Effect<number, never, Scope.Scope> =>

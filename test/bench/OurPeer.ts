@@ -9,6 +9,7 @@ import type * as Scope from "effect/Scope"
 import * as Socket from "effect/socket/Socket"
 import * as Stream from "effect/Stream"
 import { duplexPair } from "node:stream"
+import type { TlsError } from "../../src/alert/TlsError.ts"
 import type { Connection } from "../../src/connection/Connection.ts"
 import * as NodePrimitives from "../../src/platform/NodePrimitives.ts"
 import { suites } from "../../src/secret/CipherSuite.ts"
@@ -28,26 +29,28 @@ export interface Mode {
   readonly resume?: boolean
 }
 
-const receivePull = (connection: Connection, total: number): Effect.Effect<void> =>
+/** Reads until `total` bytes came, or the peer has ended. */
+const receiveFrom = (total: number, read: Effect.Effect<number, TlsError | Cause.Done>): Effect.Effect<void> =>
   Effect.suspend(() => {
     let left = total
-    const more: Effect.Effect<void> = Effect.flatMap(Effect.orDie(connection.pull), (chunks) => {
-      for (const chunk of chunks) left -= chunk.length
-      return left > 0 ? more : Effect.void
-    })
-    return more
-  })
-
-const receiveInto = (connection: Connection, total: number): Effect.Effect<void> =>
-  Effect.suspend(() => {
-    const buffer = new Uint8Array(256 * 1024)
-    let left = total
-    const more: Effect.Effect<void> = Effect.flatMap(Effect.orDie(connection.pullInto(buffer)), (length) => {
+    const more: Effect.Effect<void, TlsError | Cause.Done> = Effect.flatMap(read, (length) => {
       left -= length
       return left > 0 ? more : Effect.void
     })
-    return more
+    return untilDone(more)
   })
+
+const untilDone = (reading: Effect.Effect<void, TlsError | Cause.Done>): Effect.Effect<void> =>
+  reading.pipe(Effect.catchIf(Cause.isDone, () => Effect.void), Effect.orDie)
+
+const lengthOf = (chunks: ReadonlyArray<Uint8Array>): number => {
+  let length = 0
+  for (const chunk of chunks) length += chunk.length
+  return length
+}
+
+const receiveInto = (connection: Connection, total: number): Effect.Effect<void> =>
+  Effect.suspend(() => receiveFrom(total, connection.pullInto(new Uint8Array(256 * 1024))))
 
 const repeat = (count: number, effect: Effect.Effect<unknown>): Effect.Effect<void> =>
   Effect.suspend(() => {
@@ -73,14 +76,13 @@ const endOf = (connection: Connection, mode: Mode): End => ({
   send: (total, size) => repeat(total / size, Effect.orDie(connection.write(new Uint8Array(size).fill(7)))),
   sendPieces: (count, size) =>
     (mode.pieces === "writes" ? inWrites : inSink)(connection, count, new Uint8Array(size).fill(7)),
-  receive: (total) => (mode.read === "pullInto" ? receiveInto : receivePull)(connection, total),
+  receive: (total) =>
+    mode.read === "pullInto"
+      ? receiveInto(connection, total)
+      : receiveFrom(total, Effect.map(connection.pull, lengthOf)),
   roundTrips: (count) =>
     repeat(count, Effect.orDie(Effect.andThen(connection.write(Uint8Array.of(7)), connection.pull))),
-  echo: Effect.orDie(
-    Effect.forever(Effect.flatMap(connection.pull, connection.writeAll), { disableYield: true }).pipe(
-      Effect.catchIf(Cause.isDone, () => Effect.void)
-    )
-  )
+  echo: untilDone(Effect.forever(Effect.flatMap(connection.pull, connection.writeAll), { disableYield: true }))
 })
 
 /** This library, over the sockets of Effect for Node. */

@@ -2,8 +2,9 @@ import { it } from "@effect/vitest"
 import * as Cause from "effect/Cause"
 import * as Effect from "effect/Effect"
 import * as Exit from "effect/Exit"
+import * as Schema from "effect/Schema"
 import type * as Scope from "effect/Scope"
-import { Alert, type Primitives, type TlsError, type TlsTest } from "effect-tls"
+import { Alert, type Observation, type Primitives, TlsError, type TlsTest } from "effect-tls"
 import * as NodePrimitives from "effect-tls/platform/NodePrimitives"
 
 /** A test with a `TestClock`, a scope, and the primitives of Node. */
@@ -21,11 +22,13 @@ export const said = (error: TlsError.TlsError | Cause.Done): string =>
   error._tag === "AlertSent" || error._tag === "AlertReceived" ? `${error._tag} ${error.reason._tag}` : error._tag
 
 /** `said` of what an exit failed with: `success`, `interrupted`, `defect`. */
-export const how = (exit: Exit.Exit<unknown, TlsError.TlsError | Cause.Done>): string => {
+export const how = (exit: Exit.Exit<unknown, unknown>): string => {
   if (Exit.isSuccess(exit)) return "success"
   if (Cause.hasDies(exit.cause)) return "defect"
   const failure = exit.cause.reasons.find(Cause.isFailReason)
-  return failure === undefined ? "interrupted" : said(failure.error)
+  if (failure === undefined) return "interrupted"
+  const { error } = failure
+  return Schema.is(TlsError.TlsError)(error) || Cause.isDone(error) ? said(error) : String(error)
 }
 
 /** The whole records of one side that arrived, header included. */
@@ -52,3 +55,20 @@ export const plainAlertsOf = (wire: TlsTest.Wire, from: TlsTest.Side): Effect.Ef
   )
 
 export const alertText = (alert: Alert.Alert): string => `${alert.level} ${alert.description}`
+
+/** What `observe` of a side saw of alerts: `client fatal bad_record_mac`. */
+export const observed = () => {
+  const sent: Array<string> = []
+  const received: Array<string> = []
+  const observe = (side: TlsTest.Side) => (observation: Observation): void => {
+    if (observation._tag !== "Alert") return
+    const list = observation.direction === "sent" ? sent : received
+    list.push(`${side} ${alertText(observation.alert)}`)
+  }
+  return {
+    sent,
+    received,
+    observe,
+    options: { client: { observe: observe("client") }, server: { observe: observe("server") } }
+  }
+}

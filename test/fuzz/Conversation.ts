@@ -7,12 +7,14 @@ import * as Clock from "effect/Clock"
 import * as Effect from "effect/Effect"
 import * as Exit from "effect/Exit"
 import { setImmediate } from "node:timers/promises"
+import { descriptionCode } from "../../src/alert/Alert.ts"
 import { entryOf } from "../../src/alert/Catalogue.ts"
-import { type Reason, descriptionOfReason, reasonCode } from "../../src/alert/Reason.ts"
+import { descriptionOfReason, type Reason, reasonCode } from "../../src/alert/Reason.ts"
 import type { TlsError } from "../../src/alert/TlsError.ts"
 import type { Connection } from "../../src/connection/Connection.ts"
 import { Primitives } from "../../src/secret/Primitives.ts"
 import * as TlsTest from "../../src/TlsTest.ts"
+import { concat, empty } from "../../src/wire/Bytes.ts"
 import { ContentType } from "../../src/wire/CodePoints.ts"
 import { headerLength } from "../harness/TlsRecords.ts"
 
@@ -28,22 +30,29 @@ export interface Outcome {
   readonly violations: ReadonlyArray<string>
 }
 
-export const stoppedClock: Clock.Clock = {
-  currentTimeMillisUnsafe: () => 0,
-  currentTimeMillis: Effect.succeed(0),
-  currentTimeNanosUnsafe: () => 0n,
-  currentTimeNanos: Effect.succeed(0n),
+/** Of one conversation: `read` is the application data that came. */
+export interface Conversed extends Outcome {
+  readonly read: Uint8Array
+}
+
+/** A clock that stands at that many milliseconds of the epoch. */
+export const stoppedAt = (millis: number): Clock.Clock => ({
+  currentTimeMillisUnsafe: () => millis,
+  currentTimeMillis: Effect.succeed(millis),
+  currentTimeNanosUnsafe: () => BigInt(millis) * 1_000_000n,
+  currentTimeNanos: Effect.succeed(BigInt(millis) * 1_000_000n),
   monotonicTimeNanosUnsafe: () => 0n,
   monotonicTimeNanos: Effect.succeed(0n),
   sleep: () => Effect.never
-}
+})
 
 /** All the input is there from the start, so a connection needs few turns of the event loop, whatever the machine. */
 const maxTurns = 5_000
 
 /** Says back what it reads, until there is no more. */
-const echo = (connection: Connection): Effect.Effect<void, TlsError> =>
+const echo = (connection: Connection, read: (bytes: Uint8Array) => void): Effect.Effect<void, TlsError> =>
   connection.pull.pipe(
+    Effect.tap((chunks) => Effect.sync(() => chunks.forEach(read))),
     // Refused where the peer has closed meanwhile; what counts is how the reading ends.
     Effect.flatMap((chunks) => Effect.ignore(connection.writeAll(chunks))),
     Effect.forever,
@@ -98,8 +107,9 @@ const violationsOf = (exit: Exit.Exit<void, TlsError>, role: TlsTest.Side, seen:
     if (error.fault._tag === "InternalFault") violations.push(`an internal fault: ${error.fault.why}`)
     if (error.phase === "closing") {
       if (fatal.length > 0) violations.push("an alert after close_notify")
-    } else if (fatal.join() !== String(code)) violations.push(`failed with ${code} and sent ${fatal.join() || "nothing"}`)
-    else if (last?.contentType !== ContentType.alert) violations.push("the alert is not the last record")
+    } else if (fatal.join() !== String(code)) {
+      violations.push(`failed with ${code} and sent ${fatal.join() || "nothing"}`)
+    } else if (last?.contentType !== ContentType.alert) violations.push("the alert is not the last record")
     // In the clear before ChangeCipherSpec, where its bytes are to be seen.
     else if (fragment?.length === 2 && (fragment[0] !== 2 || fragment[1] !== code)) {
       violations.push(`the alert on the wire is ${fragment.join(",")}`)
@@ -114,7 +124,7 @@ const violationsOf = (exit: Exit.Exit<void, TlsError>, role: TlsTest.Side, seen:
 export const runStopped = async <A, E>(
   effect: Effect.Effect<A, E>
 ): Promise<Exit.Exit<A, E> | undefined> => {
-  const fiber = Effect.runFork(Effect.provideService(effect, Clock.Clock, stoppedClock))
+  const fiber = Effect.runFork(Effect.provideService(effect, Clock.Clock, stoppedAt(0)))
   for (let turn = 0; turn < maxTurns; turn++) {
     const exit = fiber.pollUnsafe()
     if (exit !== undefined) return exit
@@ -125,31 +135,36 @@ export const runStopped = async <A, E>(
 }
 
 /** Says all of `chunks`, one after the other, then FIN, to a side that is just about to begin. */
-export const converse = async (setup: Setup, chunks: ReadonlyArray<Uint8Array>): Promise<Outcome> => {
+export const converse = async (setup: Setup, chunks: ReadonlyArray<Uint8Array>): Promise<Conversed> => {
   const { primitives, role } = setup
   const from = role === "client" ? "server" : "client"
+  const read: Array<Uint8Array> = []
   const fatal: Array<number> = []
   let wire: TlsTest.Wire | undefined
-  const exit = await runStopped(Effect.gen(function*() {
-    const options = yield* setup.options
-    const ends = yield* TlsTest.ends({
-      ...options,
-      [role]: {
-        ...options[role],
-        observe: (_) => {
-          if (_._tag !== "Alert" || _.direction !== "sent" || _.alert.level !== "fatal") return
-          fatal.push(entryOf(_.alert.description).code)
-        }
-      } satisfies NonNullable<TlsTest.Options[typeof role]>
-    })
-    wire = ends.wire
-    for (const bytes of chunks) yield* wire.inject({ from, bytes })
-    yield* wire.truncate({ from })
-    const handshake = role === "client" ? ends.connect : ends.accept
-    return yield* Effect.exit(Effect.scoped(Effect.flatMap(handshake, echo)))
-  }).pipe(Effect.provideService(Primitives, primitives)))
-  if (exit === undefined || wire === undefined) return { label: "hang", violations: ["it hangs"] }
-  if (Exit.isFailure(exit)) return { label: "defect", violations: [Cause.pretty(exit.cause)] }
+  const exit = await runStopped(
+    Effect.gen(function*() {
+      const options = yield* setup.options
+      const ends = yield* TlsTest.ends({
+        ...options,
+        [role]: {
+          ...options[role],
+          observe: (_) => {
+            if (_._tag !== "Alert" || _.direction !== "sent" || _.alert.level !== "fatal") return
+            fatal.push(descriptionCode(_.alert.description))
+          }
+        } satisfies NonNullable<TlsTest.Options[typeof role]>
+      })
+      wire = ends.wire
+      for (const bytes of chunks) yield* wire.inject({ from, bytes })
+      yield* wire.truncate({ from })
+      const handshake = role === "client" ? ends.connect : ends.accept
+      return yield* Effect.exit(
+        Effect.scoped(Effect.flatMap(handshake, (connection) => echo(connection, (bytes) => read.push(bytes))))
+      )
+    }).pipe(Effect.provideService(Primitives, primitives))
+  )
+  if (exit === undefined || wire === undefined) return { label: "hang", violations: ["it hangs"], read: empty }
+  if (Exit.isFailure(exit)) return { label: "defect", violations: [Cause.pretty(exit.cause)], read: empty }
   const { passed } = wire
   // The transport may be let go of a little later than the connection ends: see `release` in Wire.ts.
   const released = await runStopped(Effect.gen(function*() {
@@ -161,6 +176,7 @@ export const converse = async (setup: Setup, chunks: ReadonlyArray<Uint8Array>):
   }))
   return {
     label: labelOf(exit.value),
+    read: concat(read),
     violations: violationsOf(exit.value, role, {
       fatal,
       passed: released !== undefined && Exit.isSuccess(released) ? released.value : await Effect.runPromise(passed)

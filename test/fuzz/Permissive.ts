@@ -3,10 +3,10 @@
  * tag is right. What a peer's bytes can then reach is the code behind those checks.
  */
 import * as Effect from "effect/Effect"
-import * as Option from "effect/Option"
 import { make as primitives } from "../../src/platform/NodePrimitives.ts"
 import type { AeadKey, PlatformCertificate, Primitives, PublicKey } from "../../src/secret/Primitives.ts"
 import type { Identity } from "../../src/service/Identity.ts"
+import { concat } from "../../src/wire/Bytes.ts"
 import { ContentType } from "../../src/wire/CodePoints.ts"
 import { headerLength, makeRecord, splitRecords } from "../harness/TlsRecords.ts"
 
@@ -59,11 +59,11 @@ export const permissive: Primitives["Service"] = {
 export const identityOf = (der: Uint8Array): Identity["Service"] => ({
   fingerprint: "permissive",
   select: ({ authentication }) =>
-    Effect.succeed(Option.some({
+    Effect.succeedSome({
       chain: [der],
       authentication: authentication.includes("ecdsa") ? "ecdsa" as const : "rsa" as const,
       sign: () => Effect.succeed(new Uint8Array(64))
-    }))
+    })
 })
 
 /** A fragment as `permissive` protects it under AES-GCM. */
@@ -81,7 +81,7 @@ export const withProtection = (stream: Uint8Array): Uint8Array => {
   const { records, rest } = splitRecords(stream)
   const change = records.findIndex((record) => record[0] === ContentType.change_cipher_spec)
   if (change < 0) return stream
-  return Buffer.concat([
+  return concat([
     ...records.slice(0, change + 1),
     ...records.slice(change + 1).map((record) =>
       record.length + explicitNonceLength + tagLength > 0xffff

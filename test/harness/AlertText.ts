@@ -23,12 +23,14 @@ const numberAt = (output: string, pattern: RegExp): number | undefined => {
 
 /**
  * The alert that a foreign peer says it received: a fatal one before a warning, the first of its kind. Understands
- * openssl (`SSL alert number 48`, `SSL3 alert read:fatal:unknown CA`) and gnutls (`*** Received alert [48]`).
+ * openssl (`SSL alert number 48`, `SSL3 alert read:fatal:unknown CA`) and gnutls (`*** Received alert [48]`, and with
+ * `--debug 5` also `Alert[2|48] - CA is unknown - was received`, which is all that gnutls-serv says).
  */
 export const alertNumber = (output: string): number | undefined => {
   const read = openSslAlerts(output).filter((alert) => alert.direction === "read")
   return numberAt(output, /SSL alert number (\d+)/)
     ?? read.find((alert) => alert.level === "fatal" && alert.number !== undefined)?.number
+    ?? numberAt(output, /Alert\[2\|(\d+)\] - .* - was received/)
     ?? numberAt(output, /Received alert \[(\d+)\]/)
     ?? read.find((alert) => alert.number !== undefined)?.number
 }

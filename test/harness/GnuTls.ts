@@ -12,6 +12,8 @@ export interface GnuTlsServerOptions {
   readonly key: string
   /** the roots for client certificates; given, a client must show a valid one, otherwise none is asked for */
   readonly clientCaFile?: string
+  /** with `clientCaFile`: `request` takes a client without a certificate as well */
+  readonly clientAuth?: "request" | "require"
   /** echo is the default */
   readonly mode?: "echo" | "http"
   readonly priority?: string
@@ -30,7 +32,8 @@ export const gnuTlsServer = (
         ["--x509certfile", options.cert, "--x509keyfile", options.key],
         options.clientCaFile === undefined
           ? ["--disable-client-cert"]
-          : ["--x509cafile", options.clientCaFile, "--require-client-cert", "--verify-client-cert"],
+          : ["--x509cafile", options.clientCaFile, "--verify-client-cert"],
+        options.clientCaFile === undefined || options.clientAuth === "request" ? [] : ["--require-client-cert"],
         options.extra ?? []
       ].flat()
     )

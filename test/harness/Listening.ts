@@ -1,5 +1,5 @@
 import * as Effect from "effect/Effect"
-import { readdirSync, readFileSync, readlinkSync } from "node:fs"
+import { closeSync, openSync, readdirSync, readlinkSync, readSync } from "node:fs"
 import type { HarnessError } from "./HarnessError.ts"
 import type { PeerProcess } from "./Process.ts"
 
@@ -13,12 +13,42 @@ const orUndefined = <A>(read: () => A): A | undefined => {
   }
 }
 
+const chunkSize = 16 * 1024
+
+/**
+ * The lines of one of the kernel's tables that listening sockets have. They come first, and the rest is not read: after a
+ * benchmark it may hold tens of thousands of connections that have ended.
+ */
+const listeningLines = (table: "tcp" | "tcp6"): ReadonlyArray<ReadonlyArray<string>> => {
+  const lines: Array<ReadonlyArray<string>> = []
+  const file = openSync(`/proc/net/${table}`, "r")
+  try {
+    const chunk = Buffer.alloc(chunkSize)
+    let text = ""
+    let isHeader = true
+    for (;;) {
+      const length = readSync(file, chunk)
+      text += chunk.toString("latin1", 0, length)
+      const whole = text.split("\n")
+      text = whole.pop() ?? ""
+      for (const line of whole) {
+        const fields = line.trim().split(/\s+/)
+        if (!isHeader && fields[3] !== LISTEN) return lines
+        if (!isHeader) lines.push(fields)
+        isHeader = false
+      }
+      if (length === 0) return lines
+    }
+  } finally {
+    closeSync(file)
+  }
+}
+
 /** inode -> port of every listening TCP socket in one of the kernel's tables */
 const listeners = (table: "tcp" | "tcp6"): ReadonlyMap<string, number> => {
   const ports = new Map<string, number>()
-  for (const line of (orUndefined(() => readFileSync(`/proc/net/${table}`, "latin1")) ?? "").split("\n").slice(1)) {
-    const [, local, , state, , , , , , inode] = line.trim().split(/\s+/)
-    if (state !== LISTEN || local === undefined || inode === undefined) continue
+  for (const [, local, , , , , , , , inode] of orUndefined(() => listeningLines(table)) ?? []) {
+    if (local === undefined || inode === undefined) continue
     ports.set(inode, Number.parseInt(local.slice(local.lastIndexOf(":") + 1), 16))
   }
   return ports

@@ -22,13 +22,15 @@ export interface NodeTlsServer {
 export interface NodeTlsServerOptions extends TlsOptions {
   /** send back what arrives */
   readonly echo?: boolean
+  /** resume sessions by their identifiers; node:tls keeps none by itself */
+  readonly keepSessions?: boolean
 }
 
 const onlyTls12 = { minVersion: "TLSv1.2", maxVersion: "TLSv1.2" } as const
 
 /** A node:tls server on a free port of 127.0.0.1, TLS 1.2 unless the options say otherwise. */
 export const nodeTlsServer = (
-  { echo = false, ...options }: NodeTlsServerOptions
+  { echo = false, keepSessions = false, ...options }: NodeTlsServerOptions
 ): Effect.Effect<NodeTlsServer, HarnessError, Scope.Scope> =>
   Effect.gen(function*() {
     const connections: Array<Connection<TLSSocket>> = []
@@ -46,6 +48,15 @@ export const nodeTlsServer = (
       if (echo) socket.on("data", (chunk) => void socket.write(chunk))
       watch.changed()
     })
+    if (keepSessions) {
+      const sessions = new Map<string, Buffer>()
+      server.on("newSession", (id: Buffer, session: Buffer, done: () => void) => {
+        sessions.set(id.toString("hex"), session)
+        done()
+      })
+      server.on("resumeSession", (id: Buffer, done: (error: null, session: Buffer | null) => void) =>
+        done(null, sessions.get(id.toString("hex")) ?? null))
+    }
     server.on("connection", (socket: Socket) => void transports.set(socket.remotePort, socket))
     server.on("tlsClientError", (error) => {
       clientErrors.push(error)

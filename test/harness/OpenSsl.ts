@@ -4,6 +4,8 @@ import type { HarnessError } from "./HarnessError.ts"
 import { awaitListening } from "./Listening.ts"
 import { type PeerProcess, spawnPeer } from "./Process.ts"
 
+const environment = (conf: string | undefined) => conf === undefined ? {} : { env: { OPENSSL_CONF: conf } }
+
 /** A foreign server that listens on 127.0.0.1. */
 export interface PeerServer {
   readonly port: number
@@ -11,6 +13,8 @@ export interface PeerServer {
 }
 
 export interface OpenSslServerOptions {
+  /** a configuration file in place of the system's: what has no option of its own (`-ExtendedMasterSecret`) is set there */
+  readonly conf?: string
   readonly cert: string
   readonly key: string
   /** intermediates to send along (`-cert` itself sends one certificate only) */
@@ -39,13 +43,16 @@ export const openSslServer = (
         options.chain === undefined ? [] : ["-cert_chain", options.chain],
         mode === "plain" ? [] : [`-${mode}`],
         options.extra ?? []
-      ].flat()
+      ].flat(),
+      environment(options.conf)
     )
     return { port: yield* awaitListening(process), process }
   })
 
 export interface OpenSslClientOptions {
   readonly port: number
+  /** a configuration file in place of the system's */
+  readonly conf?: string
   /** the SNI, and with `caFile` the name to verify; localhost by default */
   readonly serverName?: string
   /** the roots to trust; given, a certificate that does not verify ends the handshake with an alert */
@@ -70,6 +77,7 @@ export const openSslClient = (
         ? []
         : ["-CAfile", options.caFile, "-verify_return_error", "-verify_hostname", serverName],
       options.extra ?? []
-    ].flat()
+    ].flat(),
+    environment(options.conf)
   )
 }

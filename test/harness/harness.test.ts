@@ -80,6 +80,8 @@ describe("alerts as foreign peers print them", () => {
     assert.strictEqual(alertNumber("SSL3 alert read:fatal:unknown CA\n"), unknownCa)
     assert.strictEqual(alertNumber("SSL3 alert read:fatal:unknown\n…:SSL alert number 116\n"), 116)
     assert.strictEqual(alertNumber("*** Fatal error\n*** Received alert [48]: CA is unknown\n"), unknownCa)
+    assert.strictEqual(alertNumber("|<5>| REC[0x1]: Alert[2|45] - Certificate expired - was received\n"), 45)
+    assert.strictEqual(alertNumber("|<5>| REC[0x1]: Alert[1|0] - Close notify - was received\n"), undefined)
     assert.strictEqual(alertNumber("SSL3 alert read:warning:close notify\n"), 0)
     assert.strictEqual(alertNumber("SSL3 alert read:warning:close notify\nSSL3 alert read:fatal:bad record mac"), 20)
     assert.strictEqual(alertNumber("SSL3 alert write:fatal:decode error\n"), undefined)

@@ -10,14 +10,14 @@ import {
   chacha20,
   concat,
   ContentType,
-  type Direction,
   drain,
   filled,
   gcm,
   int,
   openDirection,
   protectionOf,
-  receive
+  receive,
+  sealRecord
 } from "./records.ts"
 
 const { alert, application_data: data, handshake } = ContentType
@@ -35,16 +35,6 @@ const deflate: Compression = {
 
 /** Gives whatever comes, and looks at no limit. */
 const careless: Compression = { ...deflate, decompress: (fragment) => new Uint8Array(inflateRawSync(fragment)) }
-
-const seal = ({ outbound }: Direction, type: number, compressed: Uint8Array): Uint8Array => {
-  const { protection } = outbound.state.current
-  const length = compressed.length + protection.overhead
-  const record = new Uint8Array(5 + length)
-  record.set([type, 3, 3, length >> 8, length & 255])
-  protection.seal(type, compressed, outbound.state.sequence, record, 5)
-  outbound.state.advance()
-  return record
-}
 
 const zeros = new Uint8Array(16384)
 
@@ -122,18 +112,18 @@ describe("DecompressionFailed", () => {
     ["an alert that grows beyond 2^14", alert, grown, careless]
   ])("%s", (_, type, compressed, compression) => {
     const direction = openDirection({ compression })
-    assert.deepStrictEqual(receive(direction.inbound, seal(direction, type, compressed)), failed)
+    assert.deepStrictEqual(receive(direction.inbound, sealRecord(direction, type, compressed)), failed)
   })
 
   it("not for exactly 2^14 bytes", () => {
     const direction = openDirection({ compression: deflate })
-    const record = seal(direction, data, new Uint8Array(deflateRawSync(zeros)))
+    const record = sealRecord(direction, data, new Uint8Array(deflateRawSync(zeros)))
     assert.deepStrictEqual(receive(direction.inbound, record), [{ _tag: "Data", bytes: zeros }])
   })
 
   it("never for a record that does not authenticate: bad_record_mac hides it", () => {
     const direction = openDirection({ compression: deflate })
-    const record = seal(direction, data, Uint8Array.of(0xff, 0xff))
+    const record = sealRecord(direction, data, Uint8Array.of(0xff, 0xff))
     record[record.length - 1] = (record.at(-1) ?? 0) ^ 1
     assert.deepStrictEqual(receive(direction.inbound, record), [{ _tag: "BadRecordMac" }])
   })
@@ -145,7 +135,7 @@ it("more than 2^14 + 1024 compressed bytes are an overflow, whatever they say (R
   for (const [length, expected] of [[17408, "Data"], [17409, "RecordTooLong"]] as const) {
     const compression: Compression = { ...deflate, decompress: () => zeros }
     const direction = openDirection({ compression })
-    const [incoming] = receive(direction.inbound, seal(direction, data, stored(length - base)))
+    const [incoming] = receive(direction.inbound, sealRecord(direction, data, stored(length - base)))
     assert.strictEqual(incoming?._tag, expected)
     if (incoming?._tag === "RecordTooLong") {
       assert.deepStrictEqual(incoming, { _tag: expected, length: 17409, limit: 17408 })

@@ -96,6 +96,14 @@ it("a chunk stays behind those that wait, also when a record was just taken up t
   assert.deepStrictEqual(takeAll(deframer), ["23 771 02", "23 771 03"])
 })
 
+it("an empty chunk is nothing that is held", () => {
+  const deframer = new Deframer()
+  deframer.push(makeRecord(23, Uint8Array.of(1)))
+  deframer.push(new Uint8Array())
+  assert.deepStrictEqual(takeAll(deframer, 1), ["23 771 01"])
+  assert.isFalse(deframer.isMidRecord)
+})
+
 it("clear drops all that is held", () => {
   const deframer = new Deframer()
   deframer.push(Uint8Array.of(23, 3))

@@ -7,10 +7,11 @@ import { Inbound, type InboundOptions, type Incoming, type Target } from "../../
 import { Outbound } from "../../src/record/Outbound.ts"
 import { protection12, type RecordProtection } from "../../src/record/Protection.ts"
 import { type CipherSuite, suites } from "../../src/secret/CipherSuite.ts"
+import { makeRecord } from "../harness/TlsRecords.ts"
 
 export { concat } from "../../src/wire/Bytes.ts"
 export { ContentType } from "../../src/wire/CodePoints.ts"
-export { makeRecord } from "../harness/TlsRecords.ts"
+export { makeRecord }
 
 export const gcm: CipherSuite = suites[0]
 export const chacha20: CipherSuite = suites[4]
@@ -64,6 +65,24 @@ export const receive = (inbound: Inbound, ...chunks: ReadonlyArray<Uint8Array>):
   for (const chunk of chunks) inbound.push(chunk)
   return drain(inbound)
 }
+
+/** One record under the current keys, with a content that `Outbound` would not make: empty, too long, or not compressed. */
+export const sealRecord = (direction: Direction, type: number, content: Uint8Array): Uint8Array => {
+  const { state } = direction.outbound
+  const { protection } = state.current
+  const record = makeRecord(type, new Uint8Array(content.length + protection.overhead))
+  protection.seal(type, content, state.sequence, record, 5)
+  state.advance()
+  return record
+}
+
+/** What is sealed by the one end goes to the other. */
+export const say = (
+  direction: Direction,
+  type: number,
+  ...contents: ReadonlyArray<Uint8Array>
+): ReadonlyArray<Incoming> =>
+  receive(direction.inbound, ...contents.map((content) => sealRecord(direction, type, content)))
 
 export const tags = (incoming: ReadonlyArray<{ readonly _tag: string }>): ReadonlyArray<string> =>
   incoming.map(({ _tag }) => _tag)

@@ -1,0 +1,336 @@
+import { assert, describe, it } from "@effect/vitest"
+import * as Effect from "effect/Effect"
+import { existsSync } from "node:fs"
+import { readFile, stat, writeFile } from "node:fs/promises"
+import { join } from "node:path"
+import { freePort } from "../harness/FreePort.ts"
+import { nodeTlsServer, type NodeTlsServerOptions } from "../harness/NodeTls.ts"
+import { openSslServer } from "../harness/OpenSsl.ts"
+import { peerSuite } from "../harness/PeerSuite.ts"
+import { type LeafName, testCredential } from "../harness/Pki.ts"
+import { pkiFiles } from "../harness/PkiFiles.ts"
+import { spawnPeer } from "../harness/Process.ts"
+import { rawServer } from "../harness/RawTcp.ts"
+import { cut, type Tampered, tamperingProxy } from "../harness/TamperingProxy.ts"
+import { alertRecord, contentType, contentTypes, flipBits } from "../harness/TlsRecords.ts"
+import { effectTls, nodeArguments, runToEnd, serving } from "./Command.ts"
+
+const request = "GET / HTTP/1.0\r\n\r\n"
+
+/** A node:tls server with the certificate `name`, and the file of its root. */
+const nodeServer = (options: NodeTlsServerOptions = {}, name: LeafName = "ec") =>
+  Effect.gen(function*() {
+    const { certificatePem: cert, privateKeyPem: key } = yield* testCredential(name)
+    return { files: yield* pkiFiles("client"), server: yield* nodeTlsServer({ cert, key, ...options }) }
+  })
+
+const to = (port: number, ...args: ReadonlyArray<string>) => ["connect", `localhost:${port}`, ...args]
+
+describe("effect-tls connect", () => {
+  it.live("takes the input to the peer and the peer to the output, until the peer closes", () =>
+    Effect.gen(function*() {
+      const { files, server } = yield* nodeServer({ ALPNProtocols: ["http/1.1"] })
+      const command = yield* effectTls(...to(server.port, "--ca", files.ca, "--alpn", "h2", "--alpn", "http/1.1"))
+      yield* command.send("question")
+      yield* command.endInput // the answer is still to come
+      const peer = yield* server.accept
+      yield* peer.waitForText(/question/)
+      assert.ok(!peer.ended, "the end of the input is not the end of the connection")
+      yield* peer.send("answer")
+      yield* peer.end
+      assert.strictEqual(yield* command.exit, 0)
+      assert.strictEqual(command.stdout, "answer")
+      assert.match(
+        command.stderr,
+        /^connected to localhost:\d+: TLS 1\.2, TLS_\w+, full handshake, ALPN http\/1\.1\nclosed cleanly with close_notify, 6 bytes received\n$/
+      )
+      assert.strictEqual(peer.socket.alpnProtocol, "http/1.1")
+    }))
+
+  it.live("--close-on-eof says close_notify at the end of the input, after a MiB both ways", () =>
+    Effect.gen(function*() {
+      const { files, server } = yield* nodeServer({ echo: true })
+      const command = yield* effectTls(...to(server.port, "--ca", files.ca, "--close-on-eof"))
+      const text = "0123456789abcdef".repeat(65_536)
+      yield* command.send(text)
+      yield* command.until("the echo", () => command.stdout.length < text.length ? undefined : Effect.void)
+      yield* command.endInput
+      const peer = yield* server.accept
+      yield* peer.waitForEnd
+      assert.deepStrictEqual(peer.errors, [])
+      assert.strictEqual(yield* command.exit, 0)
+      assert.ok(command.stdout === text)
+    }))
+
+  it.live("SIGINT says close_notify", () =>
+    Effect.gen(function*() {
+      const { files, server } = yield* nodeServer()
+      const command = yield* effectTls(...to(server.port, "--ca", files.ca))
+      const peer = yield* server.accept
+      yield* command.waitFor(/connected to/)
+      yield* command.kill("SIGINT")
+      yield* peer.waitForEnd
+      assert.deepStrictEqual(peer.errors, [])
+      assert.strictEqual(yield* command.exit, 130)
+    }))
+
+  it.live("shows a certificate, and accepts any with --insecure", () =>
+    Effect.gen(function*() {
+      const { files, server } = yield* nodeServer({ requestCert: true, rejectUnauthorized: false }, "untrusted")
+      const { cert, key } = files.of("client")
+      const command = yield* effectTls(...to(server.port, "--insecure", "--cert", cert, "--key", key))
+      const peer = yield* server.accept
+      assert.strictEqual(peer.socket.getPeerCertificate().subject.CN, "client")
+      yield* peer.end
+      assert.strictEqual(yield* command.exit, 0)
+      assert.match(command.stderr, /^warning: the certificate of the peer is not checked\.\n/)
+    }))
+
+  it.live("--trace draws the conversation", () =>
+    Effect.gen(function*() {
+      const { files, server } = yield* nodeServer()
+      const command = yield* effectTls(...to(server.port, "--ca", files.ca, "--trace"))
+      yield* command.send("four")
+      const peer = yield* server.accept
+      yield* peer.waitForText(/four/)
+      yield* peer.end
+      assert.strictEqual(yield* command.exit, 0)
+      const rungs = command.stderr.split("\n").filter((line) => /│ [─◀═]/.test(line))
+      const expected = [
+        /─── ClientHello ─+ \d+ bytes, clear ──▶/,
+        /◀── ServerHello ─+ \d+ bytes, clear ───/,
+        /◀── Certificate ─+ \d+ bytes, clear ───/,
+        /◀── ServerKeyExchange ─+ \d+ bytes, clear ───/,
+        /◀── ServerHelloDone ─+ 9 bytes, clear ───/,
+        /─── ClientKeyExchange ─+ \d+ bytes, clear ──▶/,
+        /─── change_cipher_spec ─+ 6 bytes, clear ──▶/,
+        /═══ Finished ═+ 45 bytes, protected ══▶/,
+        /◀── change_cipher_spec ─+ 6 bytes, clear ───/,
+        /◀══ Finished ═+ 45 bytes, protected ═══/,
+        /═══ application_data, 4 bytes ═+ 33 bytes, protected ══▶/,
+        /◀══ alert warning close_notify \(0\) ═+ 31 bytes, protected ═══/,
+        /═══ alert warning close_notify \(0\) ═+ 31 bytes, protected ══▶/
+      ]
+      assert.strictEqual(rungs.length, expected.length, command.stderr)
+      for (const [index, pattern] of expected.entries()) assert.match(rungs[index] ?? "", pattern)
+      const connected = command.stderr.indexOf("connected to")
+      assert.ok(command.stderr.indexOf("Finished") < connected && connected < command.stderr.indexOf("application_data"))
+    }))
+
+  it.live("writes a key log", () =>
+    Effect.gen(function*() {
+      const { files, server } = yield* nodeServer()
+      const path = join(files.directory, "keys.log")
+      const command = yield* effectTls(...to(server.port, "--ca", files.ca, "--keylog", path))
+      yield* (yield* server.accept).end
+      assert.strictEqual(yield* command.exit, 0)
+      assert.match(yield* Effect.promise(() => readFile(path, "utf8")), /^CLIENT_RANDOM [0-9a-f]{64} [0-9a-f]{96}\n$/)
+    }))
+
+  it.live("an output that closes is one sentence", () =>
+    Effect.gen(function*() {
+      const { files, server } = yield* nodeServer()
+      const command = yield* spawnPeer("sh", [
+        "-c",
+        "{ \"$@\"; echo \"exit $?\" >&2; } | true",
+        "sh",
+        process.execPath,
+        ...nodeArguments,
+        ...to(server.port, "--ca", files.ca)
+      ])
+      const peer = yield* server.accept
+      yield* peer.send("answer")
+      yield* command.waitFor(/effect-tls: The output cannot be written: .*\.\nexit 1\n/)
+      yield* peer.waitForEnd
+      assert.deepStrictEqual(peer.errors, [])
+    }))
+})
+
+describe("the exit codes of effect-tls connect", () => {
+  it.live("10: an alert was received", () =>
+    Effect.gen(function*() {
+      const { files, server } = yield* nodeServer({ ALPNProtocols: ["h2"] })
+      const ended = yield* runToEnd(to(server.port, "--ca", files.ca, "--alpn", "http/1.1"))
+      assert.strictEqual(ended.code, 10, ended.stderr)
+      assert.match(ended.stderr, /^effect-tls: The peer ended the TLS .* with the fatal alert no_application_protocol \(120\)/)
+    }))
+
+  it.live.each([
+    ["an authority that is not trusted", "untrusted", [], /unknown_ca \(48\), because the certificate was issued by/],
+    ["an expired certificate", "expired", [], /certificate_expired \(45\), because the certificate expired at/],
+    ["another name", "ec", ["--server-name", "other.example"], /\(\d+\), because the certificate is not for other\.example/]
+  ] as const)("11: an alert was sent: %s", ([, name, args, sentence]) =>
+    Effect.gen(function*() {
+      const { files, server } = yield* nodeServer({}, name)
+      const ended = yield* runToEnd(to(server.port, "--ca", files.ca, ...args))
+      assert.strictEqual(ended.code, 11, ended.stderr)
+      assert.match(ended.stderr, sentence)
+      yield* server.waitForClientError
+    }))
+
+  it.live("11: the anchors of the system are the default, and they do not know ours", () =>
+    Effect.gen(function*() {
+      const { server } = yield* nodeServer()
+      const ended = yield* runToEnd(to(server.port))
+      assert.strictEqual(ended.code, 11, ended.stderr)
+      assert.match(ended.stderr, /unknown_ca/)
+    }))
+
+  it.live.each(["fin", "reset"] as const)("12: the peer's end was no close_notify: %s", (by) =>
+    Effect.gen(function*() {
+      const { files, server } = yield* nodeServer({ echo: true })
+      const proxy = yield* tamperingProxy({
+        to: server.port,
+        onRecord: (direction, _, record) =>
+          direction === "serverToClient" && contentType(record) === contentTypes.applicationData
+            ? cut(by, by === "fin" ? record : new Uint8Array(0))
+            : record
+      })
+      const ended = yield* runToEnd(to(proxy.port, "--ca", files.ca), "hello")
+      assert.strictEqual(ended.code, 12, ended.stderr)
+      assert.strictEqual(ended.stdout, by === "fin" ? "hello" : "")
+      assert.match(ended.stderr, /without close_notify, after [05] bytes of data/)
+    }))
+
+  it.live("13: nobody listens", () =>
+    Effect.gen(function*() {
+      const ended = yield* runToEnd(to(yield* freePort, "--insecure"))
+      assert.strictEqual(ended.code, 13, ended.stderr)
+      assert.match(ended.stderr, /effect-tls: The transport could not be opened: .*ECONNREFUSED/)
+    }))
+
+  it.live("14: close_notify in the handshake", () =>
+    Effect.gen(function*() {
+      const server = yield* rawServer
+      const command = yield* effectTls(...to(server.port, "--insecure"))
+      const peer = yield* server.accept
+      yield* peer.waitForRecords(1)
+      yield* peer.send(alertRecord(1, 0))
+      assert.strictEqual(yield* command.exit, 14)
+      assert.match(command.stderr, /The peer closed the TLS connection during the handshake/)
+    }))
+
+  it.live("14: the peer never answers", () =>
+    Effect.gen(function*() {
+      const server = yield* rawServer
+      const command = yield* effectTls(...to(server.port, "--insecure", "--handshake-timeout", "0.2"))
+      const peer = yield* server.accept
+      const [, canceled, closed] = yield* peer.waitForRecords(3)
+      assert.deepStrictEqual([canceled, closed], [alertRecord(1, 90), alertRecord(1, 0)])
+      yield* peer.end
+      assert.strictEqual(yield* command.exit, 14)
+      assert.match(command.stderr, /handshake took longer than allowed/)
+    }))
+})
+
+describe("--session FILE", () => {
+  /** Our own server, which tells whether it resumed, and a run of the client with the file. */
+  const setting = Effect.gen(function*() {
+    const files = yield* pkiFiles("ec")
+    const { cert, key } = files.of("ec")
+    const server = yield* serving("--cert", cert, "--key", key)
+    const file = join(files.directory, "session.json")
+    // Through one proxy, so that the peer keeps its name while the wire changes.
+    const wire = { tamper: (record: Uint8Array): Tampered => record }
+    const proxy = yield* tamperingProxy({
+      to: server.port,
+      onRecord: (direction, _, record) =>
+        direction === "serverToClient" && contentType(record) === contentTypes.applicationData
+          ? wire.tamper(record)
+          : record
+    })
+    const run = (...more: ReadonlyArray<string>) =>
+      Effect.map(
+        runToEnd(to(proxy.port, "--ca", files.ca, "--session", file, ...more), request),
+        ({ code, stderr, stdout }) => ({ code, stderr, handshake: stdout.match(/^handshake +(\w+)$/m)?.[1] })
+      )
+    return { file, files, run, wire }
+  })
+
+  it.live("is stored for its owner alone, offered, kept through a truncation, and gone after a fatal alert", () =>
+    Effect.gen(function*() {
+      const { file, run, wire } = yield* setting
+      assert.deepInclude(yield* run(), { code: 0, handshake: "full" })
+      assert.strictEqual((yield* Effect.promise(() => stat(file))).mode & 0o777, 0o600)
+      assert.deepInclude(yield* run(), { code: 0, handshake: "resumed" })
+
+      wire.tamper = () => cut("fin")
+      assert.strictEqual((yield* run()).code, 12)
+      assert.ok(existsSync(file), "a truncation does not forget")
+
+      wire.tamper = (record) => flipBits(record, -1)
+      const failed = yield* run()
+      assert.strictEqual(failed.code, 11)
+      assert.match(failed.stderr, /, resumed\n.*bad_record_mac/)
+      assert.ok(!existsSync(file), "a fatal alert does")
+
+      wire.tamper = (record) => record
+      assert.deepInclude(yield* run(), { code: 0, handshake: "full" })
+      assert.deepInclude(yield* run(), { code: 0, handshake: "resumed" })
+    }))
+
+  it.live("is not offered with other options", () =>
+    Effect.gen(function*() {
+      const { file, run } = yield* setting
+      assert.deepInclude(yield* run(), { code: 0, handshake: "full" })
+      const other = yield* run("--alpn", "http/1.1")
+      assert.deepInclude(other, { code: 0, handshake: "full" })
+      assert.include(other.stderr, `warning: the session of ${file} is not offered: it was made with another peer`)
+    }))
+
+  it.live.each(["not JSON", "{\"key\":\"client\"}", ""])("holds something else (%j): a warning, and a full handshake", (text) =>
+    Effect.gen(function*() {
+      const { file, run } = yield* setting
+      yield* Effect.promise(() => writeFile(file, text))
+      const ended = yield* run()
+      assert.deepInclude(ended, { code: 0, handshake: "full" })
+      assert.include(ended.stderr, `warning: no session is taken from ${file}: it does not hold a session.\n`)
+      assert.deepInclude(yield* run(), { code: 0, handshake: "resumed" })
+    }))
+
+  it.live("is a directory: warnings, and the conversation goes on", () =>
+    Effect.gen(function*() {
+      const { files, run } = yield* setting
+      const ended = yield* run("--session", files.directory).pipe(
+        Effect.flatMap(({ code }) => code === 2 ? Effect.void : Effect.die(new Error("two files were taken")))
+      )
+      assert.strictEqual(ended, undefined)
+    }))
+})
+
+peerSuite("openssl", (it) => {
+  it.live("openssl s_server resumes the session of the file", () =>
+    Effect.gen(function*() {
+      const files = yield* pkiFiles("ec")
+      const server = yield* openSslServer({ ...files.of("ec"), mode: "www" })
+      const session = join(files.directory, "session.json")
+      const args = to(server.port, "--ca", files.ca, "--session", session)
+      for (const handshake of [/full handshake/, /resumed/]) {
+        const ended = yield* runToEnd(args, request)
+        assert.strictEqual(ended.code, 0, ended.stderr)
+        assert.match(ended.stdout, /^HTTP\/1\.0 200 ok\r\n/)
+        assert.match(ended.stderr, handshake)
+      }
+    }))
+
+  it.live("10: openssl insists on a certificate", () =>
+    Effect.gen(function*() {
+      const files = yield* pkiFiles("ec")
+      const server = yield* openSslServer({ ...files.of("ec"), extra: ["-Verify", "1", "-verify_return_error"] })
+      const ended = yield* runToEnd(to(server.port, "--ca", files.ca))
+      assert.strictEqual(ended.code, 10, ended.stderr)
+      assert.match(ended.stderr, /the fatal alert handshake_failure \(40\)/)
+    }))
+
+  it.live("12: openssl is killed", () =>
+    Effect.gen(function*() {
+      const files = yield* pkiFiles("ec")
+      const server = yield* openSslServer(files.of("ec"))
+      const command = yield* effectTls(...to(server.port, "--ca", files.ca))
+      yield* command.send("hello\n")
+      yield* command.waitFor(/olleh/)
+      yield* server.process.kill("SIGKILL")
+      assert.strictEqual(yield* command.exit, 12)
+      assert.match(command.stderr, /without close_notify, after 6 bytes/)
+    }))
+}, "effect-tls connect against openssl")

@@ -1,0 +1,284 @@
+/** Handshakes that come to nothing: out of time, interrupted, closed by the peer. Laws 8 and 15 of the design. */
+import { assert, describe } from "@effect/vitest"
+import * as Effect from "effect/Effect"
+import * as Exit from "effect/Exit"
+import * as Fiber from "effect/Fiber"
+import * as Scope from "effect/Scope"
+import * as Socket from "effect/socket/Socket"
+import { TestClock } from "effect/testing"
+import { Alert, Identity, SessionCache, TlsTest } from "effect-tls"
+import { bytes, how, plainAlertsOf, said, test, toldBy } from "./conversation.ts"
+
+/** Both ends; what the server says does not arrive, so that the handshake of the client hangs, and so does that of the server. */
+const hanging = Effect.fnUntraced(function*(options: TlsTest.Options = {}) {
+  const ends = yield* TlsTest.ends(options)
+  yield* ends.wire.hold({ from: "server" })
+  return ends
+})
+
+const farewell = ["warning user_canceled", "warning close_notify"]
+
+describe("out of time", () => {
+  for (const side of ["client", "server"] as const) {
+    test(`R5246-7.2.2-32: after 10 seconds the ${side} says user_canceled and close_notify, and ends`, () =>
+      Effect.gen(function*() {
+        const { accept, connect, wire } = yield* hanging()
+        const [mine, other] = side === "client" ? [connect, accept] : [accept, connect]
+        const others = yield* Effect.forkChild(Effect.exit(other), { startImmediately: true })
+        yield* TestClock.adjust("1 second")
+        const opening = yield* Effect.forkChild(Effect.flip(mine), { startImmediately: true })
+        yield* Fiber.interrupt(others)
+        yield* TestClock.adjust("9999 millis")
+        assert.isUndefined(opening.pollUnsafe())
+        yield* TestClock.adjust("1 millis")
+        const error = yield* Fiber.join(opening)
+        assert.deepStrictEqual([error._tag, "by" in error && error.by], ["HandshakeAborted", "timeout"])
+        yield* wire.release({ from: "server" })
+        assert.deepStrictEqual(yield* plainAlertsOf(wire, side), farewell)
+        assert.strictEqual((yield* toldBy(wire, side)).at(-1), "fin")
+      }))
+  }
+
+  test("the peer of both gets HandshakeAborted by close_notify", () =>
+    Effect.gen(function*() {
+      const { accept, connect } = yield* hanging()
+      const accepting = yield* Effect.forkChild(Effect.flip(accept), { startImmediately: true })
+      const connecting = yield* Effect.forkChild(Effect.flip(connect), { startImmediately: true })
+      yield* TestClock.adjust("5 seconds")
+      yield* Fiber.interrupt(connecting)
+      const error = yield* Fiber.join(accepting)
+      assert.deepStrictEqual([error._tag, "by" in error && error.by], ["HandshakeAborted", "close_notify"])
+    }))
+
+  test("silence, where no record has passed", () =>
+    Effect.gen(function*() {
+      const { accept, wire } = yield* TlsTest.ends()
+      yield* wire.inject({ from: "client", bytes: Uint8Array.of(22, 3, 1) })
+      const accepting = yield* Effect.forkChild(Effect.flip(accept), { startImmediately: true })
+      yield* TestClock.adjust("10 seconds")
+      assert.strictEqual(said(yield* Fiber.join(accepting)), "HandshakeAborted")
+      assert.deepStrictEqual(yield* toldBy(wire, "server"), ["fin"])
+    }))
+
+  test("the limit is an option, and progress does not prolong it", () =>
+    Effect.gen(function*() {
+      const { accept, connect, wire } = yield* TlsTest.ends({ client: { limits: { handshakeTimeout: "3 seconds" } } })
+      yield* Effect.forkChild(Effect.ignore(accept), { startImmediately: true })
+      for (let record = 0; record < 6; record++) yield* wire.drop({ from: "client", record: record + 1 })
+      const connecting = yield* Effect.forkChild(Effect.flip(connect), { startImmediately: true })
+      for (let i = 0; i < 20; i++) yield* Effect.yieldNow
+      yield* TestClock.adjust("2 seconds")
+      yield* wire.inject({ from: "server", alert: Alert.warning("user_canceled") })
+      yield* TestClock.adjust("999 millis")
+      assert.isUndefined(connecting.pollUnsafe())
+      yield* TestClock.adjust("1 millis")
+      assert.strictEqual(said(yield* Fiber.join(connecting)), "HandshakeAborted")
+    }))
+
+  test("it is bounded where the transport takes nothing, too", () =>
+    Effect.gen(function*() {
+      const { connect, wire } = yield* TlsTest.ends()
+      yield* wire.stall({ from: "client" })
+      const connecting = yield* Effect.forkChild(Effect.flip(connect), { startImmediately: true })
+      yield* TestClock.adjust("11 seconds")
+      yield* TestClock.adjust("1 second")
+      assert.strictEqual(said(yield* Fiber.join(connecting)), "HandshakeAborted")
+      yield* wire.release({ from: "client" })
+      assert.deepStrictEqual(yield* toldBy(wire, "client"), ["handshake", "fin"])
+    }))
+
+  test("what was said last can still be read by a peer that is talking: the transport is not torn down under it", () =>
+    Effect.gen(function*() {
+      const { connect, serverSocket } = yield* TlsTest.ends()
+      const pull = yield* Socket.readerBytes(serverSocket)
+      const { write } = yield* serverSocket.writer
+      const connecting = yield* Effect.forkChild(Effect.flip(connect), { startImmediately: true })
+      yield* TestClock.adjust("10 seconds")
+      assert.strictEqual(said(yield* Fiber.join(connecting)), "HandshakeAborted")
+      // A write would fail with a reset, were the transport closed; half-closed it is read and dropped.
+      yield* write(bytes("late"))
+      assert.strictEqual((yield* pull)[0][0], 22)
+      assert.deepStrictEqual((yield* pull)[0].subarray(5), Uint8Array.of(1, 90))
+      yield* TestClock.adjust("1 second")
+      assert.strictEqual((yield* Effect.flip(write(bytes("too late")))).reason._tag, "SocketWriteError")
+    }))
+})
+
+describe("interrupted", () => {
+  test("R5246-7.2.2-32: a client says user_canceled and close_notify", () =>
+    Effect.gen(function*() {
+      const { connect, wire } = yield* TlsTest.ends()
+      const connecting = yield* Effect.forkChild(connect, { startImmediately: true })
+      yield* Fiber.interrupt(connecting)
+      assert.strictEqual(how(yield* Fiber.await(connecting)), "interrupted")
+      assert.deepStrictEqual(yield* plainAlertsOf(wire, "client"), farewell)
+      assert.strictEqual((yield* toldBy(wire, "client")).at(-1), "fin")
+    }))
+
+  test("a server that has heard nothing yet says nothing", () =>
+    Effect.gen(function*() {
+      const { accept, wire } = yield* TlsTest.ends()
+      const accepting = yield* Effect.forkChild(accept, { startImmediately: true })
+      yield* Fiber.interrupt(accepting)
+      assert.deepStrictEqual(yield* toldBy(wire, "server"), ["fin"])
+    }))
+
+  test("after the ChangeCipherSpec the farewell is protected", () =>
+    Effect.gen(function*() {
+      const { accept, connect, wire } = yield* TlsTest.ends()
+      yield* wire.replace({
+        from: "client",
+        record: 3,
+        by: (record) => {
+          Effect.runSync(wire.hold({ from: "server" }))
+          return [record]
+        }
+      })
+      yield* Effect.forkChild(Effect.ignore(accept), { startImmediately: true })
+      const connecting = yield* Effect.forkChild(connect, { startImmediately: true })
+      for (let i = 0; i < 50; i++) yield* Effect.yieldNow
+      yield* Fiber.interrupt(connecting)
+      assert.deepStrictEqual(yield* plainAlertsOf(wire, "client"), [])
+      assert.deepStrictEqual((yield* toldBy(wire, "client")).slice(-4), ["handshake", "alert", "alert", "fin"])
+    }))
+})
+
+describe("a defect in the handshake", () => {
+  test("says internal_error and stays a defect", () =>
+    Effect.gen(function*() {
+      const identity = Identity.Identity.of({ fingerprint: "broken", select: () => Effect.die(new Error("broken")) })
+      const { accept, connect } = yield* TlsTest.ends({ identity })
+      const exits = yield* Effect.all([Effect.exit(connect), Effect.exit(accept)], { concurrency: 2 })
+      assert.deepStrictEqual(exits.map(how), ["AlertReceived InternalError", "defect"])
+    }))
+
+  test("R5246-7.2.2-31: a key that cannot sign is internal_error, told to our side alone", () =>
+    Effect.gen(function*() {
+      const made = yield* TlsTest.identity("server.test", 0)
+      const inner = yield* Identity.makePem(made)
+      const identity = Identity.Identity.of({
+        ...inner,
+        select: (request) =>
+          Effect.map(
+            inner.select(request),
+            (credential) =>
+              Effect.runSync(Effect.as(
+                Effect.void,
+                credential.pipe((option) =>
+                  option._tag === "None" ? option : {
+                    ...option,
+                    value: {
+                      ...option.value,
+                      sign: () => Effect.fail(new Identity.IdentityError({ why: "the token was unplugged" }))
+                    }
+                  }
+                )
+              ))
+          )
+      })
+      const { accept, connect } = yield* TlsTest.ends({ identity })
+      const [client, server] = yield* Effect.all([Effect.exit(connect), Effect.flip(accept)], { concurrency: 2 })
+      assert.strictEqual(how(client), "AlertReceived InternalError")
+      assert.strictEqual(said(server), "AlertSent InternalError")
+      assert.include(server.message, "the token was unplugged")
+    }))
+})
+
+describe("closed by the peer (law 8)", () => {
+  for (const level of ["warning", "fatal"] as const) {
+    test(`close_notify at level ${level} ends the handshake, and is answered`, () =>
+      Effect.gen(function*() {
+        const { connect, wire } = yield* TlsTest.ends()
+        yield* wire.inject({ from: "server", alert: { level, description: "close_notify" } })
+        const error = yield* Effect.flip(connect)
+        assert.deepStrictEqual([error._tag, "by" in error && error.by], ["HandshakeAborted", "close_notify"])
+        assert.deepStrictEqual(yield* plainAlertsOf(wire, "client"), ["warning close_notify"])
+        assert.strictEqual((yield* toldBy(wire, "client")).at(-1), "fin")
+      }))
+  }
+
+  test("user_canceled is tolerated, the close_notify that should follow ends the handshake", () =>
+    Effect.gen(function*() {
+      const { connect, wire } = yield* TlsTest.ends()
+      yield* wire.inject({ from: "server", alert: Alert.warning("user_canceled") })
+      const connecting = yield* Effect.forkChild(Effect.flip(connect), { startImmediately: true })
+      for (let i = 0; i < 20; i++) yield* Effect.yieldNow
+      assert.isUndefined(connecting.pollUnsafe())
+      yield* wire.inject({ from: "server", alert: Alert.warning("close_notify") })
+      assert.strictEqual(said(yield* Fiber.join(connecting)), "HandshakeAborted")
+    }))
+
+  for (const by of ["fin", "reset"] as const) {
+    test(`the end of the transport, by ${by}, is Truncated in the phase handshaking`, () =>
+      Effect.gen(function*() {
+        const { connect, wire } = yield* TlsTest.ends()
+        yield* wire.truncate({ from: "server", by })
+        const error = yield* Effect.flip(connect)
+        // A reset shows in the first write already.
+        if (by === "reset") assert.strictEqual(error._tag, "TransportFailed")
+        else assert.deepStrictEqual({ ...error }, { ...error, by, bytesRead: 0, phase: "handshaking" } as never)
+      }))
+  }
+})
+
+describe("a handshake that failed leaves nothing open in a long scope (law 15)", () => {
+  const endings: ReadonlyArray<
+    readonly [string, (wire: TlsTest.Wire, opening: Fiber.Fiber<unknown, unknown>) => Effect.Effect<unknown>]
+  > = [
+    ["by a fault", (wire) => wire.inject({ from: "server", bytes: bytes("HTTP/1.1 400\r\n\r\n") })],
+    ["by an alert", (wire) => wire.inject({ from: "server", alert: Alert.fatal("handshake_failure") })],
+    ["by close_notify", (wire) => wire.inject({ from: "server", alert: Alert.warning("close_notify") })],
+    ["by truncation", (wire) => wire.truncate({ from: "server" })],
+    ["by the clock", () => TestClock.adjust("10 seconds")],
+    ["by interruption", (_, opening) => Fiber.interrupt(opening)]
+  ]
+  for (const [name, end] of endings) {
+    test(name, () =>
+      Effect.gen(function*() {
+        const long = yield* Scope.make()
+        const { connect, serverSocket, wire } = yield* TlsTest.ends()
+        const pull = yield* Socket.readerBytes(serverSocket)
+        const { write } = yield* serverSocket.writer
+        const opening = yield* Effect.forkChild(Scope.provide(connect, long), { startImmediately: true })
+        yield* end(wire, opening)
+        yield* TestClock.adjust("1 second")
+        assert.isTrue(Exit.isFailure(yield* Fiber.await(opening)))
+        // The end of the drain, where there is one.
+        yield* TestClock.adjust("1 second")
+        const last = yield* Effect.flip(Effect.forever(pull))
+        assert.deepStrictEqual([last.reason._tag, "code" in last.reason && last.reason.code], [
+          "SocketCloseError",
+          1000
+        ])
+        assert.strictEqual((yield* Effect.flip(write(bytes("hello?")))).reason._tag, "SocketWriteError")
+        // Nothing is registered in the long scope any more: its end says nothing.
+        const before = yield* wire.passed
+        assert.deepStrictEqual(finalizersOf(long), 0)
+        yield* Scope.close(long, Exit.void)
+        assert.deepStrictEqual(yield* wire.passed, before)
+      }))
+  }
+
+  const finalizersOf = (scope: Scope.Closeable): number => {
+    const { state } = scope
+    return state._tag === "Open" ? state.finalizers.size : 0
+  }
+})
+
+describe("a transport that does not open", () => {
+  test("is TransportFailed, and the session cache is not asked", () =>
+    Effect.gen(function*() {
+      const asked: Array<string> = []
+      const sessionCache = SessionCache.SessionCache.of({
+        offer: (key) => Effect.sync(() => asked.push(key)).pipe(Effect.andThen(Effect.succeedNone)),
+        store: () => Effect.void,
+        invalidate: () => Effect.void
+      })
+      const { clientSocket, connect } = yield* TlsTest.ends({ sessionCache })
+      yield* clientSocket.reader
+      const error = yield* Effect.flip(connect)
+      assert.deepStrictEqual([error._tag, "operation" in error && error.operation], ["TransportFailed", "open"])
+      assert.include(error.message, "opened before")
+      assert.deepStrictEqual(asked, [])
+    }))
+})

@@ -1,0 +1,112 @@
+import * as Effect from "effect/Effect"
+import type * as Scope from "effect/Scope"
+import type { NamedGroup, SignatureScheme } from "../../src/wire/CodePoints.ts"
+import { alertNumber } from "../harness/AlertText.ts"
+import type { HarnessError } from "../harness/HarnessError.ts"
+import type { LeafName } from "../harness/Pki.ts"
+import type { PeerProcess } from "../harness/Process.ts"
+import type { SuiteName } from "./Names.ts"
+
+/** What a foreign peer says was negotiated, in the names of the registries; `undefined` where it does not tell. */
+export interface Facts {
+  readonly suite: SuiteName | undefined
+  readonly group: NamedGroup | undefined
+  /** of the ServerKeyExchange */
+  readonly scheme: SignatureScheme | undefined
+  readonly isExtended: boolean | undefined
+  readonly isResumed: boolean | undefined
+  readonly alpnProtocol: string | undefined
+  /** of a server: the common name in the certificate of the client */
+  readonly clientName: string | undefined
+  /** of a server: the name that the client asked for */
+  readonly serverName: string | undefined
+}
+
+/** What a client needs to resume. */
+export type ForeignSession = string | Buffer
+
+/** One end of a connection that a foreign peer holds. */
+export interface ForeignEnd {
+  /** Waits for the end of the handshake. */
+  readonly facts: Effect.Effect<Facts, HarnessError>
+  /** Waits for text that it received, or printed. */
+  readonly waitForText: (pattern: RegExp) => Effect.Effect<unknown, HarnessError>
+  /** Waits until it says that our close_notify came. node:tls says the same of a bare FIN. */
+  readonly sawClose: Effect.Effect<unknown, HarnessError>
+  /** Waits until it names the fatal alert that it received, by number. */
+  readonly sawAlert: Effect.Effect<number, HarnessError>
+}
+
+export interface ForeignClient extends ForeignEnd {
+  readonly send: (text: string) => Effect.Effect<void>
+  /** sends close_notify */
+  readonly close: Effect.Effect<void>
+  /** the session of this connection, once it is established; gnutls-cli keeps it to itself */
+  readonly session: Effect.Effect<ForeignSession | undefined>
+}
+
+/** It echoes lines; openssl turns them round. */
+export interface ForeignServer {
+  readonly port: number
+  /** Its end of the connection that our side opens next. */
+  readonly next: Effect.Effect<ForeignEnd>
+}
+
+export interface ForeignOptions {
+  readonly suites?: ReadonlyArray<SuiteName>
+  readonly groups?: ReadonlyArray<NamedGroup>
+  readonly schemes?: ReadonlyArray<SignatureScheme>
+  readonly alpnProtocol?: string
+  /** `false`: without the extended master secret */
+  readonly isExtended?: false
+  /** the leaf to show: ec by default for a server, none for a client */
+  readonly identity?: LeafName
+  /** the root that it trusts: ca by default */
+  readonly trust?: "ca" | "other"
+}
+
+export interface ForeignClientOptions extends ForeignOptions {
+  readonly port: number
+  /** localhost by default */
+  readonly serverName?: string
+  readonly resume?: ForeignSession | undefined
+}
+
+export interface ForeignServerOptions extends ForeignOptions {
+  /** asks for a certificate; `require` fails without one, and both fail with one that is not good */
+  readonly clientAuth?: "request" | "require"
+}
+
+export interface ForeignPeer {
+  readonly name: "openssl" | "gnutls" | "node:tls"
+  readonly client: (options: ForeignClientOptions) => Effect.Effect<ForeignClient, HarnessError, Scope.Scope>
+  readonly server: (options?: ForeignServerOptions) => Effect.Effect<ForeignServer, HarnessError, Scope.Scope>
+}
+
+/** The end of a connection as a process prints it from now on. */
+export const printedEnd = (
+  peer: PeerProcess,
+  says: {
+    /** all that `facts` looks for has been printed */
+    readonly established: (output: string) => boolean
+    readonly facts: (output: string) => Facts
+    readonly close: RegExp
+  }
+): ForeignEnd => {
+  const from = peer.output.length
+  return {
+    facts: peer.until("the end of the handshake", () => {
+      const output = peer.output.slice(from)
+      return says.established(output) ? Effect.sync(() => says.facts(output)) : undefined
+    }),
+    waitForText: (pattern) => peer.waitFor(pattern, from),
+    sawClose: peer.waitFor(says.close, from),
+    sawAlert: peer.until("a fatal alert", () => {
+      const number = alertNumber(peer.output.slice(from))
+      return number === undefined || number === 0 ? undefined : Effect.succeed(number)
+    })
+  }
+}
+
+/** The first group of the first match. */
+export const printed = (output: string, pattern: RegExp): string | undefined => output.match(pattern)?.[1]

@@ -1,0 +1,227 @@
+import * as NodeSocket from "@effect/platform-node/NodeSocket"
+import * as NodeSocketServer from "@effect/platform-node/NodeSocketServer"
+import * as Cause from "effect/Cause"
+import * as Context from "effect/Context"
+import * as Effect from "effect/Effect"
+import * as Exit from "effect/Exit"
+import * as Layer from "effect/Layer"
+import * as Queue from "effect/Queue"
+import * as Schema from "effect/Schema"
+import type * as Scope from "effect/Scope"
+import * as SocketServer from "effect/socket/SocketServer"
+import * as Stream from "effect/Stream"
+import {
+  type Connection,
+  Identity,
+  Primitives,
+  Randomness,
+  SessionCache,
+  TlsClient,
+  type TlsConfig,
+  TlsError,
+  TlsServer,
+  Trust
+} from "effect-tls"
+import * as NodePrimitives from "effect-tls/platform/NodePrimitives"
+import * as NodeRemoteAddress from "effect-tls/platform/NodeRemoteAddress"
+import { type LeafName, testCredential, testPki } from "../harness/Pki.ts"
+import { waitLimit } from "../harness/Watch.ts"
+import type { NamedGroup, SignatureScheme } from "../../src/wire/CodePoints.ts"
+
+/** What our side did that no fact of the connection tells: seen at the services it used. */
+export interface Witness {
+  /** of the key shares we made, in order */
+  readonly groups: Array<NamedGroup>
+  /** of the signatures we made */
+  readonly signed: Array<SignatureScheme>
+  /** of the signatures we verified */
+  readonly verified: Array<SignatureScheme>
+}
+
+export const makeWitness = (): Witness => ({ groups: [], signed: [], verified: [] })
+
+const platform: Effect.Effect<Context.Context<Primitives | Randomness.Randomness>> = Effect.scoped(
+  Layer.build(Layer.merge(NodePrimitives.layer, NodeRemoteAddress.layer))
+)
+
+const watchedRandomness = (randomness: Randomness.Randomness["Service"], witness: Witness) =>
+  Randomness.Randomness.of({
+    bytes: randomness.bytes,
+    keyShare: (group) => {
+      witness.groups.push(group)
+      return randomness.keyShare(group)
+    }
+  })
+
+/** The identity of one leaf of the test PKI. */
+export const identityOf = (name: LeafName, witness?: Witness): Effect.Effect<Identity.Identity["Service"]> =>
+  Effect.gen(function*() {
+    const { certificatePem, privateKeyPem } = yield* testCredential(name)
+    const identity = yield* Identity.makePem({ certificate: certificatePem, privateKey: privateKeyPem }).pipe(
+      Effect.provideService(Primitives, NodePrimitives.make),
+      Effect.orDie
+    )
+    if (witness === undefined) return identity
+    return Identity.Identity.of({
+      ...identity,
+      select: (request) =>
+        Effect.map(identity.select(request), (found) =>
+          found._tag === "None" ? found : {
+            ...found,
+            value: {
+              ...found.value,
+              sign: (scheme, message) => {
+                witness.signed.push(scheme)
+                return found.value.sign(scheme, message)
+              }
+            }
+          })
+    })
+  })
+
+/** Trust in one root of the test PKI. */
+export const trustIn = (root: "ca" | "other", witness?: Witness): Effect.Effect<Trust.Trust["Service"]> =>
+  Effect.gen(function*() {
+    const pki = yield* testPki
+    const context = yield* Layer.build(Trust.layerAnchors({ anchors: pki[root].certificatePem })).pipe(
+      Effect.provideService(Primitives, NodePrimitives.make),
+      Effect.scoped,
+      Effect.orDie
+    )
+    const trust = Context.get(context, Trust.Trust)
+    if (witness === undefined) return trust
+    return Trust.Trust.of({
+      fingerprint: trust.fingerprint,
+      verify: (chain, peer) =>
+        Effect.map(trust.verify(chain, peer), ({ publicKey }) =>
+          Trust.verified(chain, {
+            type: publicKey.type,
+            verify: (scheme, message, signature) => {
+              witness.verified.push(scheme)
+              return publicKey.verify(scheme, message, signature)
+            }
+          }))
+    })
+  })
+
+/** How an effect of our side ended: `AlertSent UnknownCa`, `Truncated`, `success`. */
+export const ending = (exit: Exit.Exit<unknown, unknown> | undefined): string => {
+  if (exit === undefined || Exit.isSuccess(exit)) return "success"
+  const error = exit.cause.reasons.find(Cause.isFailReason)?.error
+  if (!Schema.is(TlsError.TlsError)(error)) return Cause.pretty(exit.cause)
+  return "reason" in error ? `${error._tag} ${error.reason._tag}` : error._tag
+}
+
+/** Fails the test, and says what for, when an event of our side does not come. */
+export const within = <A, E, R>(what: string, effect: Effect.Effect<A, E, R>): Effect.Effect<A, E, R> =>
+  Effect.timeoutOrElse(effect, {
+    duration: waitLimit,
+    orElse: () => Effect.die(new Error(`waited ${waitLimit} ms for ${what}`))
+  })
+
+export interface OurClientOptions extends Omit<Partial<TlsConfig.ClientOptions>, "identity"> {
+  readonly port: number
+  /** the root that is trusted: ca by default */
+  readonly trust?: "ca" | "other" | Trust.Trust["Service"]
+  readonly identity?: LeafName
+  readonly cache?: SessionCache.SessionCache["Service"]
+  readonly witness?: Witness
+}
+
+const trustOf = (trust: "ca" | "other" | Trust.Trust["Service"], witness: Witness) =>
+  typeof trust === "string" ? trustIn(trust, witness) : Effect.succeed(trust)
+
+/** Our client, to a port of 127.0.0.1, as localhost; it keeps no sessions unless given a cache. */
+export const ourClient = (
+  { cache, identity, port, trust, witness = makeWitness(), ...options }: OurClientOptions
+): Effect.Effect<Connection, TlsError.TlsError, Scope.Scope> =>
+  Effect.gen(function*() {
+    const context = yield* platform
+    const randomness = Context.get(context, Randomness.Randomness)
+    return yield* within(
+      "our client's handshake",
+      TlsClient.connect({
+        serverName: "localhost",
+        ...options,
+        ...(identity === undefined ? {} : { identity: yield* identityOf(identity, witness) })
+      })
+    ).pipe(
+      Effect.provide(NodeSocket.layerNet({ host: "127.0.0.1", port, allowHalfOpen: true, noDelay: true })),
+      Effect.provideService(Trust.Trust, yield* trustOf(trust ?? "ca", witness)),
+      Effect.provideService(SessionCache.SessionCache, cache ?? noCache),
+      Effect.provideService(Randomness.Randomness, watchedRandomness(randomness, witness)),
+      Effect.provideContext(context)
+    )
+  })
+
+const noCache = Effect.runSync(Effect.scoped(Effect.map(
+  Layer.build(SessionCache.layerNone),
+  (context) => Context.get(context, SessionCache.SessionCache)
+)))
+
+export type Report = TlsServer.ConnectionReport
+
+export interface OurServerOptions extends Omit<TlsConfig.ServerOptions, "clientAuth"> {
+  /** ec by default */
+  readonly identity?: LeafName | Identity.Identity["Service"]
+  /** ask for a certificate under this root: ca by default */
+  readonly clientAuth?: {
+    readonly mode: "request" | "require"
+    readonly trust?: "ca" | "other" | Trust.Trust["Service"]
+  }
+  readonly cache?: SessionCache.SessionCache["Service"]
+  readonly witness?: Witness
+  /** what is done with each connection: by default it is echoed until the peer closes */
+  readonly handler?: (connection: Connection) => Effect.Effect<unknown, unknown, Scope.Scope>
+}
+
+export interface OurServer {
+  readonly port: number
+  /** The next connection that is over, each once, in the order of their ends. */
+  readonly report: Effect.Effect<Report>
+}
+
+export const echo = (connection: Connection): Effect.Effect<void, TlsError.TlsError> =>
+  Stream.run(connection.stream, connection.sink)
+
+/** Our server, on a free port of 127.0.0.1, until the scope ends. */
+export const ourServer = (
+  { cache, clientAuth, handler = echo, identity, witness = makeWitness(), ...options }: OurServerOptions = {}
+): Effect.Effect<OurServer, never, Scope.Scope> =>
+  Effect.gen(function*() {
+    const context = yield* platform
+    const randomness = Context.get(context, Randomness.Randomness)
+    const reports = yield* Queue.unbounded<Report>()
+    const server = yield* Effect.orDie(
+      NodeSocketServer.make({ port: 0, host: "127.0.0.1", allowHalfOpen: true, noDelay: true })
+    )
+    const auth = clientAuth === undefined
+      ? {}
+      : { clientAuth: { mode: clientAuth.mode, trust: yield* trustOf(clientAuth.trust ?? "ca", witness) } }
+    const shown = typeof identity === "object" ? identity : yield* identityOf(identity ?? "ec", witness)
+    yield* TlsServer.run(handler, { ...options, ...auth, report: (report) => Queue.offer(reports, report) }).pipe(
+      Effect.provideService(SocketServer.SocketServer, server),
+      Effect.provideService(Identity.Identity, shown),
+      Effect.provideService(SessionCache.SessionCache, cache ?? (yield* SessionCache.makeMemory())),
+      Effect.provideService(Randomness.Randomness, watchedRandomness(randomness, witness)),
+      Effect.provideContext(context),
+      Effect.orDie,
+      Effect.forkScoped
+    )
+    if (server.address._tag !== "InetAddressV4") return yield* Effect.die(new Error("not an IPv4 address"))
+    return { port: server.address.port, report: within("the end of a connection", Queue.take(reports)) }
+  })
+
+export const sendLine = (connection: Connection, line: string): Effect.Effect<void, TlsError.TlsError> =>
+  connection.write(new TextEncoder().encode(`${line}\n`))
+
+/** Reads until the end of a line. */
+export const receiveLine = (connection: Connection): Effect.Effect<string, TlsError.TlsError | Cause.Done> =>
+  within(
+    "a line",
+    Effect.gen(function*() {
+      let text = ""
+      while (!text.endsWith("\n")) text += Buffer.concat(yield* connection.pull).toString()
+      return text
+    })
+  )
