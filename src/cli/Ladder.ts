@@ -5,7 +5,7 @@
  * @since 0.1.0
  */
 import { type Alert, descriptionCode } from "../alert/Alert.ts"
-import { messageTag } from "../message/HandshakeMessage.ts"
+import { messageName } from "../message/HandshakeMessage.ts"
 import type { Direction, Observation } from "../record/Observer.ts"
 import { ContentType, contentTypeName } from "../wire/CodePoints.ts"
 
@@ -150,7 +150,7 @@ export const rungs = (observations: ReadonlyArray<Observation>): ReadonlyArray<R
     switch (observation._tag) {
       case "Message": {
         const { direction, length, type } = observation
-        const content: Content = { text: messageTag(type) ?? `handshake message ${type}`, tone: "strong", length }
+        const content: Content = { text: messageName(type), tone: "strong", length }
         if (direction === "sent") announced.push(content)
         else carry(direction, last?.rung.isProtected ?? false, content)
         break

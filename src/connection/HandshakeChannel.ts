@@ -91,11 +91,11 @@ export const make = (
       yield* flight
       const incoming = yield* next(tags)
       if (incoming._tag === "ChangeCipherSpec") return yield* Effect.fail(unexpected(tags, "change_cipher_spec"))
-      const tag = messageTag(incoming.type)
+      const tag = messageTag(incoming.type, inbound.version)
       if (tag === undefined || !(tags as ReadonlyArray<string>).includes(tag)) {
         return yield* Effect.fail(unexpected(tags, tag ?? `handshake message ${incoming.type}`))
       }
-      const message = decodeHandshake(incoming.type, incoming.body)
+      const message = decodeHandshake(incoming.type, incoming.body, inbound.version)
       if (Result.isFailure(message)) return yield* Effect.fail(message.failure)
       if (!isExpected(message.success)) return yield* Effect.fail(unexpected(tags, message.success._tag))
       transcript.add(incoming.bytes)
@@ -130,7 +130,7 @@ export const make = (
       const incoming = yield* next(expected)
       if (incoming._tag === "Handshake") {
         return yield* Effect.fail(
-          unexpected(expected, messageTag(incoming.type) ?? `handshake message ${incoming.type}`)
+          unexpected(expected, messageTag(incoming.type, inbound.version) ?? `handshake message ${incoming.type}`)
         )
       }
       const fault = inbound.changeCipherSpec()

@@ -136,6 +136,15 @@ export const expectFinished = (
     }
   })
 
+/** Both versions: a Finished of another length than its hash gives cannot be decoded. */
+const checkLength = (verifyData: Uint8Array, required: number): Fault | undefined =>
+  verifyData.length === required ? undefined : {
+    _tag: "MessageMalformed",
+    message: "Finished",
+    field: "verify_data",
+    why: `has ${verifyData.length} bytes where ${required} are required`
+  }
+
 /**
  * RFC 5246 section 4.7: the signature must be of a scheme that was offered, fit the key, and verify.
  *

@@ -146,6 +146,15 @@ export const messageTag = (type: number, version: HandshakeVersion): HandshakeMe
   tagOfType[version].get(type)
 
 /**
+ * What the messages of a type are called, whatever the version: for those who watch.
+ *
+ * @category formatting
+ * @since 0.1.0
+ */
+export const messageName = (type: number): string =>
+  (messageTag(type, "1.2") ?? messageTag(type, "1.3"))?.replace("13", "") ?? `handshake message ${type}`
+
+/**
  * Decodes the body of a message, the four bytes of header left out. Total: any bytes are a message or a fault. Byte fields of
  * the message are views of `body`, which is the caller's to keep unchanged as long as the message is in use.
  *

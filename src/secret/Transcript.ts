@@ -3,7 +3,8 @@
  *
  * @since 0.1.0
  */
-import { concat } from "../wire/Bytes.ts"
+import { concat, empty } from "../wire/Bytes.ts"
+import { HandshakeType } from "../wire/CodePoints.ts"
 import type { HashName, Primitives, RunningHash } from "./Primitives.ts"
 
 /**
@@ -31,6 +32,29 @@ export class Transcript {
     const running = primitives.hash(hash)
     for (const message of this.#keptMessages()) running.update(message)
     this.#hash = running
+  }
+
+  /**
+   * RFC 8446 section 4.4.1: before a HelloRetryRequest the ClientHello counts as its hash, in a message of its own. To be done before
+   * the hash is settled.
+   */
+  collapseFirst(primitives: Pick<Primitives["Service"], "digest">, hash: HashName): void {
+    const [first, ...rest] = this.#keptMessages()
+    if (first === undefined || this.#hash !== undefined) {
+      throw new Error("this transcript has no first message to collapse")
+    }
+    const digest = primitives.digest(hash, first)
+    this.#kept = [concat([Uint8Array.of(HandshakeType.message_hash, 0, 0, digest.length), digest]), ...rest]
+  }
+
+  /** The hash of the messages that are kept and of what comes after them, or of all but the last `cut` bytes. */
+  digestWith(
+    primitives: Pick<Primitives["Service"], "digest">,
+    hash: HashName,
+    { after = empty, cut = 0 }: { readonly after?: Uint8Array; readonly cut?: number }
+  ): Uint8Array {
+    const bytes = concat([...this.#keptMessages(), after])
+    return primitives.digest(hash, bytes.subarray(0, bytes.length - cut))
   }
 
   /** The hash of all messages so far. More may be added afterwards. */
