@@ -7,8 +7,10 @@
 import type * as Effect from "effect/Effect"
 import type { Fault } from "../alert/Fault.ts"
 import type { TlsError } from "../alert/TlsError.ts"
+import type { NewSessionTicket } from "../message/NewSessionTicket.ts"
 import type { HandshakeMessage } from "../message/HandshakeMessage.ts"
 import type { SecurityParameters } from "../record/ConnectionState.ts"
+import type { TrafficSecret } from "../record/TrafficSecret.ts"
 import type { Primitives } from "../secret/Primitives.ts"
 import type { Transcript } from "../secret/Transcript.ts"
 import type { Randomness } from "../service/Randomness.ts"
@@ -43,13 +45,39 @@ export interface Channel {
   /** Protects the message now; it goes out when the story waits or ends. */
   readonly send: (message: HandshakeMessage) => void
   /** The version is settled: records and alerts are judged by it from here on. */
-  readonly settleVersion: (version: "1.2") => void
+  readonly settleVersion: (version: "1.2" | "1.3") => void
   /** RFC 5246 section 6.1: the pending states, which the ChangeCipherSpec messages make current. */
   readonly setPending: (states: { readonly read: SecurityParameters; readonly write: SecurityParameters }) => void
   readonly sendChangeCipherSpec: () => void
   readonly expectChangeCipherSpec: Effect.Effect<void, HandshakeFailure>
+  /** RFC 8446 appendix D.4: a ChangeCipherSpec that changes nothing, in the clear. Once. */
+  readonly sendCompatibilityChangeCipherSpec: () => void
+  /** RFC 8446 section 5.1: the read keys change between two messages; a fault where they would cut one. */
+  readonly installRead: (parameters: SecurityParameters) => Effect.Effect<void, Fault>
+  readonly installWrite: (parameters: SecurityParameters) => void
+  /** RFC 8446 section 4.2.10: passes over early data, up to that many bytes. */
+  readonly skipEarlyData: (bytes: number) => void
+  /** A hello that was retried: there is no early data behind the second one. */
+  readonly endEarlyData: () => void
+  /** RFC 8449: how much a record may hold, in bytes of content and, in TLS 1.3, its type. */
+  readonly limitRecords: (limits: { readonly read: number; readonly write: number }) => void
+  /** What a connection of TLS 1.3 goes on with: secrets for KeyUpdate, and what a client makes of tickets. */
+  readonly openTraffic: (traffic: Traffic) => void
   /** The session that a fatal alert forgets (RFC 5246 section 7.2): `undefined` where an offer was declined. */
   readonly useSession: (used: { readonly key: SessionKey; readonly session: Session } | undefined) => void
-  /** Keeps a new session, which from now on is the one in use. */
+  /** Keeps a new session, which a fatal alert forgets as well. */
   readonly storeSession: (key: SessionKey, session: Session) => Effect.Effect<void>
+}
+
+/**
+ * @category models
+ * @since 0.1.0
+ */
+export interface Traffic {
+  readonly read: TrafficSecret
+  readonly write: TrafficSecret
+  /** For clients: the session of a ticket. */
+  readonly sessionOf:
+    | ((ticket: NewSessionTicket) => Effect.Effect<{ readonly key: SessionKey; readonly session: Session } | undefined>)
+    | undefined
 }

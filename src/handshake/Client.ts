@@ -1,21 +1,19 @@
 /**
- * The client's hello and what the server makes of it, RFC 5246 sections 7.4.1.2 and 7.4.1.3. From the ServerHello on the story
- * of the version goes on.
+ * The client's hello and what the server makes of it, RFC 5246 sections 7.4.1.2 and 7.4.1.3, RFC 8446 section 4.2.1. From the answer
+ * on the story of its version goes on.
  *
  * @since 0.1.0
  */
 import * as Effect from "effect/Effect"
 import * as Option from "effect/Option"
-import type { Extension } from "../message/Extension.ts"
-import type { HandshakeMessage } from "../message/HandshakeMessage.ts"
-import type { Session } from "../service/Session.ts"
 import type { SessionCache } from "../service/SessionCache.ts"
-import { empty } from "../wire/Bytes.ts"
-import { NamedGroup, ProtocolVersion, SignatureScheme } from "../wire/CodePoints.ts"
 import type { Channel, HandshakeFailure } from "./Channel.ts"
-import { abbreviated, type ClientStory, full } from "./Client12.ts"
+import { abbreviated, full } from "./Client12.ts"
+import * as Client13 from "./Client13.ts"
+import { firstHello, sendHello } from "./ClientHello.ts"
+import type { ClientStory } from "./ClientStory.ts"
 import type { Established } from "./Established.ts"
-import { judgeServerHello } from "./Negotiation.ts"
+import { advertisedLimit, judgeServerHello, judgeServerVersion } from "./Negotiation.ts"
 
 /**
  * Runs a whole handshake as the client.
@@ -29,55 +27,31 @@ export const handshake = Effect.fnUntraced(
     story: ClientStory,
     cache: SessionCache["Service"]
   ): Effect.fn.Return<Established, HandshakeFailure> {
-    const session = Option.getOrUndefined(yield* cache.offer(story.sessionKey))
+    const { settings } = story
+    const offered = Option.getOrUndefined(yield* cache.offer(story.sessionKey))
+    const offer = yield* sendHello(channel, yield* firstHello(channel, story, offered))
+    const { hello, session } = offer
     // Until the server declines, the offer counts as the session of this connection.
     if (session !== undefined) channel.useSession({ key: story.sessionKey, session })
-    const hello = clientHello(channel.randomness.bytes(32), story, session)
-    channel.send(hello)
 
     const answer = yield* channel.expect("ServerHello")
-    const choice = yield* Effect.fromResult(judgeServerHello(answer, { hello, settings: story.settings, session }))
+    const version = yield* Effect.fromResult(judgeServerVersion(answer, settings))
+    if (version === "1.3") return yield* Client13.handshake(channel, story, offer, answer)
+
+    const choice = yield* Effect.fromResult(judgeServerHello(answer, { hello, settings, session }))
     channel.settleVersion("1.2")
     channel.transcript.start(channel.primitives, choice.suite.hash)
+    if (choice.recordSizeLimit !== undefined) {
+      channel.limitRecords({ read: advertisedLimit(hello), write: choice.recordSizeLimit })
+    }
     const hellos = {
       choice,
       randoms: { client: hello.random, server: answer.random },
       sessionId: answer.sessionId
     }
     if (session !== undefined && choice.isResumed) return yield* abbreviated(channel, story, hellos, session)
-    if (session !== undefined) {
-      session.wipe()
-      channel.useSession(undefined)
-    }
+    session?.wipe()
+    channel.useSession(undefined)
     return yield* full(channel, story, hellos)
   }
 )
-
-const clientHello = (
-  random: Uint8Array,
-  story: ClientStory,
-  session: Session | undefined
-): Extract<HandshakeMessage, { readonly _tag: "ClientHello" }> => {
-  const { settings } = story
-  const extensions: Array<Extension> = [
-    { _tag: "ExtendedMasterSecret" },
-    { _tag: "RenegotiationInfo", renegotiatedConnection: empty },
-    { _tag: "SupportedGroups", groups: settings.groups.map((group) => NamedGroup[group]) },
-    { _tag: "EcPointFormats", formats: [0] },
-    { _tag: "SignatureAlgorithms", schemes: settings.signatureSchemes.map((scheme) => SignatureScheme[scheme]) }
-  ]
-  // RFC 6066 section 3: an IP address is not a host name.
-  if ("host" in story.peer) extensions.unshift({ _tag: "ServerName", name: story.peer.host })
-  if (settings.alpnProtocols.length > 0) {
-    extensions.push({ _tag: "ApplicationProtocols", protocols: settings.alpnProtocols })
-  }
-  return {
-    _tag: "ClientHello",
-    version: ProtocolVersion.tls12,
-    random,
-    sessionId: session?.id ?? empty,
-    cipherSuites: settings.cipherSuites.map((suite) => suite.id),
-    compressionMethods: [0],
-    extensions
-  }
-}

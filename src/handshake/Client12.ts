@@ -16,13 +16,15 @@ import type { SessionKey } from "../service/SessionCache.ts"
 import type { PeerRole, Trust, VerifiedChain } from "../service/Trust.ts"
 import type { ClientOptions, Settings } from "../service/TlsConfig.ts"
 import { concat } from "../wire/Bytes.ts"
-import { namedGroupName } from "../wire/CodePoints.ts"
+import { type NamedGroup, namedGroupName } from "../wire/CodePoints.ts"
 import type { Channel, HandshakeFailure } from "./Channel.ts"
-import type { Established } from "./Established.ts"
+import { type ClientStory, serverNameOf } from "./ClientStory.ts"
+import type { Established, Exporter } from "./Established.ts"
 import {
   agree,
   checkSignature,
   expectFinished,
+  exporterOf,
   keyLogLine,
   masterSecretOf,
   newSession,
@@ -34,21 +36,6 @@ import {
 import { commonSchemes, type ServerChoice } from "./Negotiation.ts"
 
 type Message<Tag extends HandshakeMessage["_tag"]> = Extract<HandshakeMessage, { readonly _tag: Tag }>
-
-/**
- * What the client story works with, beside the channel.
- *
- * @category models
- * @since 0.1.0
- */
-export interface ClientStory {
-  readonly settings: Settings
-  /** Whom we talk to, in the form that its certificate is judged by. */
-  readonly peer: Extract<PeerRole, { readonly role: "server" }>
-  readonly trust: Trust["Service"]
-  readonly identity: ClientOptions["identity"]
-  readonly sessionKey: SessionKey
-}
 
 /**
  * The hellos, once both are known.
@@ -64,21 +51,23 @@ export interface Hellos {
 
 const fail = (fault: Fault) => Effect.fail(fault)
 
-const serverNameOf = (story: ClientStory): string | undefined => "host" in story.peer ? story.peer.host : undefined
-
 const establish = (
   story: ClientStory,
   hellos: Hellos,
   peerCertificates: ReadonlyArray<Uint8Array>,
-  sessionId: Uint8Array
+  sessionId: Uint8Array,
+  group: NamedGroup | undefined,
+  exporter: Exporter | undefined
 ): Established => ({
   version: "1.2",
   cipherSuite: hellos.choice.suite,
+  group,
   alpnProtocol: hellos.choice.alpnProtocol,
   serverName: serverNameOf(story),
   peerCertificates,
   resumed: hellos.choice.isResumed,
-  sessionId
+  sessionId,
+  exporter
 })
 
 /**
@@ -145,7 +134,8 @@ export const full = Effect.fnUntraced(
         yield* newSession({ id: sessionId, suite, master, serverName, peerCertificates: certificate.chain })
       )
     }
-    return establish(story, hellos, certificate.chain, sessionId)
+    const exporter = isExtendedMasterSecret ? exporterOf(master, randoms) : undefined
+    return establish(story, hellos, certificate.chain, sessionId, share.group, exporter)
   }
 )
 
@@ -169,12 +159,19 @@ export const abbreviated = Effect.fnUntraced(
     session: Session
   ): Effect.fn.Return<Established, HandshakeFailure> {
     const { suite } = hellos.choice
-    const master = masterSecretOf(channel, suite, Redacted.value(session.masterSecret))
+    const master = masterSecretOf(channel, suite, Redacted.value(session.secret))
     story.settings.insecureKeyLog?.(keyLogLine(hellos.randoms, master))
     setPendingKeys(channel, "client", suite, master, hellos.randoms)
     yield* expectFinished(channel, "server", master)
     sendFinished(channel, "client", master)
-    return establish(story, hellos, session.peerCertificates, session.id)
+    return establish(
+      story,
+      hellos,
+      session.peerCertificates,
+      session.id,
+      undefined,
+      exporterOf(master, hellos.randoms)
+    )
   }
 )
 
@@ -210,7 +207,7 @@ const judgeKeyExchange = (
 ): Effect.Effect<KeyShare, Fault> =>
   Effect.suspend(() => {
     const group = namedGroupName(keyExchange.group)
-    if (group === undefined || !story.settings.groups.includes(group)) {
+    if (group === undefined || group === "x25519mlkem768" || !story.settings.groups.includes(group)) {
       return fail({
         _tag: "ParameterIllegal",
         message: "ServerKeyExchange",

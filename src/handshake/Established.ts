@@ -3,7 +3,16 @@
  *
  * @since 0.1.0
  */
-import type { CipherSuite } from "../secret/CipherSuite.ts"
+import type { AnyCipherSuite } from "../secret/CipherSuite.ts"
+import type { NamedGroup } from "../wire/CodePoints.ts"
+
+/**
+ * That many bytes for a label and a context. In TLS 1.2 no context and an empty one differ.
+ *
+ * @category models
+ * @since 0.1.0
+ */
+export type Exporter = (label: string, context: Uint8Array | undefined, length: number) => Uint8Array
 
 /**
  * The facts of an established connection.
@@ -12,8 +21,10 @@ import type { CipherSuite } from "../secret/CipherSuite.ts"
  * @since 0.1.0
  */
 export interface Established {
-  readonly version: "1.2"
-  readonly cipherSuite: CipherSuite
+  readonly version: "1.2" | "1.3"
+  readonly cipherSuite: AnyCipherSuite
+  /** The group of the key exchange; `undefined` in a resumed connection of TLS 1.2, which has none. */
+  readonly group: NamedGroup | undefined
   /** The application protocol, where one was negotiated (RFC 7301). */
   readonly alpnProtocol: string | undefined
   /** The host name that the client asked for (RFC 6066 section 3). */
@@ -21,6 +32,11 @@ export interface Established {
   /** The chain that the peer proved to hold, leaf first, in DER; empty where it showed none. In a resumed connection: of the first one. */
   readonly peerCertificates: ReadonlyArray<Uint8Array>
   readonly resumed: boolean
-  /** The session identifier; empty where the session cannot be resumed. */
+  /** The session identifier of TLS 1.2; empty where the session cannot be resumed, and in TLS 1.3. */
   readonly sessionId: Uint8Array
+  /**
+   * Keying material for the application, RFC 5705 and RFC 8446 section 7.5. `undefined` where it would not be bound to this
+   * connection: in TLS 1.2 without extended master secret (RFC 7627 section 5.4).
+   */
+  readonly exporter: Exporter | undefined
 }

@@ -17,8 +17,10 @@ import { type Credential, schemeFits } from "../service/Identity.ts"
 import { Session } from "../service/Session.ts"
 import type { VerifiedChain } from "../service/Trust.ts"
 import { toHex } from "../wire/Bytes.ts"
+import { Writer } from "../wire/Writer.ts"
 import { SignatureScheme, signatureSchemeName } from "../wire/CodePoints.ts"
 import type { Channel, HandshakeFailure } from "./Channel.ts"
+import type { Exporter } from "./Established.ts"
 
 /**
  * The two hellos, as far as the secrets depend on them.
@@ -211,11 +213,30 @@ export const newSession = (options: {
       version: "1.2",
       id: options.id.slice(),
       cipherSuite: options.suite.id,
-      masterSecret: Redacted.make(options.master.bytes.slice()),
+      secret: Redacted.make(options.master.bytes.slice()),
       serverName: options.serverName,
       peerCertificates: options.peerCertificates.map((der) => der.slice()),
-      createdAt
+      createdAt,
+      lifetime: undefined,
+      ageAdd: 0
     }))
+
+/**
+ * RFC 5705 section 4. Only for a master secret that is bound to its handshake (RFC 7627 section 5.4).
+ *
+ * @category exporters
+ * @since 0.1.0
+ */
+export const exporterOf = (master: MasterSecret, randoms: Randoms): Exporter => (label, context, length) =>
+  master.prf(
+    label,
+    [
+      randoms.client,
+      randoms.server,
+      ...context === undefined ? [] : [new Writer().vector16((_) => _.bytes(context)).finish()]
+    ],
+    length
+  )
 
 /**
  * A line of the SSLKEYLOGFILE format (draft-ietf-tls-keylogfile).

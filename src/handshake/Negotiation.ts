@@ -10,7 +10,7 @@ import type { HandshakeMessage } from "../message/HandshakeMessage.ts"
 import { type CipherSuite, suiteOf } from "../secret/CipherSuite.ts"
 import type { Session } from "../service/Session.ts"
 import type { Settings } from "../service/TlsConfig.ts"
-import { samePublic } from "../wire/Bytes.ts"
+import { fromHex, samePublic } from "../wire/Bytes.ts"
 import {
   NamedGroup,
   ProtocolVersion,
@@ -32,6 +32,8 @@ const versionName = (version: number): string => {
       return "TLS 1.1"
     case ProtocolVersion.tls12:
       return "TLS 1.2"
+    case ProtocolVersion.tls13:
+      return "TLS 1.3"
     default:
       return `version 0x${version.toString(16).padStart(4, "0")}`
   }
@@ -50,19 +52,36 @@ const renegotiating: Fault = {
 }
 
 /**
- * The server's judgement of a ClientHello, before anything is chosen: RFC 5246 section 7.4.1.2 and appendix E.1, RFC 7507
- * section 3, RFC 5746 section 3.6.
+ * The version that the server answers a ClientHello with: RFC 8446 section 4.2.1 and appendix D.2, RFC 5246 appendix E.1, RFC 7507
+ * section 3.
+ *
+ * @category server
+ * @since 0.1.0
+ */
+export const judgeClientVersion = (hello: ClientHello, settings: Settings): Result.Result<"1.2" | "1.3", Fault> => {
+  const named = findExtension(hello.extensions, "SupportedVersions")?.versions
+  const offers = (version: "1.2" | "1.3"): boolean => {
+    // A client that names its versions means those, and nothing else.
+    if (named !== undefined) return named.includes(version === "1.3" ? ProtocolVersion.tls13 : ProtocolVersion.tls12)
+    return version === "1.2" && hello.version >= ProtocolVersion.tls12
+  }
+  const version = settings.versions.find(offers)
+  const offered = named === undefined ? versionName(hello.version) : named.map(versionName).join(", ")
+  if (hello.cipherSuites.includes(SignallingSuite.fallback) && version !== settings.versions[0]) {
+    return Result.fail<Fault>({ _tag: "FallbackInappropriate", offered })
+  }
+  return version === undefined
+    ? Result.fail<Fault>({ _tag: "VersionUnsupported", offered })
+    : Result.succeed(version)
+}
+
+/**
+ * The server's judgement of a ClientHello of TLS 1.2, before anything is chosen: RFC 5246 section 7.4.1.2, RFC 5746 section 3.6.
  *
  * @category server
  * @since 0.1.0
  */
 export const judgeClientHello = (hello: ClientHello): Fault | undefined => {
-  if (hello.version < ProtocolVersion.tls12) {
-    const offered = versionName(hello.version)
-    return hello.cipherSuites.includes(SignallingSuite.fallback)
-      ? { _tag: "FallbackInappropriate", offered }
-      : { _tag: "VersionUnsupported", offered }
-  }
   if (!hello.compressionMethods.includes(0)) {
     return illegal("ClientHello", "compression_methods", "lacks the null method, which is required")
   }
@@ -84,9 +103,11 @@ export const judgeClientHello = (hello: ClientHello): Fault | undefined => {
  */
 export const chooseGroup = (hello: ClientHello, settings: Settings): NamedGroup | undefined => {
   const offered = findExtension(hello.extensions, "SupportedGroups")?.groups
+  // The hybrid group is for TLS 1.3 (draft-ietf-tls-ecdhe-mlkem section 4).
+  const groups = settings.groups.filter((group) => group !== "x25519mlkem768")
   return offered === undefined
-    ? settings.groups.find((group) => group === "secp256r1") ?? settings.groups[0]
-    : settings.groups.find((group) => offered.includes(NamedGroup[group]))
+    ? groups.find((group) => group === "secp256r1") ?? groups[0]
+    : groups.find((group) => offered.includes(NamedGroup[group]))
 }
 
 /**
@@ -142,6 +163,7 @@ export const judgeResumption = (
   settings: Settings,
   requiresClientCertificate: boolean
 ): Result.Result<CipherSuite | undefined, Fault> => {
+  if (session.version !== "1.2") return Result.succeed(undefined)
   const suite = settings.cipherSuites.find((suite) => suite.id === session.cipherSuite)
   if (suite === undefined || !hello.cipherSuites.includes(suite.id)) return Result.succeed(undefined)
   if (findExtension(hello.extensions, "ServerName")?.name !== session.serverName) return Result.succeed(undefined)
@@ -155,9 +177,66 @@ export const judgeResumption = (
   return Result.succeed(suite)
 }
 
+const only13: ReadonlyArray<Extension["_tag"]> = [
+  "SupportedVersions",
+  "KeyShares",
+  "PreSharedKeys",
+  "PskKeyExchangeModes",
+  "SignatureAlgorithms",
+  "SupportedGroups"
+]
+
 const offeredBy = (extension: Extension["_tag"], hello: ClientHello): boolean =>
   // RFC 5746 section 3.4: the signalling suite stands for the empty extension.
   extension === "RenegotiationInfo" || hello.extensions.some((offered) => offered._tag === extension)
+
+// RFC 8446 section 4.1.3: the last bytes of the random of a server that could do better.
+const downgradeTo12 = fromHex("444f574e47524401")
+const downgradeTo11 = fromHex("444f574e47524400")
+
+/**
+ * The random of a server that speaks TLS 1.3 and answers with TLS 1.2: its end says so.
+ *
+ * @category server
+ * @since 0.1.0
+ */
+export const markDowngrade = (random: Uint8Array): Uint8Array => {
+  random.set(downgradeTo12, random.length - downgradeTo12.length)
+  return random
+}
+
+/**
+ * The version that a ServerHello chooses: RFC 5246 section 7.4.1.3, RFC 8446 sections 4.1.3 and 4.2.1.
+ *
+ * @category client
+ * @since 0.1.0
+ */
+export const judgeServerVersion = (hello: ServerHello, settings: Settings): Result.Result<"1.2" | "1.3", Fault> => {
+  const speaks = (version: "1.2" | "1.3") => settings.versions.includes(version)
+  const selected = findExtension(hello.extensions, "SupportedVersions")?.versions[0]
+  if (selected !== undefined && speaks("1.3")) {
+    return selected === ProtocolVersion.tls13
+      ? Result.succeed("1.3")
+      : Result.fail(illegal("ServerHello", "supported_versions", `selects ${versionName(selected)}, not TLS 1.3`))
+  }
+  if (hello.version !== ProtocolVersion.tls12 || !speaks("1.2")) {
+    return Result.fail<Fault>({ _tag: "VersionUnsupported", offered: versionName(hello.version) })
+  }
+  const end = hello.random.subarray(24)
+  if (samePublic(end, downgradeTo11) || samePublic(end, downgradeTo12) && speaks("1.3")) {
+    return Result.fail<Fault>({ _tag: "DowngradeDetected", version: versionName(hello.version) })
+  }
+  return Result.succeed("1.2")
+}
+
+/**
+ * RFC 8449: the limit that a hello told the other side.
+ *
+ * @category client
+ * @since 0.1.0
+ */
+export const advertisedLimit = (hello: ClientHello): number =>
+  findExtension(hello.extensions, "RecordSizeLimit")?.limit ?? 2 ** 14
 
 /**
  * What the client takes from a ServerHello that it accepts.
@@ -170,6 +249,7 @@ export interface ServerChoice {
   readonly alpnProtocol: string | undefined
   readonly isExtendedMasterSecret: boolean
   readonly isResumed: boolean
+  readonly recordSizeLimit: number | undefined
 }
 
 /**
@@ -184,9 +264,6 @@ export const judgeServerHello = (
   offer: { readonly hello: ClientHello; readonly settings: Settings; readonly session: Session | undefined }
 ): Result.Result<ServerChoice, Fault> => {
   const name = "ServerHello"
-  if (hello.version !== ProtocolVersion.tls12) {
-    return Result.fail<Fault>({ _tag: "VersionUnsupported", offered: versionName(hello.version) })
-  }
   const suite = suiteOf(hello.cipherSuite)
   if (suite === undefined || !offer.settings.cipherSuites.some(({ id }) => id === suite.id)) {
     const id = hello.cipherSuite.toString(16).padStart(4, "0")
@@ -199,6 +276,9 @@ export const judgeServerHello = (
     if (!offeredBy(extension._tag, offer.hello)) {
       const which = extension._tag === "UnknownExtension" ? String(extension.type) : extension._tag
       return Result.fail<Fault>({ _tag: "ExtensionUnsolicited", message: name, extension: which })
+    }
+    if (only13.includes(extension._tag)) {
+      return Result.fail(illegal(name, extension._tag, "has no place in TLS 1.2"))
     }
   }
   const info = findExtension(hello.extensions, "RenegotiationInfo")
@@ -218,8 +298,10 @@ export const judgeServerHello = (
     return Result.fail(illegal(name, "application_layer_protocol_negotiation", `${alpnProtocol} was not offered`))
   }
   const isExtendedMasterSecret = findExtension(hello.extensions, "ExtendedMasterSecret") !== undefined
-  const isResumed = offer.session !== undefined && hello.sessionId.length > 0 &&
-    samePublic(hello.sessionId, offer.session.id)
+  const isEcho = hello.sessionId.length > 0 && samePublic(hello.sessionId, offer.hello.sessionId)
+  const isResumed = isEcho && offer.session?.version === "1.2"
+  // RFC 8446 section 4.1.3: nobody can resume an identifier that means nothing.
+  if (isEcho && !isResumed) return Result.fail(illegal(name, "session_id", "resumes a session that does not exist"))
   if (isResumed) {
     if (!isExtendedMasterSecret) {
       return Result.fail<Fault>({
@@ -231,5 +313,9 @@ export const judgeServerHello = (
       return Result.fail(illegal(name, "cipher_suite", "is not that of the resumed session"))
     }
   }
-  return Result.succeed({ suite, alpnProtocol, isExtendedMasterSecret, isResumed })
+  const recordSizeLimit = findExtension(hello.extensions, "RecordSizeLimit")?.limit
+  if (recordSizeLimit !== undefined && recordSizeLimit > 2 ** 14) {
+    return Result.fail(illegal(name, "record_size_limit", `is ${recordSizeLimit}, more than the protocol allows`))
+  }
+  return Result.succeed({ suite, alpnProtocol, isExtendedMasterSecret, isResumed, recordSizeLimit })
 }

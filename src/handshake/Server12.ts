@@ -11,9 +11,10 @@ import { type Extension, findExtension } from "../message/Extension.ts"
 import type { HandshakeMessage } from "../message/HandshakeMessage.ts"
 import { encodeServerEcdhParams } from "../message/ServerKeyExchange.ts"
 import type { CipherSuite } from "../secret/CipherSuite.ts"
-import { authenticationOf, type Credential, type Identity, schemesFor } from "../service/Identity.ts"
+import { authenticationOf, type Credential, schemesFor } from "../service/Identity.ts"
 import type { Session } from "../service/Session.ts"
 import { serverKey, type SessionKey } from "../service/SessionCache.ts"
+import type { SessionCache } from "../service/SessionCache.ts"
 import type { ServerOptions, Settings } from "../service/TlsConfig.ts"
 import type { VerifiedChain } from "../service/Trust.ts"
 import { concat, empty } from "../wire/Bytes.ts"
@@ -24,6 +25,7 @@ import {
   agree,
   checkSignature,
   expectFinished,
+  exporterOf,
   keyLogLine,
   masterSecretOf,
   newSession,
@@ -32,34 +34,23 @@ import {
   setPendingKeys,
   signWith
 } from "./Handshake12.ts"
-import { chooseGroup, chooseProtocol, commonSchemes, commonSuites } from "./Negotiation.ts"
+import {
+  chooseGroup,
+  chooseProtocol,
+  commonSchemes,
+  commonSuites,
+  judgeClientHello,
+  judgeResumption,
+  markDowngrade
+} from "./Negotiation.ts"
+import { type ServerStory, sessionKeyOf } from "./ServerStory.ts"
 
 type ClientHello = Extract<HandshakeMessage, { readonly _tag: "ClientHello" }>
 
-/**
- * What the server story works with, beside the channel.
- *
- * @category models
- * @since 0.1.0
- */
-export interface ServerStory {
-  readonly settings: Settings
-  readonly identity: Identity["Service"]
-  readonly clientAuth: ServerOptions["clientAuth"]
-}
-
 const fail = (fault: Fault) => Effect.fail(fault)
 
-/**
- * The key of a session of this server. A session whose client was judged is not resumed where clients are judged otherwise.
- *
- * @category sessions
- * @since 0.1.0
- */
-export const sessionKeyOf = (story: ServerStory, id: Uint8Array): SessionKey =>
-  serverKey(id, story.clientAuth?.trust.fingerprint ?? "")
-
 const serverHello = (
+  settings: Settings,
   hello: ClientHello,
   random: Uint8Array,
   sessionId: Uint8Array,
@@ -77,6 +68,7 @@ const serverHello = (
   if (has("ExtendedMasterSecret")) extensions.push({ _tag: "ExtendedMasterSecret" })
   if (has("EcPointFormats")) extensions.push({ _tag: "EcPointFormats", formats: [0] })
   if (alpnProtocol !== undefined) extensions.push({ _tag: "ApplicationProtocols", protocols: [alpnProtocol] })
+  if (has("RecordSizeLimit")) extensions.push({ _tag: "RecordSizeLimit", limit: settings.recordSizeLimit })
   return {
     _tag: "ServerHello",
     version: ProtocolVersion.tls12,
@@ -86,6 +78,49 @@ const serverHello = (
     compressionMethod: 0,
     extensions
   }
+}
+
+/**
+ * Goes on after a ClientHello of TLS 1.2: with the session that it offers, or with a full handshake.
+ *
+ * @category stories
+ * @since 0.1.0
+ */
+export const handshake = Effect.fnUntraced(
+  function*(
+    channel: Channel,
+    story: ServerStory,
+    cache: SessionCache["Service"],
+    hello: ClientHello
+  ): Effect.fn.Return<Established, HandshakeFailure> {
+    const fault = judgeClientHello(hello)
+    if (fault !== undefined) return yield* fail(fault)
+    const key = sessionKeyOf(story, hello.sessionId)
+    const offered = hello.sessionId.length === 0 ? Option.none() : yield* cache.offer(key)
+    if (Option.isSome(offered)) {
+      const session = offered.value
+      const requiresCertificate = story.clientAuth?.mode === "require"
+      const judgement = judgeResumption(hello, session, story.settings, requiresCertificate)
+      channel.useSession({ key, session })
+      const suite = yield* Effect.fromResult(judgement)
+      if (suite !== undefined) return yield* abbreviated(channel, story, hello, session, suite)
+      session.wipe()
+      channel.useSession(undefined)
+    }
+    return yield* full(channel, story, hello)
+  }
+)
+
+/** RFC 8446 section 4.1.3: a server that could have done better says so. */
+const serverRandom = (channel: Channel, settings: Settings): Uint8Array => {
+  const random = channel.randomness.bytes(32)
+  return settings.versions.includes("1.3") ? markDowngrade(random) : random
+}
+
+/** RFC 8449: both sides have told how much they take. */
+const limitRecords = (channel: Channel, settings: Settings, hello: ClientHello): void => {
+  const limit = findExtension(hello.extensions, "RecordSizeLimit")?.limit
+  if (limit !== undefined) channel.limitRecords({ read: settings.recordSizeLimit, write: limit })
 }
 
 /**
@@ -108,19 +143,19 @@ const serverHello = (
  * @category stories
  * @since 0.1.0
  */
-export const full = Effect.fnUntraced(
+const full = Effect.fnUntraced(
   function*(channel: Channel, story: ServerStory, hello: ClientHello): Effect.fn.Return<Established, HandshakeFailure> {
     const { clientAuth, settings } = story
     const serverName = findExtension(hello.extensions, "ServerName")?.name
     const { credential, group, scheme, suite } = yield* choose(story, hello, serverName)
     const alpnProtocol = yield* Effect.fromResult(chooseProtocol(hello, settings))
     const isExtended = findExtension(hello.extensions, "ExtendedMasterSecret") !== undefined
-    const randoms: Randoms = { client: hello.random, server: channel.randomness.bytes(32) }
+    const randoms: Randoms = { client: hello.random, server: serverRandom(channel, story.settings) }
     // RFC 7627 section 5.4: a session without extended master secret is not worth keeping.
     const sessionId = isExtended ? channel.randomness.bytes(32) : empty
 
     channel.transcript.start(channel.primitives, suite.hash)
-    channel.send(serverHello(hello, randoms.server, sessionId, suite, alpnProtocol, false))
+    channel.send(serverHello(settings, hello, randoms.server, sessionId, suite, alpnProtocol, false))
     channel.send({ _tag: "Certificate", chain: credential.chain })
     const share = channel.randomness.keyShare(group)
     const params = encodeServerEcdhParams(NamedGroup[group], share.publicKey)
@@ -147,6 +182,7 @@ export const full = Effect.fnUntraced(
     const master = yield* agree(channel, { suite, share, peer: publicKey, randoms, isExtended })
     settings.insecureKeyLog?.(keyLogLine(randoms, master))
     setPendingKeys(channel, "server", suite, master, randoms)
+    limitRecords(channel, story.settings, hello)
     if (certificate !== undefined) yield* expectCertificateVerify(channel, settings, certificate)
     yield* expectFinished(channel, "client", master)
     sendFinished(channel, "server", master)
@@ -158,7 +194,17 @@ export const full = Effect.fnUntraced(
         yield* newSession({ id: sessionId, suite, master, serverName, peerCertificates })
       )
     }
-    return { version: "1.2", cipherSuite: suite, alpnProtocol, serverName, peerCertificates, resumed: false, sessionId }
+    return {
+      version: "1.2",
+      cipherSuite: suite,
+      group,
+      alpnProtocol,
+      serverName,
+      peerCertificates,
+      resumed: false,
+      sessionId,
+      exporter: isExtended ? exporterOf(master, randoms) : undefined
+    }
   }
 )
 
@@ -175,7 +221,7 @@ export const full = Effect.fnUntraced(
  * @category stories
  * @since 0.1.0
  */
-export const abbreviated = Effect.fnUntraced(
+const abbreviated = Effect.fnUntraced(
   function*(
     channel: Channel,
     story: ServerStory,
@@ -184,22 +230,25 @@ export const abbreviated = Effect.fnUntraced(
     suite: CipherSuite
   ): Effect.fn.Return<Established, HandshakeFailure> {
     const alpnProtocol = yield* Effect.fromResult(chooseProtocol(hello, story.settings))
-    const randoms: Randoms = { client: hello.random, server: channel.randomness.bytes(32) }
+    const randoms: Randoms = { client: hello.random, server: serverRandom(channel, story.settings) }
     channel.transcript.start(channel.primitives, suite.hash)
-    channel.send(serverHello(hello, randoms.server, session.id, suite, alpnProtocol, true))
-    const master = masterSecretOf(channel, suite, Redacted.value(session.masterSecret))
+    channel.send(serverHello(story.settings, hello, randoms.server, session.id, suite, alpnProtocol, true))
+    const master = masterSecretOf(channel, suite, Redacted.value(session.secret))
     story.settings.insecureKeyLog?.(keyLogLine(randoms, master))
     setPendingKeys(channel, "server", suite, master, randoms)
+    limitRecords(channel, story.settings, hello)
     sendFinished(channel, "server", master)
     yield* expectFinished(channel, "client", master)
     return {
       version: "1.2",
       cipherSuite: suite,
+      group: undefined,
       alpnProtocol,
       serverName: session.serverName,
       peerCertificates: session.peerCertificates,
       resumed: true,
-      sessionId: session.id
+      sessionId: session.id,
+      exporter: exporterOf(master, randoms)
     }
   }
 )

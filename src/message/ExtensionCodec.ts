@@ -227,7 +227,9 @@ const codecs: { readonly [Tag in KnownExtension["_tag"]]: ExtensionCodec<Extensi
 
 // RFC 8446 section 4.2: where an extension that is known here may appear. The two hellos are judged by negotiation, because TLS
 // 1.2 has other rules for them.
-const placesOf: { readonly [Form in Exclude<ExtensionForm, "ClientHello" | "ServerHello">]: ReadonlyArray<string> } = {
+const placesOf: {
+  readonly [Form in Exclude<ExtensionForm, "ClientHello" | "ServerHello">]: ReadonlyArray<KnownExtension["_tag"]>
+} = {
   HelloRetryRequest: ["SupportedVersions", "KeyShares", "Cookie"],
   EncryptedExtensions: ["ServerName", "SupportedGroups", "ApplicationProtocols", "EarlyData", "RecordSizeLimit"],
   Certificate: [],
@@ -235,18 +237,23 @@ const placesOf: { readonly [Form in Exclude<ExtensionForm, "ClientHello" | "Serv
   NewSessionTicket: ["EarlyData"]
 }
 
-const checkPlace = (extension: KnownExtension, field: string, form: ExtensionForm): void => {
-  if (form === "ClientHello" || form === "ServerHello" || placesOf[form].includes(extension._tag)) return
+const checkPlace = (tag: KnownExtension["_tag"], field: string, form: ExtensionForm): void => {
+  if (form === "ClientHello" || form === "ServerHello" || placesOf[form].includes(tag)) return
   throw new Illegal(field, `has no place in ${form}`)
 }
 
-const codecOfType = new Map<number, Pick<ExtensionCodec<KnownExtension>, "decode">>(
-  Object.values(codecs).map((codec) => [codec.type, codec])
-)
+// The keys of the literal above are exactly the tags; `Object.entries` widens them.
+const entries = Object.entries(codecs) as ReadonlyArray<
+  readonly [KnownExtension["_tag"], Pick<ExtensionCodec<KnownExtension>, "type" | "decode">]
+>
+const entryOfType = new Map(entries.map((entry) => [entry[1].type, entry]))
+
+// RFC 8446 sections 4.1.3 and 4.3.2. In TLS 1.2 a hello may have fewer.
+const floorOf: { readonly [Form in ExtensionForm]?: number } = { HelloRetryRequest: 6, CertificateRequest: 2 }
 
 /**
  * The extensions of a message, in their order. RFC 5246 section 7.4.1.2: a hello may end before them. At most one of each type
- * (section 7.4.1.4). Throws `Malformed` and `Illegal`.
+ * (section 7.4.1.4), and only where it has a place: outside of it, it has no form either. Throws `Malformed` and `Illegal`.
  *
  * @category decoding
  * @since 0.1.0
@@ -254,17 +261,19 @@ const codecOfType = new Map<number, Pick<ExtensionCodec<KnownExtension>, "decode
 export const readExtensions = (reader: Reader, form: ExtensionForm): ReadonlyArray<Extension> => {
   if (reader.remaining === 0 && (form === "ClientHello" || form === "ServerHello")) return []
   const types = new Set<number>()
-  return listOf(reader.vector16("extensions"), (block): Extension => {
+  return listOf(reader.vector16("extensions", floorOf[form]), (block): Extension => {
     const type = block.uint16("extension_type")
     const field = extensionName(type) ?? `extension ${type}`
     const data = block.vector16(field)
     if (types.has(type)) throw new Illegal(field, "appears more than once")
     types.add(type)
+    const entry = entryOfType.get(type)
+    if (entry === undefined) return { _tag: "UnknownExtension", type, data }
+    const [tag, codec] = entry
+    checkPlace(tag, field, form)
     const body = new Reader(data)
-    const codec = codecOfType.get(type)
-    const known = codec?.decode(body, form)
-    if (codec !== undefined) body.end(field)
-    if (known !== undefined) checkPlace(known, field, form)
+    const known = codec.decode(body, form)
+    body.end(field)
     return known ?? { _tag: "UnknownExtension", type, data }
   })
 }

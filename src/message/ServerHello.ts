@@ -3,7 +3,7 @@
  *
  * @since 0.1.0
  */
-import { samePublic } from "../wire/Bytes.ts"
+import { fromHex, samePublic } from "../wire/Bytes.ts"
 import { HandshakeType } from "../wire/CodePoints.ts"
 import type { Extension, ExtensionForm } from "./Extension.ts"
 import { readExtensions, writeExtensions } from "./ExtensionCodec.ts"
@@ -27,11 +27,8 @@ export interface ServerHello {
   readonly extensions: ReadonlyArray<Extension>
 }
 
-const helloRetryRandom = Uint8Array.from([
-  // SHA-256 of "HelloRetryRequest"
-  ...[0xcf, 0x21, 0xad, 0x74, 0xe5, 0x9a, 0x61, 0x11, 0xbe, 0x1d, 0x8c, 0x02, 0x1e, 0x65, 0xb8, 0x91],
-  ...[0xc2, 0xa2, 0x11, 0x16, 0x7a, 0xbb, 0x8c, 0x5e, 0x07, 0x9e, 0x09, 0xe2, 0xc8, 0xa8, 0x33, 0x9c]
-])
+// SHA-256 of "HelloRetryRequest"
+const helloRetryRandom = fromHex("cf21ad74e59a6111be1d8c021e65b891c2a211167abb8c5e079e09e2c8a8339c")
 
 /**
  * RFC 8446 section 4.1.3: the random that says HelloRetryRequest.

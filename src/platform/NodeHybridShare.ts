@@ -15,7 +15,7 @@ const ciphertextLength = 1088
 const x25519Length = 32
 
 /**
- * Whether this runtime has ML-KEM-768.
+ * Whether this runtime has ML-KEM-768, and keys in the raw form.
  *
  * @category constants
  * @since 0.1.0
@@ -24,8 +24,8 @@ export const isAvailable: boolean = (() => {
   // A named import would not even load where the runtime has no such function.
   if (typeof Reflect.get(crypto, "encapsulate") !== "function") return false
   try {
-    crypto.generateKeyPairSync("ml-kem-768")
-    return true
+    return crypto.generateKeyPairSync("ml-kem-768").publicKey.export({ format: "raw-public" }).length ===
+      encapsulationKeyLength
   } catch {
     return false
   }
@@ -100,6 +100,7 @@ export const respond = (
     sealed = crypto.encapsulate(key)
   } catch {
     // FIPS 203 section 7.2: the key failed its check.
+    classical.fill(0)
     return undefined
   }
   return {

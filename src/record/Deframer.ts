@@ -66,15 +66,18 @@ export interface RawRecord {
 export interface HeaderRules {
   /** The longest fragment that is acceptable. */
   readonly limit: number
-  /** The version of every record once it is settled; any `3.x` before. */
-  readonly version: number | undefined
+  /** The version of every record once TLS 1.2 is settled; `undefined` before, which takes any `3.x`. TLS 1.3 ignores it. */
+  readonly version: number | "ignored" | undefined
+}
+
+const isVersion = (version: number, rule: HeaderRules["version"]): boolean => {
+  if (rule === "ignored") return true
+  return rule === undefined ? version >>> 8 === 3 : version === rule
 }
 
 const checkHeader = (type: number, version: number, length: number, rules: HeaderRules): Fault | undefined => {
   if (type < 20 || type > 23) return { _tag: "RecordTypeUnknown", contentType: type }
-  if (rules.version === undefined ? version >>> 8 !== 3 : version !== rules.version) {
-    return { _tag: "RecordVersionWrong", version }
-  }
+  if (!isVersion(version, rules.version)) return { _tag: "RecordVersionWrong", version }
   if (length > rules.limit) return { _tag: "RecordTooLong", length, limit: rules.limit }
   return undefined
 }

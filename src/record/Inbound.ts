@@ -16,7 +16,7 @@ import {
   Deframer,
   headerLength,
   type HeaderRules,
-  maxCiphertext,
+  maxCiphertext13,
   maxCompressed,
   maxPlaintext,
   type RawRecord
@@ -98,7 +98,7 @@ export class Inbound {
 
   /**
    * RFC 8446 section 4.2.10: the client sends early data that nobody here can read. Records that cannot be opened are passed over,
-   * up to that many bytes, until one can be.
+   * up to that many bytes with their headers, until one can be.
    */
   skipEarlyData(bytes: number): void {
     this.#earlyDataLeft = bytes
@@ -130,6 +130,7 @@ export class Inbound {
   /** The handshake is over: application data is welcome. */
   establish(): void {
     this.#phase = "established"
+    this.#budget = this.#limits
     this.#assembly.establish()
   }
 
@@ -145,9 +146,18 @@ export class Inbound {
     return undefined
   }
 
+  /** Spends one KeyUpdate: a fault where there was one too many without data in between. */
+  spendKeyUpdate(): Fault | undefined {
+    const budget = spend(this.#budget, "keyUpdates")
+    if (budget === undefined) return { _tag: "KeyUpdateFlood", limit: this.#limits.keyUpdates }
+    this.#budget = budget
+    return undefined
+  }
+
   /** A handshake message was taken and made the connection go on. */
   progress(): void {
-    this.#budget = { ...this.#limits, renegotiations: this.#budget.renegotiations }
+    const { keyUpdates, renegotiations } = this.#budget
+    this.#budget = { ...this.#limits, keyUpdates, renegotiations }
   }
 
   /** TLS 1.3 changes the read keys; a fault where a message is cut by the change (RFC 8446 section 5.1). */
@@ -188,10 +198,11 @@ export class Inbound {
   }
 
   #rules(): HeaderRules {
+    const { fragmentLimit } = this.state.current.protection
     return {
-      limit: this.state.current.protection.fragmentLimit,
-      // RFC 8446 section 5.1 has every record of TLS 1.3 say 1.2 as well.
-      version: this.#version === "undecided" ? undefined : ProtocolVersion.tls12
+      // Early data is protected, and comes before there are keys where a HelloRetryRequest was sent.
+      limit: this.#earlyDataLeft === undefined ? fragmentLimit : Math.max(fragmentLimit, maxCiphertext13),
+      version: this.#version === "1.2" ? ProtocolVersion.tls12 : this.#version === "1.3" ? "ignored" : undefined
     }
   }
 
@@ -199,18 +210,24 @@ export class Inbound {
   #record(record: RawRecord, target: Target | undefined): Incoming | undefined {
     const { current, sequence } = this.state
     const isOf13 = this.#version === "1.3"
-    if (isOf13 && record.type === ContentType.change_cipher_spec) return this.#compatibility(record.fragment)
+    if (isOf13 && record.type === ContentType.change_cipher_spec) return this.#compatibility(record)
     if (current.protection.hidesType && record.type !== ContentType.application_data) return this.#unprotected(record)
     // After a HelloRetryRequest there are no keys yet.
     if (isOf13 && !current.protection.isProtected && this.#isEarlyData(record)) return undefined
     if (this.state.isWornOut) return { _tag: "KeyWornOut", limit: current.protection.recordLimit }
     const opened = this.#open(record, target)
     if (opened === undefined) return this.#isEarlyData(record) ? undefined : { _tag: "BadRecordMac" }
+    // Other buffers may share the memory of the target, so the place decides.
+    const isInTarget = target !== undefined && opened.buffer === target.buffer.buffer &&
+      opened.byteOffset === target.buffer.byteOffset + target.at
     const isCompressed = current.compression !== nullCompression
     const { hidesType, isProtected } = current.protection
     const fullLimit = isCompressed ? maxCompressed : hidesType ? maxPlaintext + 1 : maxPlaintext
     const limit = isProtected ? Math.min(this.#plaintextLimit ?? fullLimit, fullLimit) : fullLimit
-    if (opened.length > limit) return { _tag: "RecordTooLong", length: opened.length, limit }
+    if (opened.length > limit) {
+      if (isInTarget) opened.fill(0)
+      return { _tag: "RecordTooLong", length: opened.length, limit }
+    }
     const end = hidesType ? contentEnd(opened) : opened.length
     const type = hidesType ? opened[end] ?? 0 : record.type
     const content = hidesType ? opened.subarray(0, Math.max(end, 0)) : opened
@@ -218,63 +235,90 @@ export class Inbound {
     // RFC 5246 section 6.2.2: to grow beyond the limit is a failure of decompression, not an overflow.
     if (plaintext === undefined || plaintext.length > maxPlaintext) return { _tag: "DecompressionFailed" }
     this.state.advance()
-    this.#recordsReceived++
     if (isProtected) {
       this.#anyProtected = true
       this.#earlyDataLeft = undefined
     }
+    this.#passed(record, type, plaintext.length, isProtected, sequence)
+    const incoming = this.#content(type, plaintext, isProtected)
+    if (isInTarget) {
+      // Only data goes to the application: what else was opened into its buffer is taken out of it.
+      const taken = incoming?._tag === "Data" ? plaintext.length : 0
+      target.at += taken
+      opened.fill(0, taken)
+    }
+    return incoming
+  }
+
+  #passed(
+    { fragment }: RawRecord,
+    contentType: number,
+    contentLength: number,
+    isProtected: boolean,
+    sequence: number
+  ): void {
+    this.#recordsReceived++
     this.#observe?.({
       _tag: "Record",
       direction: "received",
-      contentType: type,
-      length: headerLength + record.fragment.length,
-      contentLength: plaintext.length,
+      contentType,
+      length: headerLength + fragment.length,
+      contentLength,
       isProtected,
       sequence
     })
+  }
+
+  /** Hands the content of one record to its protocol. None keeps the bytes, but that of data. */
+  #content(type: number, content: Uint8Array, isProtected: boolean): Incoming | undefined {
+    const isOf13 = this.#version === "1.3"
     if (type !== ContentType.alert) {
-      const fault = interruptedAlert(this.#alertCarry, contentTypeName(type) ?? "unknown")
+      const fault = interruptedAlert(this.#alertCarry, contentTypeName(type) ?? "unknown") ??
+        (type === ContentType.handshake ? undefined : this.#interruptedMessage(type))
       if (fault !== undefined) return fault
     }
-    if (isOf13 && this.#assembly.isMidMessage && type === ContentType.application_data) {
-      return { _tag: "RecordInterleaved", pending: "handshake", received: "application_data" }
-    }
-    const isInTarget = target !== undefined && opened.buffer === target.buffer.buffer
-    if (isInTarget && type === ContentType.application_data) target.at += plaintext.length
-    // Only data goes to the application: what else was opened into its buffer is taken out of it.
-    const own = isInTarget && type !== ContentType.application_data ? plaintext.slice() : plaintext
-    if (own !== plaintext) opened.fill(0)
     switch (type) {
       case ContentType.application_data:
-        return this.#applicationData(plaintext, target)
+        return this.#applicationData(content)
       case ContentType.alert:
-        return this.#alertRecord(own, isProtected)
+        return this.#alertRecord(content, isProtected)
       case ContentType.handshake:
-        return own.length === 0
+        return content.length === 0
           ? { _tag: "RecordEmpty", contentType: type }
-          : this.#assembly.push(own)
+          : this.#assembly.push(content)
       case ContentType.change_cipher_spec:
         return isOf13
           ? { _tag: "MessageUnexpected", expected: [], received: "a protected change_cipher_spec" }
-          : this.#changeCipherSpec(own)
+          : this.#changeCipherSpec(content)
       default:
         return { _tag: "RecordTypeUnknown", contentType: type }
     }
   }
 
+  /** RFC 8446 section 5.1: a message that is split over records admits no other between them; TLS 1.2 has no such rule. */
+  #interruptedMessage(type: number): Fault | undefined {
+    return this.#version === "1.3" && this.#assembly.isMidMessage
+      ? { _tag: "RecordInterleaved", pending: "handshake", received: contentTypeName(type) ?? "unknown" }
+      : undefined
+  }
+
   /** RFC 8446 section 5: during the handshake a ChangeCipherSpec of one byte 1 is dropped, and says nothing. */
-  #compatibility(content: Uint8Array): Fault | undefined {
-    const isOne = content.length === 1 && content[0] === 1
+  #compatibility(record: RawRecord): Fault | undefined {
+    const { fragment, type } = record
+    this.#passed(record, type, fragment.length, false, this.state.sequence)
+    const isOne = fragment.length === 1 && fragment[0] === 1
     if (!isOne) return { _tag: "ChangeCipherSpecMalformed" }
     if (this.#phase !== "handshaking" || this.#compatibilityLeft === 0) {
       return { _tag: "MessageUnexpected", expected: [], received: "change_cipher_spec" }
     }
     this.#compatibilityLeft--
-    return undefined
+    return this.#interruptedMessage(type)
   }
 
   /** A record in the clear where keys are installed. An alert is read as what it says: the peer may not have switched its keys. */
-  #unprotected({ fragment, type }: RawRecord): Incoming | undefined {
+  #unprotected(record: RawRecord): Incoming | undefined {
+    const { fragment, type } = record
+    this.#passed(record, type, fragment.length, false, this.state.sequence)
     if (type === ContentType.alert) return this.#alertRecord(fragment, false)
     return {
       _tag: "MessageUnexpected",
@@ -286,26 +330,31 @@ export class Inbound {
   /** Whether a record that nobody here can read is taken for early data, and passed over. */
   #isEarlyData({ fragment, type }: RawRecord): boolean {
     if (this.#earlyDataLeft === undefined || type !== ContentType.application_data) return false
-    this.#earlyDataLeft -= fragment.length
+    // An empty record costs something, too.
+    this.#earlyDataLeft -= headerLength + fragment.length
     return this.#earlyDataLeft >= 0
   }
 
   #open(record: RawRecord, target: Target | undefined): Uint8Array | undefined {
     const { compression, protection } = this.state.current
-    const { fragment, type } = record
+    const { fragment, type, version } = record
+    // The version of the header is authentic as well, and always this one: RFC 8446 section 5.2.
+    if (protection.hidesType && version !== ProtocolVersion.tls12) return undefined
     const room = target === undefined ? -1 : target.buffer.length - target.at
+    const length = fragment.length - protection.overhead
     if (
       target !== undefined && type === ContentType.application_data && protection.isProtected &&
-      compression === nullCompression && fragment.length - protection.overhead <= room &&
-      fragment.length - protection.overhead <= maxPlaintext
+      compression === nullCompression && length <= maxPlaintext &&
+      // A hidden type is opened into the buffer, too.
+      length + (protection.hidesType ? 1 : 0) <= room
     ) {
-      const length = protection.openInto(type, fragment, this.state.sequence, target.buffer, target.at)
-      return length < 0 ? undefined : target.buffer.subarray(target.at, target.at + length)
+      const opened = protection.openInto(type, fragment, this.state.sequence, target.buffer, target.at)
+      return opened < 0 ? undefined : target.buffer.subarray(target.at, target.at + opened)
     }
     return protection.open(type, fragment, this.state.sequence)
   }
 
-  #applicationData(bytes: Uint8Array, target: Target | undefined): Incoming | undefined {
+  #applicationData(bytes: Uint8Array): Incoming | undefined {
     if (this.#phase !== "established") {
       return bytes.length === 0
         ? { _tag: "RecordEmpty", contentType: ContentType.application_data }
@@ -318,11 +367,6 @@ export class Inbound {
       return undefined
     }
     this.#budget = this.#limits
-    // Other buffers may share the memory of the target, so the place decides.
-    if (
-      target !== undefined && bytes.buffer === target.buffer.buffer &&
-      bytes.byteOffset === target.buffer.byteOffset + target.at
-    ) target.at += bytes.length
     return { _tag: "Data", bytes }
   }
 

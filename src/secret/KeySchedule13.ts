@@ -48,8 +48,10 @@ export const secretOf = (primitives: Needed, hash: HashName, bytes: Uint8Array):
 export const extract = (primitives: Needed, salt: Secret, inputKeyingMaterial: Uint8Array): Secret =>
   secretOf(primitives, salt.hash, salt.mac.sign(inputKeyingMaterial))
 
-// RFC 5869 section 2.3. No output here is longer than a few blocks.
+// RFC 5869 section 2.3.
 const expand = (secret: Secret, info: Uint8Array, length: number): Uint8Array => {
+  const longest = 255 * hashLength[secret.hash]
+  if (length > longest) throw new RangeError(`HKDF with ${secret.hash} gives up to ${longest} bytes, not ${length}`)
   const out = new Uint8Array(length)
   let previous: Uint8Array = empty
   for (let at = 0, counter = 1; at < length; counter++) {
@@ -64,7 +66,8 @@ const expand = (secret: Secret, info: Uint8Array, length: number): Uint8Array =>
 }
 
 /**
- * HKDF-Expand-Label, RFC 8446 section 7.1: `length` bytes.
+ * HKDF-Expand-Label, RFC 8446 section 7.1: `length` bytes, at most 255 times the length of the hash. More, or a label of more than
+ * 249 bytes, is a defect of the caller: throws a `RangeError`.
  *
  * @category key schedule
  * @since 0.1.0
@@ -181,7 +184,7 @@ export const ticketPsk = (resumption: Secret, nonce: Uint8Array): Uint8Array =>
   expandLabel(resumption, "resumption", nonce, hashLength[resumption.hash])
 
 /**
- * RFC 8446 section 7.5: keying material for the application, from the exporter master secret.
+ * RFC 8446 section 7.5: keying material for the application, from the exporter master secret. The limits of `expandLabel` hold.
  *
  * @category exporters
  * @since 0.1.0

@@ -47,7 +47,7 @@ export interface Mac {
  * @since 0.1.0
  */
 export interface AeadKey {
-  /** Writes ciphertext and tag (`plaintext.length + 16` bytes) into `out` at `at`. */
+  /** Writes ciphertext and tag (`plaintext.length + 16` bytes) into `out` at `at`, where the plaintext may already be. */
   readonly seal: (nonce: Uint8Array, aad: Uint8Array, plaintext: Uint8Array, out: Uint8Array, at: number) => void
   /** The plaintext as bytes of its own; `undefined`, and no more detail than that, where the tag does not verify. */
   readonly open: (nonce: Uint8Array, aad: Uint8Array, sealed: Uint8Array) => Uint8Array | undefined

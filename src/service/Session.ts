@@ -1,5 +1,5 @@
 /**
- * A session: what two parties keep to shorten a later handshake, RFC 5246 sections 7 and F.1.4.
+ * A session: what two parties keep to shorten a later handshake, RFC 5246 sections 7 and F.1.4, RFC 8446 section 4.6.1.
  *
  * @since 0.1.0
  */
@@ -7,33 +7,37 @@ import * as Redacted from "effect/Redacted"
 import * as Schema from "effect/Schema"
 
 /**
- * Everything that a resumption needs, and what the facts of the resumed connection are taken from. Only sessions with an
+ * Everything that a resumption needs, and what the facts of the resumed connection are taken from. Of TLS 1.2 only sessions with an
  * extended master secret are kept (RFC 7627 section 5.4).
  *
  * @category models
  * @since 0.1.0
  */
 export class Session extends Schema.Class<Session>("effect-tls/Session")({
-  version: Schema.Literal("1.2"),
-  /** The session identifier that the server chose, 1 to 32 bytes. */
+  version: Schema.Literals(["1.2", "1.3"]),
+  /** What the server knows it by: in TLS 1.2 the session identifier (1 to 32 bytes), in TLS 1.3 the ticket. */
   id: Schema.Uint8Array,
   cipherSuite: Schema.Int,
-  /** 48 bytes. */
-  masterSecret: Schema.Redacted(Schema.Uint8Array, { disallowJsonEncode: true }),
+  /** In TLS 1.2 the master secret (48 bytes), in TLS 1.3 the PSK of the ticket (as long as the hash of the suite). */
+  secret: Schema.Redacted(Schema.Uint8Array, { disallowJsonEncode: true }),
   serverName: Schema.UndefinedOr(Schema.String),
   /** The chain that the peer proved to hold, leaf first; empty where it had none. */
   peerCertificates: Schema.Array(Schema.Uint8Array),
-  /** Milliseconds since the epoch. */
-  createdAt: Schema.Finite
+  /** Milliseconds since the epoch: when the handshake ended, or the ticket came. */
+  createdAt: Schema.Finite,
+  /** Seconds for which the server said it keeps the session (RFC 8446 section 4.6.1); `undefined` in TLS 1.2, which does not say. */
+  lifetime: Schema.UndefinedOr(Schema.Int),
+  /** RFC 8446 section 4.6.1: hides the age of a ticket; 0 in TLS 1.2. */
+  ageAdd: Schema.Int
 }) {
   /** The same session with a secret of its own, which its user may wipe. */
   copy(): Session {
-    return new Session({ ...this, masterSecret: Redacted.make(Redacted.value(this.masterSecret).slice()) })
+    return new Session({ ...this, secret: Redacted.make(Redacted.value(this.secret).slice()) })
   }
 
   /** Overwrites the secret. */
   wipe(): void {
-    Redacted.value(this.masterSecret).fill(0)
+    Redacted.value(this.secret).fill(0)
   }
 }
 
@@ -44,11 +48,13 @@ export class Session extends Schema.Class<Session>("effect-tls/Session")({
  * @since 0.1.0
  */
 export const SessionInsecureJson = Schema.fromJsonString(Schema.Struct({
-  version: Schema.Literal("1.2"),
+  version: Schema.Literals(["1.2", "1.3"]),
   id: Schema.Uint8ArrayFromHex,
   cipherSuite: Schema.Int,
-  masterSecret: Schema.Uint8ArrayFromHex,
+  secret: Schema.Uint8ArrayFromHex,
   serverName: Schema.optionalKey(Schema.String),
   peerCertificates: Schema.Array(Schema.Uint8ArrayFromBase64),
-  createdAt: Schema.Finite
+  createdAt: Schema.Finite,
+  lifetime: Schema.optionalKey(Schema.Int),
+  ageAdd: Schema.Int
 }))

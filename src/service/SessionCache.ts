@@ -44,7 +44,7 @@ export const clientKey = (peer: {
 export const serverKey = (id: Uint8Array, trust: string): SessionKey => `server ${toHex(id)} ${trust}`
 
 /**
- * `offer` gives a session that may be resumed, with a secret of its own. `store` keeps one, unless it is known to be dead.
+ * `offer` gives a session that may be resumed, with a secret of its own; a ticket of a client is taken, not copied. `store` keeps one, unless it is known to be dead.
  * `invalidate` forgets that very session, and no newer one under the same key.
  *
  * @category services
@@ -67,6 +67,19 @@ export const layerNone: Layer.Layer<SessionCache> = Layer.succeed(SessionCache, 
   store: () => Effect.void,
   invalidate: () => Effect.void
 })
+
+/**
+ * RFC 8446 appendix C.4: a client uses a ticket once, so that nobody can tell by it which connections are of one client. It is taken
+ * from the cache, and several are kept.
+ *
+ * @category predicates
+ * @since 0.1.0
+ */
+export const isSingleUse = (key: SessionKey, session: Session): boolean =>
+  session.version === "1.3" && key.startsWith("client ")
+
+/** Tickets that a client keeps under one key. */
+const maxTickets = 4
 
 /**
  * @category models
@@ -101,54 +114,65 @@ export const makeMemory = (options: MemoryOptions = {}): Effect.Effect<SessionCa
   Effect.sync(() => {
     const capacity = options.capacity ?? 1024
     const timeToLive = Duration.toMillis(Duration.fromInputUnsafe(options.timeToLive ?? "1 hour"))
-    // A Map iterates in the order of insertion, so its first entry is the oldest one.
-    const sessions = new Map<SessionKey, Session>()
-    const dead = new Map<string, number>()
+    // A Map iterates in the order of insertion, so its first entry is the one used longest ago.
+    const sessions = new Map<SessionKey, ReadonlyArray<Session>>()
+    const dead = new Set<string>()
+    let count = 0
 
-    const remove = (key: SessionKey, session: Session) => {
+    /** What is kept under a key from now on; the key counts as used. */
+    const keep = (key: SessionKey, kept: ReadonlyArray<Session>) => {
+      count += kept.length - (sessions.get(key)?.length ?? 0)
       sessions.delete(key)
-      session.wipe()
+      if (kept.length > 0) sessions.set(key, kept)
+    }
+    const drop = (key: SessionKey, isDropped: (session: Session) => boolean) => {
+      const all = sessions.get(key) ?? []
+      const kept = all.filter((session) => !isDropped(session))
+      for (const session of all) if (!kept.includes(session)) session.wipe()
+      if (kept.length < all.length) keep(key, kept)
     }
     const keepWithinCapacity = () => {
-      for (const [key, session] of sessions) {
-        if (sessions.size <= capacity) break
-        remove(key, session)
+      for (const key of sessions.keys()) {
+        if (count <= capacity) break
+        drop(key, () => true)
       }
-      for (const id of dead.keys()) {
+      for (const id of dead) {
         if (dead.size <= capacity) break
         dead.delete(id)
       }
     }
+    const isExpired = (session: Session, now: number) =>
+      now - session.createdAt >= Math.min(timeToLive, (session.lifetime ?? Infinity) * 1000)
 
     return SessionCache.of({
       offer: (key) =>
         Effect.map(Clock.currentTimeMillis, (now) => {
-          const session = sessions.get(key)
-          if (session === undefined) return Option.none()
-          if (now - session.createdAt >= timeToLive) {
-            remove(key, session)
-            return Option.none()
-          }
-          sessions.delete(key)
-          sessions.set(key, session)
-          return Option.some(session.copy())
+          drop(key, (session) => isExpired(session, now))
+          const kept = sessions.get(key) ?? []
+          const newest = kept[kept.length - 1]
+          if (newest === undefined) return Option.none()
+          const isTaken = isSingleUse(key, newest)
+          keep(key, isTaken ? kept.slice(0, -1) : kept)
+          return Option.some(isTaken ? newest : newest.copy())
         }),
       store: (key, session) =>
         Effect.sync(() => {
           if (dead.has(toHex(session.id))) return
-          const older = sessions.get(key)
-          if (older !== undefined) remove(key, older)
-          sessions.set(key, session.copy())
+          const isAdded = isSingleUse(key, session)
+          if (!isAdded) drop(key, () => true)
+          const kept = [...sessions.get(key) ?? [], session.copy()]
+          keep(key, kept)
+          const oldest = kept[0]
+          if (kept.length > maxTickets && oldest !== undefined) drop(key, (session) => session === oldest)
           keepWithinCapacity()
         }),
       invalidate: (key, session) =>
-        Effect.map(Clock.currentTimeMillis, (now) => {
+        Effect.sync(() => {
           const id = toHex(session.id)
           // A session is stored again by its own connection at most, and that one has failed: the mark need not outlive it.
           dead.delete(id)
-          dead.set(id, now)
-          const kept = sessions.get(key)
-          if (kept !== undefined && toHex(kept.id) === id) remove(key, kept)
+          dead.add(id)
+          drop(key, (kept) => toHex(kept.id) === id)
           keepWithinCapacity()
         })
     })

@@ -11,7 +11,8 @@ import { InvalidOption } from "../alert/TlsError.ts"
 import type { HandshakeLimits } from "../record/HandshakeAssembly.ts"
 import type { Observer } from "../record/Observer.ts"
 import type { CipherSuite } from "../secret/CipherSuite.ts"
-import { suites } from "../secret/CipherSuite.ts"
+import { type AnyCipherSuite, type CipherSuite13, suites, suites13 } from "../secret/CipherSuite.ts"
+import type { Primitives } from "../secret/Primitives.ts"
 import type { NamedGroup, SignatureScheme } from "../wire/CodePoints.ts"
 import type { Identity } from "./Identity.ts"
 import type { Trust } from "./Trust.ts"
@@ -87,7 +88,10 @@ export interface Policies {
 export interface CommonOptions {
   /** The application protocols, the preferred one first, by their registered names (RFC 7301). */
   readonly alpnProtocols?: ReadonlyArray<string>
-  readonly cipherSuites?: ReadonlyArray<CipherSuite>
+  /** The versions that are spoken, `["1.3", "1.2"]` by default; the order says nothing, the highest common one is taken. */
+  readonly versions?: ReadonlyArray<ProtocolName>
+  /** Suites of both versions, the preferred one first. */
+  readonly cipherSuites?: ReadonlyArray<AnyCipherSuite>
   readonly groups?: ReadonlyArray<NamedGroup>
   readonly signatureSchemes?: ReadonlyArray<SignatureScheme>
   readonly limits?: LimitOptions
@@ -96,7 +100,17 @@ export interface CommonOptions {
   readonly observe?: Observer
   /** Takes lines in the SSLKEYLOGFILE format. Whoever has them can read the connection: off unless given. */
   readonly insecureKeyLog?: (line: string) => void
+  /** RFC 8449: the longest content of a record that this side takes, 64 to 16384 bytes. The peer is told; 16384 by default. */
+  readonly recordSizeLimit?: number
+  /** RFC 8446 section 5.4: what is sent in TLS 1.3 is padded to a multiple of this many bytes. Nothing by default. */
+  readonly recordPadding?: number
 }
+
+/**
+ * @category models
+ * @since 0.1.0
+ */
+export type ProtocolName = "1.2" | "1.3"
 
 /**
  * @category models
@@ -109,6 +123,11 @@ export interface ClientOptions extends CommonOptions {
   readonly identity?: Identity["Service"]
   /** Sessions are kept under this name: by default that of the server. */
   readonly sessionName?: string
+  /**
+   * In TLS 1.3 a client is open before the server has judged its certificate. With this, opening waits that long for a first sign
+   * (a ticket, data, or an alert), so that a refused certificate is an error of opening and not of the first read.
+   */
+  readonly awaitPeerVerdict?: Duration.Input
 }
 
 /**
@@ -121,6 +140,8 @@ export interface ServerOptions extends CommonOptions {
     readonly mode: "request" | "require"
     readonly trust: Trust["Service"]
   }
+  /** Tickets that a TLS 1.3 client gets after its handshake: 2 by default, at most 8. */
+  readonly tickets?: number
 }
 
 /**
@@ -131,13 +152,18 @@ export interface ServerOptions extends CommonOptions {
  */
 export interface Settings {
   readonly alpnProtocols: ReadonlyArray<string>
+  readonly versions: ReadonlyArray<ProtocolName>
   readonly cipherSuites: ReadonlyArray<CipherSuite>
+  readonly cipherSuites13: ReadonlyArray<CipherSuite13>
   readonly groups: ReadonlyArray<NamedGroup>
   readonly signatureSchemes: ReadonlyArray<SignatureScheme>
   readonly limits: Limits
   readonly policies: Policies
   readonly observe: Observer | undefined
   readonly insecureKeyLog: ((line: string) => void) | undefined
+  readonly recordSizeLimit: number
+  readonly recordPadding: number
+  readonly tickets: number
 }
 
 /**
@@ -165,12 +191,19 @@ export const defaultPolicies: Policies = {
   waitForPeer: false
 }
 
-const defaultGroups: ReadonlyArray<NamedGroup> = ["x25519", "secp256r1", "secp384r1", "secp521r1"]
+const defaultGroups: ReadonlyArray<NamedGroup> = [
+  "x25519mlkem768",
+  "x25519",
+  "secp256r1",
+  "secp384r1",
+  "secp521r1"
+]
 
 const defaultSchemes: ReadonlyArray<SignatureScheme> = [
   "ecdsa_secp256r1_sha256",
   "ecdsa_secp384r1_sha384",
   "ecdsa_secp521r1_sha512",
+  "ed25519",
   "rsa_pss_rsae_sha256",
   "rsa_pss_rsae_sha384",
   "rsa_pss_rsae_sha512",
@@ -194,21 +227,35 @@ const limitsOf = (options: LimitOptions = {}): Limits => {
 }
 
 /**
- * Fills in the defaults.
+ * Fills in the defaults; of the groups those that the platform has.
  *
  * @category constructors
  * @since 0.1.0
  */
-export const settingsOf = (options: CommonOptions): Settings => ({
-  alpnProtocols: options.alpnProtocols ?? [],
-  cipherSuites: options.cipherSuites ?? suites,
-  groups: options.groups ?? defaultGroups,
-  signatureSchemes: options.signatureSchemes ?? defaultSchemes,
-  limits: limitsOf(options.limits),
-  policies: { ...defaultPolicies, ...options.policies },
-  observe: options.observe,
-  insecureKeyLog: options.insecureKeyLog
-})
+export const settingsOf = (
+  options: CommonOptions & Pick<ServerOptions, "tickets">,
+  primitives: Pick<Primitives["Service"], "groups">
+): Settings => {
+  const { cipherSuites = [...suites13, ...suites], versions = ["1.3", "1.2"] } = options
+  const of12 = versions.includes("1.2") ? cipherSuites.filter((suite) => suite.version === "1.2") : []
+  const of13 = versions.includes("1.3") ? cipherSuites.filter((suite) => suite.version === "1.3") : []
+  return {
+    alpnProtocols: options.alpnProtocols ?? [],
+    // A version without a suite is not spoken.
+    versions: [...of13.length > 0 ? ["1.3"] as const : [], ...of12.length > 0 ? ["1.2"] as const : []],
+    cipherSuites: of12,
+    cipherSuites13: of13,
+    groups: options.groups ?? defaultGroups.filter((group) => primitives.groups.includes(group)),
+    signatureSchemes: options.signatureSchemes ?? defaultSchemes,
+    limits: limitsOf(options.limits),
+    policies: { ...defaultPolicies, ...options.policies },
+    observe: options.observe,
+    insecureKeyLog: options.insecureKeyLog,
+    recordSizeLimit: options.recordSizeLimit ?? 2 ** 14,
+    recordPadding: options.recordPadding ?? 1,
+    tickets: options.tickets ?? 2
+  }
+}
 
 /**
  * Refuses settings that no connection could be opened with, before anything is sent.
@@ -216,9 +263,22 @@ export const settingsOf = (options: CommonOptions): Settings => ({
  * @category combinators
  * @since 0.1.0
  */
-export const checkSettings = (settings: Settings): Effect.Effect<void, InvalidOption> => {
+export const checkSettings = (
+  settings: Settings,
+  primitives: Pick<Primitives["Service"], "groups">
+): Effect.Effect<void, InvalidOption> => {
   const invalid = (option: string, why: string) => Effect.fail(new InvalidOption({ option, why }))
-  for (const option of ["cipherSuites", "groups", "signatureSchemes"] as const) {
+  if (settings.versions.length === 0) return invalid("cipherSuites", "there is none for the versions that are spoken")
+  for (const group of settings.groups) {
+    if (!primitives.groups.includes(group)) return invalid("groups", `this platform does not have ${group}`)
+  }
+  if (settings.versions.includes("1.2") && settings.groups.every((group) => group === "x25519mlkem768")) {
+    return invalid("groups", "TLS 1.2 has no use for x25519mlkem768 alone")
+  }
+  if (!isWithin(settings.recordSizeLimit, 64, 2 ** 14)) return invalid("recordSizeLimit", "it is not 64 to 16384")
+  if (!isWithin(settings.recordPadding, 1, 2 ** 14)) return invalid("recordPadding", "it is not 1 to 16384")
+  if (!isWithin(settings.tickets, 0, 8)) return invalid("tickets", "it is not 0 to 8")
+  for (const option of ["groups", "signatureSchemes"] as const) {
     if (settings[option].length === 0) return invalid(option, "it is empty")
   }
   for (const protocol of settings.alpnProtocols) {
@@ -236,6 +296,9 @@ export const checkSettings = (settings: Settings): Effect.Effect<void, InvalidOp
   }
   return Effect.void
 }
+
+const isWithin = (value: number, least: number, most: number): boolean =>
+  Number.isInteger(value) && value >= least && value <= most
 
 const countLimits = [
   "warnings",

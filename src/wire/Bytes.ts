@@ -93,6 +93,15 @@ export const fromLatin1 = (text: string): Uint8Array => {
 }
 
 /**
+ * Bytes of a literal of ours: two hexadecimal digits each.
+ *
+ * @category decoding
+ * @since 0.1.0
+ */
+export const fromHex = (digits: string): Uint8Array =>
+  Uint8Array.from(digits.match(/../g) ?? [], (pair) => Number.parseInt(pair, 16))
+
+/**
  * @category encoding
  * @since 0.1.0
  */

@@ -1,0 +1,181 @@
+/**
+ * The hello of a client of both versions: RFC 5246 section 7.4.1.2, RFC 8446 section 4.1.2.
+ *
+ * @since 0.1.0
+ */
+import * as Clock from "effect/Clock"
+import * as Effect from "effect/Effect"
+import * as Redacted from "effect/Redacted"
+import type { ClientHello } from "../message/ClientHello.ts"
+import { type Extension, findExtension } from "../message/Extension.ts"
+import { encodeHandshake } from "../message/HandshakeMessage.ts"
+import { type CipherSuite13, suite13Of } from "../secret/CipherSuite.ts"
+import { hashLength } from "../secret/KeySchedule13.ts"
+import type { KeyShare } from "../secret/Primitives.ts"
+import type { Session } from "../service/Session.ts"
+import { empty } from "../wire/Bytes.ts"
+import { NamedGroup, ProtocolVersion, SignatureScheme } from "../wire/CodePoints.ts"
+import type { Channel } from "./Channel.ts"
+import { type ClientStory, serverNameOf } from "./ClientStory.ts"
+import { binderOf } from "./Handshake13.ts"
+import { pskDheKe, type Retry } from "./Negotiation13.ts"
+
+/**
+ * A hello, and the secrets behind it.
+ *
+ * @category models
+ * @since 0.1.0
+ */
+export interface ClientHelloOffer {
+  readonly hello: ClientHello
+  readonly shares: ReadonlyArray<KeyShare>
+  /** The session that is offered. */
+  readonly session: Session | undefined
+}
+
+// One share of a group that withstands quantum computers and one that every server has: a second round trip costs more.
+const firstShares = (groups: ReadonlyArray<NamedGroup>): ReadonlyArray<NamedGroup> => {
+  const [first] = groups
+  const other = first === "x25519mlkem768" ? groups.find((group) => group !== first) : undefined
+  return first === undefined ? [] : other === undefined ? [first] : [first, other]
+}
+
+const keyShares = (shares: ReadonlyArray<KeyShare>): Extension => ({
+  _tag: "KeyShares",
+  shares: shares.map(({ group, publicKey }) => ({ group: NamedGroup[group], publicKey }))
+})
+
+/** RFC 8446 section 4.2.11: the last extension; its binder is filled in when the rest is settled. */
+const preSharedKey = (session: Session, suite: CipherSuite13): Effect.Effect<Extension> =>
+  Effect.map(Clock.currentTimeMillis, (now) => ({
+    _tag: "PreSharedKeys",
+    offers: [{
+      identity: session.id,
+      obfuscatedAge: (Math.max(0, now - session.createdAt) + session.ageAdd) % 2 ** 32,
+      binder: new Uint8Array(hashLength[suite.hash])
+    }],
+    selected: undefined
+  }))
+
+const suiteOfTicket = (session: Session | undefined): CipherSuite13 | undefined =>
+  session?.version === "1.3" ? suite13Of(session.cipherSuite) : undefined
+
+/**
+ * The first hello. A session of TLS 1.2 is offered by its identifier, a ticket of TLS 1.3 as a PSK.
+ *
+ * @category constructors
+ * @since 0.1.0
+ */
+export const firstHello = Effect.fnUntraced(
+  function*(
+    channel: Channel,
+    story: ClientStory,
+    offered: Session | undefined
+  ): Effect.fn.Return<ClientHelloOffer> {
+    const { settings } = story
+    const speaks12 = settings.versions.includes("1.2")
+    const speaks13 = settings.versions.includes("1.3")
+    const session = offered !== undefined && settings.versions.includes(offered.version) ? offered : undefined
+    const extensions: Array<Extension> = []
+    const host = serverNameOf(story)
+    if (host !== undefined) extensions.push({ _tag: "ServerName", name: host })
+    if (speaks12) {
+      extensions.push(
+        { _tag: "ExtendedMasterSecret" },
+        { _tag: "RenegotiationInfo", renegotiatedConnection: empty },
+        { _tag: "EcPointFormats", formats: [0] }
+      )
+    }
+    extensions.push(
+      { _tag: "SupportedGroups", groups: settings.groups.map((group) => NamedGroup[group]) },
+      { _tag: "SignatureAlgorithms", schemes: settings.signatureSchemes.map((scheme) => SignatureScheme[scheme]) },
+      // RFC 8449 section 4: in TLS 1.3 the type counts. A TLS 1.2 server fills its records no further than the smaller of both.
+      { _tag: "RecordSizeLimit", limit: settings.recordSizeLimit + (speaks13 ? 1 : 0) }
+    )
+    if (settings.alpnProtocols.length > 0) {
+      extensions.push({ _tag: "ApplicationProtocols", protocols: settings.alpnProtocols })
+    }
+    const shares = speaks13 ? firstShares(settings.groups).map(channel.randomness.keyShare) : []
+    if (speaks13) {
+      extensions.push(
+        { _tag: "SupportedVersions", versions: settings.versions.map((version) => versionCode[version]) },
+        keyShares(shares),
+        { _tag: "PskKeyExchangeModes", modes: [pskDheKe] }
+      )
+    }
+    const suite = suiteOfTicket(session)
+    if (session !== undefined && suite !== undefined) extensions.push(yield* preSharedKey(session, suite))
+    const hello: ClientHello = {
+      _tag: "ClientHello",
+      version: ProtocolVersion.tls12,
+      random: channel.randomness.bytes(32),
+      // RFC 8446 appendix D.4: one that nobody knows makes the rest look like a resumption of TLS 1.2.
+      sessionId: session?.version === "1.2" ? session.id : speaks13 ? channel.randomness.bytes(32) : empty,
+      cipherSuites: [...settings.cipherSuites13, ...settings.cipherSuites].map(({ id }) => id),
+      compressionMethods: [0],
+      extensions
+    }
+    return { hello, shares, session }
+  }
+)
+
+const versionCode = { "1.2": ProtocolVersion.tls12, "1.3": ProtocolVersion.tls13 } as const
+
+/**
+ * The hello after a HelloRetryRequest: what section 4.1.2 allows to change, and nothing else. A ticket whose hash is not that of the
+ * suite is no longer offered.
+ *
+ * @category constructors
+ * @since 0.1.0
+ */
+export const retriedHello = Effect.fnUntraced(
+  function*(
+    channel: Channel,
+    story: ClientStory,
+    { hello, session, shares }: ClientHelloOffer,
+    retry: Retry
+  ): Effect.fn.Return<ClientHelloOffer> {
+    const newShares = retry.group === undefined ? shares : [channel.randomness.keyShare(retry.group)]
+    const extensions = hello.extensions.flatMap((extension): ReadonlyArray<Extension> => {
+      if (extension._tag === "KeyShares") return [keyShares(newShares)]
+      return extension._tag === "PreSharedKeys" ? [] : [extension]
+    })
+    if (retry.cookie !== undefined) extensions.push({ _tag: "Cookie", cookie: retry.cookie })
+    const suite = suiteOfTicket(session)
+    const isKept = session !== undefined && suite?.hash === retry.suite.hash
+    if (isKept) extensions.push(yield* preSharedKey(session, retry.suite))
+    if (suite !== undefined && !isKept) {
+      session?.wipe()
+      channel.useSession(undefined)
+    }
+    return { hello: { ...hello, extensions }, shares: newShares, session: isKept ? session : undefined }
+  }
+)
+
+/**
+ * Sends the hello, with the binder of the ticket that it offers.
+ *
+ * @category combinators
+ * @since 0.1.0
+ */
+export const sendHello = (channel: Channel, offer: ClientHelloOffer): Effect.Effect<ClientHelloOffer> =>
+  Effect.sync(() => {
+    const { hello, session } = offer
+    const psk = findExtension(hello.extensions, "PreSharedKeys")
+    const suite = suiteOfTicket(session)
+    if (session === undefined || suite === undefined || psk === undefined) {
+      channel.send(hello)
+      return offer
+    }
+    // The binder covers the hello up to the list of binders, which has one of the length of the hash.
+    const bytes = encodeHandshake(hello)
+    const truncated = bytes.subarray(0, bytes.length - 3 - hashLength[suite.hash])
+    const hash = channel.transcript.digestWith(channel.primitives, suite.hash, { after: truncated })
+    const binder = binderOf(channel, suite, Redacted.value(session.secret), hash)
+    const bound: ClientHello = {
+      ...hello,
+      extensions: [...hello.extensions.slice(0, -1), { ...psk, offers: psk.offers.map((one) => ({ ...one, binder })) }]
+    }
+    channel.send(bound)
+    return { ...offer, hello: bound }
+  })

@@ -1,0 +1,330 @@
+/**
+ * The server's side of the message flow of RFC 8446 section 2, after the ClientHello.
+ *
+ * @since 0.1.0
+ */
+import * as Clock from "effect/Clock"
+import * as Effect from "effect/Effect"
+import * as Option from "effect/Option"
+import * as Redacted from "effect/Redacted"
+import type { Fault } from "../alert/Fault.ts"
+import type { ClientHello } from "../message/ClientHello.ts"
+import { type Extension, findExtension } from "../message/Extension.ts"
+import { makeHelloRetryRandom } from "../message/ServerHello.ts"
+import type { CipherSuite13 } from "../secret/CipherSuite.ts"
+import type { Secret } from "../secret/KeySchedule13.ts"
+import { type Credential, schemesFor } from "../service/Identity.ts"
+import type { Session } from "../service/Session.ts"
+import type { SessionCache } from "../service/SessionCache.ts"
+import type { ServerOptions, Settings } from "../service/TlsConfig.ts"
+import type { VerifiedChain } from "../service/Trust.ts"
+import { NamedGroup, namedGroupName, ProtocolVersion, SignatureScheme } from "../wire/CodePoints.ts"
+import type { Channel, HandshakeFailure } from "./Channel.ts"
+import type { Established } from "./Established.ts"
+import {
+  applicationSecrets,
+  binderOf,
+  chainOf,
+  entriesOf,
+  expectCertificateVerify,
+  expectFinished,
+  handshakeSecrets,
+  resumptionSecret,
+  sendCertificateVerify,
+  sendFinished,
+  ticketSession
+} from "./Handshake13.ts"
+import { chooseProtocol, commonSchemes, judgeClientVersion } from "./Negotiation.ts"
+import {
+  chooseGroup13,
+  chooseSuite13,
+  type GroupChoice,
+  illegal,
+  judgeClientHello13,
+  judgeSecondHello,
+  mayResume13
+} from "./Negotiation13.ts"
+import { type ServerStory, sessionKeyOf } from "./ServerStory.ts"
+
+const fail = (fault: Fault) => Effect.fail(fault)
+
+// RFC 8446 section 4.2.10: what a client may have sent before it learns that nobody reads it.
+const earlyDataLimit = 2 ** 14 * 4
+
+const ticketLength = 32
+const ticketLifetime = 24 * 60 * 60
+
+/**
+ * ```text
+ *       Client                           Server
+ *                                  ServerHello
+ *                        {EncryptedExtensions}
+ *                        {CertificateRequest*}
+ *                               {Certificate*}
+ *                         {CertificateVerify*}
+ *                 <--------         {Finished}
+ *       {Certificate*}
+ *       {CertificateVerify*}
+ *       {Finished} -------->
+ *                 <--------  [NewSessionTicket]
+ * ```
+ *
+ * @category stories
+ * @since 0.1.0
+ */
+export const handshake = Effect.fnUntraced(
+  function*(
+    channel: Channel,
+    story: ServerStory,
+    cache: SessionCache["Service"],
+    first: ClientHello
+  ): Effect.fn.Return<Established, HandshakeFailure> {
+    const { clientAuth, settings } = story
+    const malformed = judgeClientHello13(first)
+    if (malformed !== undefined) return yield* fail(malformed)
+    if (findExtension(first.extensions, "EarlyData") !== undefined) channel.skipEarlyData(earlyDataLimit)
+    const suite = yield* Effect.fromResult(chooseSuite13(first, settings))
+    const { group, hello, share } = yield* agreeOnGroup(channel, settings, first, suite)
+
+    const session = yield* resume(channel, story, cache, hello, suite)
+    const alpnProtocol = yield* Effect.fromResult(chooseProtocol(hello, settings))
+    const serverName = findExtension(hello.extensions, "ServerName")?.name
+    const proof = session === undefined ? yield* chooseCredential(story, hello, serverName) : undefined
+    const answer = channel.randomness.respond(group, share)
+    if (answer === undefined) return yield* fail({ _tag: "KeyShareInvalid", group })
+
+    if (hello === first) channel.transcript.start(channel.primitives, suite.hash)
+    channel.send({
+      _tag: "ServerHello",
+      version: ProtocolVersion.tls12,
+      random: channel.randomness.bytes(32),
+      sessionId: hello.sessionId,
+      cipherSuite: suite.id,
+      compressionMethod: 0,
+      extensions: [
+        { _tag: "SupportedVersions", versions: [ProtocolVersion.tls13] },
+        { _tag: "KeyShares", shares: [{ group: NamedGroup[group], publicKey: answer.publicKey }] },
+        ...session === undefined ? [] : [{ _tag: "PreSharedKeys", offers: [], selected: session.index } as const]
+      ]
+    })
+    const context = { channel, suite, clientRandom: hello.random, keyLog: settings.insecureKeyLog }
+    const psk = session && Redacted.value(session.session.secret).slice()
+    const secrets = handshakeSecrets(context, psk, answer.secret)
+    if (hello.sessionId.length > 0) channel.sendCompatibilityChangeCipherSpec()
+    channel.installWrite(secrets.server.parameters)
+    yield* channel.installRead(secrets.client.parameters)
+
+    channel.send({ _tag: "EncryptedExtensions", extensions: encryptedExtensions(settings, hello, alpnProtocol) })
+    const theirLimit = findExtension(hello.extensions, "RecordSizeLimit")?.limit
+    if (theirLimit !== undefined) {
+      channel.limitRecords({ read: settings.recordSizeLimit + 1, write: theirLimit - 1 })
+    }
+    const isRequested = clientAuth !== undefined && session === undefined
+    if (isRequested) {
+      const schemes = settings.signatureSchemes.map((scheme) => SignatureScheme[scheme])
+      channel.send({
+        _tag: "CertificateRequest13",
+        context: new Uint8Array(0),
+        extensions: [{ _tag: "SignatureAlgorithms", schemes }]
+      })
+    }
+    if (proof !== undefined) {
+      const { credential, scheme } = proof
+      channel.send({ _tag: "Certificate13", context: new Uint8Array(0), entries: entriesOf(credential.chain) })
+      yield* sendCertificateVerify(channel, "server", credential, scheme)
+    }
+    sendFinished(channel, secrets.server)
+    const application = applicationSecrets(context, secrets)
+    channel.installWrite(application.server.parameters)
+
+    const certificate = isRequested ? yield* expectCertificate(channel, settings, clientAuth) : undefined
+    yield* expectFinished(channel, secrets.client)
+    yield* channel.installRead(application.client.parameters)
+    channel.openTraffic({ read: application.client, write: application.server, sessionOf: undefined })
+
+    const peerCertificates = certificate?.chain ?? session?.session.peerCertificates ?? []
+    const resumption = resumptionSecret(channel, application.master)
+    const modes = findExtension(hello.extensions, "PskKeyExchangeModes")?.modes
+    if (modes !== undefined) yield* sendTickets(channel, story, { suite, resumption, serverName, peerCertificates })
+    return {
+      version: "1.3",
+      cipherSuite: suite,
+      group,
+      alpnProtocol,
+      serverName,
+      peerCertificates,
+      resumed: session !== undefined,
+      sessionId: new Uint8Array(0),
+      exporter: application.exporter
+    }
+  }
+)
+
+/** RFC 8446 section 4.1.4: a client that brought no share of a common group is asked for one, once. */
+const agreeOnGroup = Effect.fnUntraced(
+  function*(
+    channel: Channel,
+    settings: Settings,
+    first: ClientHello,
+    suite: CipherSuite13
+  ): Effect.fn.Return<
+    { readonly hello: ClientHello; readonly group: NamedGroup; readonly share: Uint8Array },
+    HandshakeFailure
+  > {
+    const { group, share }: GroupChoice = yield* Effect.fromResult(chooseGroup13(first, settings))
+    if (share !== undefined) return { hello: first, group, share }
+    channel.transcript.collapseFirst(channel.primitives, suite.hash)
+    channel.send({
+      _tag: "ServerHello",
+      version: ProtocolVersion.tls12,
+      random: makeHelloRetryRandom(),
+      sessionId: first.sessionId,
+      cipherSuite: suite.id,
+      compressionMethod: 0,
+      extensions: [
+        { _tag: "SupportedVersions", versions: [ProtocolVersion.tls13] },
+        { _tag: "KeyShares", shares: [{ group: NamedGroup[group], publicKey: new Uint8Array(0) }] }
+      ]
+    })
+    if (first.sessionId.length > 0) channel.sendCompatibilityChangeCipherSpec()
+    const hello = yield* channel.expect("ClientHello")
+    channel.endEarlyData()
+    channel.transcript.start(channel.primitives, suite.hash)
+    const version = yield* Effect.fromResult(judgeClientVersion(hello, settings))
+    if (version !== "1.3") return yield* fail(illegal("ClientHello", "supported_versions", "no longer has TLS 1.3"))
+    const fault = judgeClientHello13(hello) ?? judgeSecondHello(first, hello, group)
+    if (fault !== undefined) return yield* fail(fault)
+    const again = findExtension(hello.extensions, "KeyShares")?.shares[0]
+    if (again === undefined) {
+      return yield* fail({ _tag: "ExtensionMissing", message: "ClientHello", extension: "key_share" })
+    }
+    return { hello, group, share: again.publicKey }
+  }
+)
+
+/** How many of the tickets that a client offers are looked up: each one may cost a round trip to a store. */
+const maxLookups = 2
+
+/**
+ * RFC 8446 section 4.2.11: the first offered ticket that fits and whose binder proves that the client holds its secret. Until then
+ * the session is not in use: whoever merely saw a ticket must not be able to have it forgotten.
+ */
+const resume = Effect.fnUntraced(
+  function*(
+    channel: Channel,
+    story: ServerStory,
+    cache: SessionCache["Service"],
+    hello: ClientHello,
+    suite: CipherSuite13
+  ): Effect.fn.Return<{ readonly session: Session; readonly index: number } | undefined, HandshakeFailure> {
+    const offers = findExtension(hello.extensions, "PreSharedKeys")?.offers ?? []
+    const requiresCertificate = story.clientAuth?.mode === "require"
+    for (const [index, { binder, identity }] of offers.slice(0, maxLookups).entries()) {
+      if (identity.length !== ticketLength) continue
+      const key = sessionKeyOf(story, identity)
+      const session = Option.getOrUndefined(yield* cache.offer(key))
+      if (session === undefined) continue
+      const isFresh = (yield* Clock.currentTimeMillis) - session.createdAt < (session.lifetime ?? 0) * 1000
+      if (!isFresh || !mayResume13(hello, session, suite, requiresCertificate)) {
+        session.wipe()
+        continue
+      }
+      const length = offers.reduce((sum, offer) => sum + 1 + offer.binder.length, 2)
+      const hash = channel.transcript.digestWith(channel.primitives, suite.hash, { cut: length })
+      const expected = binderOf(channel, suite, Redacted.value(session.secret), hash)
+      if (!channel.primitives.equal(binder, expected)) {
+        session.wipe()
+        return yield* fail({ _tag: "BinderWrong" })
+      }
+      channel.useSession({ key, session })
+      channel.keepSecret(Redacted.value(session.secret))
+      return { session, index }
+    }
+    return undefined
+  }
+)
+
+/** RFC 8446 section 4.4.2.2: a certificate for the name, and a scheme that the client can verify. */
+const chooseCredential = Effect.fnUntraced(
+  function*(story: ServerStory, hello: ClientHello, serverName: string | undefined): Effect.fn.Return<{
+    readonly credential: Credential
+    readonly scheme: SignatureScheme
+  }, Fault> {
+    const theirs = findExtension(hello.extensions, "SignatureAlgorithms")?.schemes
+    if (theirs === undefined) {
+      return yield* fail({ _tag: "ExtensionMissing", message: "ClientHello", extension: "signature_algorithms" })
+    }
+    const signatureSchemes = commonSchemes(theirs, story.settings.signatureSchemes)
+    if (signatureSchemes.length === 0) return yield* fail({ _tag: "NothingInCommon", what: "signature scheme" })
+    const selected = yield* story.identity.select({
+      role: "server",
+      version: "1.3",
+      serverName,
+      authentication: ["ecdsa", "rsa"],
+      signatureSchemes,
+      curves: findExtension(hello.extensions, "SupportedGroups")?.groups.flatMap((code) => namedGroupName(code) ?? [])
+    })
+    if (Option.isNone(selected)) return yield* fail({ _tag: "NothingInCommon", what: "certificate" })
+    const credential = selected.value
+    const scheme = schemesFor(credential.keyType, "1.3", signatureSchemes)[0]
+    if (scheme === undefined) return yield* fail({ _tag: "NothingInCommon", what: "signature scheme" })
+    return { credential, scheme }
+  }
+)
+
+const encryptedExtensions = (
+  settings: Settings,
+  hello: ClientHello,
+  alpnProtocol: string | undefined
+): ReadonlyArray<Extension> => {
+  const extensions: Array<Extension> = []
+  const has = (tag: Extension["_tag"]) => hello.extensions.some((extension) => extension._tag === tag)
+  if (has("ServerName")) extensions.push({ _tag: "ServerName", name: undefined })
+  if (alpnProtocol !== undefined) extensions.push({ _tag: "ApplicationProtocols", protocols: [alpnProtocol] })
+  if (has("RecordSizeLimit")) extensions.push({ _tag: "RecordSizeLimit", limit: settings.recordSizeLimit + 1 })
+  return extensions
+}
+
+/** RFC 8446 sections 4.4.2.4 and 4.4.3. */
+const expectCertificate = Effect.fnUntraced(
+  function*(
+    channel: Channel,
+    settings: Settings,
+    clientAuth: NonNullable<ServerOptions["clientAuth"]>
+  ): Effect.fn.Return<VerifiedChain | undefined, HandshakeFailure> {
+    const { context, entries } = yield* channel.expect("Certificate13")
+    if (context.length > 0) {
+      return yield* fail(illegal("Certificate", "certificate_request_context", "is not that of the request"))
+    }
+    const chain = yield* chainOf(entries)
+    if (chain.length === 0) {
+      return clientAuth.mode === "require" ? yield* fail({ _tag: "CertificateMissing" }) : undefined
+    }
+    const certificate = yield* clientAuth.trust.verify(chain, { role: "client" })
+    yield* expectCertificateVerify(channel, "client", certificate, settings.signatureSchemes)
+    return certificate
+  }
+)
+
+/** RFC 8446 section 4.6.1. A ticket is a handle into the cache, so that forgetting it is real. */
+const sendTickets = Effect.fnUntraced(
+  function*(channel: Channel, story: ServerStory, options: {
+    readonly suite: CipherSuite13
+    readonly resumption: Secret
+    readonly serverName: string | undefined
+    readonly peerCertificates: ReadonlyArray<Uint8Array>
+  }): Effect.fn.Return<void> {
+    for (let index = 0; index < story.settings.tickets; index++) {
+      const [a = 0, b = 0, c = 0, d = 0] = channel.randomness.bytes(4)
+      const ticket = {
+        ticket: channel.randomness.bytes(ticketLength),
+        nonce: Uint8Array.of(index),
+        lifetime: ticketLifetime,
+        ageAdd: ((a << 24) | (b << 16) | (c << 8) | d) >>> 0
+      }
+      const session = yield* ticketSession({ channel, ticket, ...options })
+      yield* channel.storeSession(sessionKeyOf(story, ticket.ticket), session)
+      channel.send({ _tag: "NewSessionTicket", ...ticket, extensions: [] })
+    }
+  }
+)
