@@ -29,7 +29,11 @@ export const make = (sides: Sides, paint: Paint, writeLine: (line: string) => vo
 
   const flush = () => {
     if (pending.length === 0) return
-    if (!hasHeading) for (const line of [`  ${paint("faint", legend)}`, ...drawHeading(sides, paint)]) writeLine(line)
+    if (!hasHeading) {
+      for (const line of [`  ${paint("faint", legend)}`, ...drawHeading(sides, paint)]) {
+        writeLine(line)
+      }
+    }
     hasHeading = true
     for (const line of draw(pending.splice(0), sides, paint)) writeLine(line)
   }

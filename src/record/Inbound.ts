@@ -108,6 +108,7 @@ export class Inbound {
   /** The handshake is over: application data is welcome. */
   establish(): void {
     this.#phase = "established"
+    this.#budget = this.#limits
     this.#assembly.establish()
   }
 

@@ -103,7 +103,7 @@ export const makeMemory = (options: MemoryOptions = {}): Effect.Effect<SessionCa
     const timeToLive = Duration.toMillis(Duration.fromInputUnsafe(options.timeToLive ?? "1 hour"))
     // A Map iterates in the order of insertion, so its first entry is the oldest one.
     const sessions = new Map<SessionKey, Session>()
-    const dead = new Map<string, number>()
+    const dead = new Set<string>()
 
     const remove = (key: SessionKey, session: Session) => {
       sessions.delete(key)
@@ -114,7 +114,7 @@ export const makeMemory = (options: MemoryOptions = {}): Effect.Effect<SessionCa
         if (sessions.size <= capacity) break
         remove(key, session)
       }
-      for (const id of dead.keys()) {
+      for (const id of dead) {
         if (dead.size <= capacity) break
         dead.delete(id)
       }
@@ -142,11 +142,11 @@ export const makeMemory = (options: MemoryOptions = {}): Effect.Effect<SessionCa
           keepWithinCapacity()
         }),
       invalidate: (key, session) =>
-        Effect.map(Clock.currentTimeMillis, (now) => {
+        Effect.sync(() => {
           const id = toHex(session.id)
           // A session is stored again by its own connection at most, and that one has failed: the mark need not outlive it.
           dead.delete(id)
-          dead.set(id, now)
+          dead.add(id)
           const kept = sessions.get(key)
           if (kept !== undefined && toHex(kept.id) === id) remove(key, kept)
           keepWithinCapacity()
