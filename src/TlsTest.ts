@@ -19,6 +19,8 @@ import { type Alert, toBytes } from "./alert/Alert.ts"
 import type { TlsError } from "./alert/TlsError.ts"
 import { type Connection, Inside } from "./connection/Connection.ts"
 import type { Wire as Innards } from "./connection/Wire.ts"
+import type { ConnectionState } from "./record/ConnectionState.ts"
+import { headerLength } from "./record/Deframer.ts"
 import { Primitives } from "./secret/Primitives.ts"
 import * as Identity from "./service/Identity.ts"
 import { makeInsecureSeeded, Randomness } from "./service/Randomness.ts"
@@ -29,6 +31,7 @@ import { type Cable, make as makeCable, type Side } from "./testing/Cable.ts"
 import * as ThrowAway from "./testing/ThrowAwayIdentity.ts"
 import * as TlsClient from "./TlsClient.ts"
 import * as TlsServer from "./TlsServer.ts"
+import { empty } from "./wire/Bytes.ts"
 import { ContentType } from "./wire/CodePoints.ts"
 
 export type { Passed, RecordAt, Side } from "./testing/Cable.ts"
@@ -74,8 +77,8 @@ export interface Options {
 export interface Wire extends Cable {
   /**
    * Makes the TLS of `from` send a record of its own: protected as its records are at the moment, with the next sequence number.
-   * That side knows nothing of it: after an alert that should have ended it, it goes on. Dies where `from` is not open, or has no
-   * keys any more.
+   * That side knows nothing of it: after an alert that should have ended it, it goes on. Empty content makes an empty record.
+   * Dies where `from` is not open, or has no keys any more.
    */
   readonly send: (
     options:
@@ -142,6 +145,16 @@ const clientAuthOf = Effect.fnUntraced(function*(mode: "request" | "require", se
   return { client: { identity: shown }, server: { clientAuth: { mode, trust: yield* trusting([made.der]) } } }
 })
 
+/** What TLS itself never sends. */
+const emptyRecord = (state: ConnectionState, contentType: number): Uint8Array => {
+  const { protection } = state.current
+  const out = new Uint8Array(headerLength + protection.overhead)
+  out.set([contentType, 3, 3, 0, protection.overhead])
+  protection.seal(contentType, empty, state.sequence, out, headerLength)
+  state.advance()
+  return out
+}
+
 /**
  * Two ends, before their handshakes: to see how each of them fails, to give each a scope of its own, to play one of them by hand.
  *
@@ -198,11 +211,13 @@ export const ends = Effect.fnUntraced(function*(options: Options = {}): Effect.f
           const inside = innards.get(what.from)
           if (inside === undefined) return Effect.die(new Error(`the ${what.from} is not open`))
           const { core, lane } = inside
-          const seal = Effect.sync(() => {
-            if ("alert" in what) core.send(ContentType.alert, toBytes(what.alert))
-            else core.send(what.contentType, what.content)
-          })
-          return Effect.orDie(lane.send(seal))
+          const { content, contentType } = "alert" in what
+            ? { content: toBytes(what.alert), contentType: ContentType.alert }
+            : what
+          return Effect.orDie(lane.send(Effect.sync(() => {
+            if (content.length > 0) core.send(contentType, content)
+            else core.outbox.push(emptyRecord(core.outbound.state, contentType))
+          })))
         })
     }
   }

@@ -6,8 +6,8 @@ import * as Scope from "effect/Scope"
 import * as Socket from "effect/socket/Socket"
 import * as Stream from "effect/Stream"
 import { TestClock } from "effect/testing"
-import { Alert, Identity, SessionCache, TlsTest, Trust } from "effect-tls"
-import { bytes, how, plainAlertsOf, recordsOf, said, test, text, toldBy } from "./connection/conversation.ts"
+import { Alert, Identity, SessionCache, TlsTest } from "effect-tls"
+import { bytes, how, plainAlertsOf, recordsOf, said, test, text, toldBy, trustIn } from "./connection/conversation.ts"
 import { makePki } from "./harness/Pki.ts"
 
 const data = bytes("some data")
@@ -44,7 +44,7 @@ describe("pair", () => {
   test("verifies: a throw-away certificate that it did not make is unknown, one for another name does not fit", () =>
     Effect.gen(function*() {
       const stranger = yield* Identity.makePem(yield* TlsTest.identity("server.test", "a stranger"))
-      const { trust } = yield* trustIn(yield* TlsTest.identity("server.test", "a friend"))
+      const trust = yield* trustIn(yield* TlsTest.identity("server.test", "a friend"))
       assert.strictEqual(said(yield* Effect.flip(TlsTest.pair({ identity: stranger, trust }))), "AlertSent UnknownCa")
       const identity = yield* TlsTest.identity("elsewhere.test", 1)
       assert.strictEqual(said(yield* Effect.flip(TlsTest.pair({ identity }))), "AlertSent CertificateUnknown")
@@ -77,11 +77,6 @@ describe("pair", () => {
     }))
 })
 
-const trustIn = (made: TlsTest.ThrowAwayIdentity) =>
-  Effect.gen(function*() {
-    return { trust: yield* Trust.Trust }
-  }).pipe(Effect.provide(Trust.layerAnchors({ anchors: [made.der] })))
-
 describe("seeds", () => {
   const conversation = Effect.fnUntraced(function*(options: TlsTest.Options) {
     const { client, server, wire } = yield* TlsTest.pair(options)
@@ -97,7 +92,7 @@ describe("seeds", () => {
     const pki = yield* Effect.promise(makePki)
     const made = yield* Effect.promise(pki.rsa)
     yield* TestClock.setTime(pki.issuedAt.getTime())
-    const { trust } = yield* trustIn({ certificate: "", privateKey: "", der: made.leafDer })
+    const trust = yield* trustIn({ der: made.leafDer })
     const identity = yield* Identity.makePem({ certificate: made.leafPem, privateKey: made.privateKeyPem })
     return { identity, trust, client: { serverName: "localhost" } }
   })
@@ -246,6 +241,20 @@ describe("wire", () => {
       assert.isUndefined(pulled.pollUnsafe())
       yield* wire.release({ from: "client" })
       assert.strictEqual(text(yield* Fiber.join(pulled)), "one two three")
+    }))
+
+  test("hold can begin with a record to come", () =>
+    Effect.gen(function*() {
+      const { client, server, wire } = yield* TlsTest.pair()
+      yield* wire.hold({ from: "client", record: 1 })
+      yield* client.write(bytes("one"))
+      yield* client.writeAll([bytes("two"), new Uint8Array(20_000)])
+      assert.strictEqual(text(yield* server.pull), "one")
+      const pulled = yield* Effect.forkChild(server.pull, { startImmediately: true })
+      yield* TestClock.adjust("1 minute")
+      assert.isUndefined(pulled.pollUnsafe())
+      yield* wire.release({ from: "client" })
+      assert.strictEqual(Buffer.concat(yield* Fiber.join(pulled)).length, 20_003)
     }))
 
   test("stall makes the writer wait until release", () =>

@@ -76,7 +76,9 @@ const parameters = {
   ),
   session: Flag.String("session").pipe(
     Flag.withMetavar("FILE"),
-    Flag.withDescription("keep the session in this file and offer it next time; it is a secret, and gone after a fatal alert"),
+    Flag.withDescription(
+      "keep the session in this file and offer it next time; it is a secret, and gone after a fatal alert"
+    ),
     Flag.optional
   ),
   keylog,
@@ -101,9 +103,6 @@ const parameters = {
 const dialTimeout = "10 seconds"
 const answerTimeout = "5 seconds"
 
-const streamFailed = (what: string) => (cause: { readonly cause?: unknown }): CommandFailed =>
-  unusable(`${what}: ${systemReason(cause.cause ?? cause)}.`)
-
 /** Sends what comes on standard input. A failure of the connection is told by its reader, who gets the same one. */
 const sendInput = (tls: Connection): Effect.Effect<void, CommandFailed> =>
   // Destroyed at the end: a terminal or a pipe that is still open would keep the process alive.
@@ -123,10 +122,12 @@ const receive = (tls: Connection): Effect.Effect<number, TlsError | CommandFaile
     let received = 0
     yield* tls.stream.pipe(
       Stream.tap((chunk) => Effect.sync(() => received += chunk.length)),
-      Stream.run(stdio.stdout())
-    ).pipe(Effect.catchTag("PlatformError", (error) =>
-      Effect.fail(streamFailed("The output cannot be written")(error.reason))
-    ))
+      Stream.run(stdio.stdout()),
+      Effect.catchTag(
+        "PlatformError",
+        ({ reason }) => Effect.fail(unusable(`The output cannot be written: ${systemReason(reason.cause)}.`))
+      )
+    )
     return received
   })
 
@@ -206,7 +207,7 @@ export const connect = Command.make("connect", parameters, (flags) =>
     yield* tell(yield* converse(tls, flags.closeOnEof))
   }).pipe(
     Effect.scoped,
-    Effect.catch((error) => Effect.fail(error._tag === "CommandFailed" ? error : tlsFailed(error))),
+    Effect.mapError((error) => error._tag === "CommandFailed" ? error : tlsFailed(error)),
     Effect.provide(NodePrimitives.layer)
   )).pipe(
     Command.validate(({ ca, cert, insecure, key }) => {

@@ -81,7 +81,8 @@ const systemErrors: Readonly<Record<string, string>> = {
   ENOENT: "no such file",
   ENOTDIR: "a part of the path is not a directory",
   ENOTFOUND: "there is no host of that name",
-  EPERM: "permission denied"
+  EPERM: "permission denied",
+  EPIPE: "its reader is gone"
 }
 
 /**

@@ -11,7 +11,9 @@ import * as Flag from "effect/cli/Flag"
  */
 export const alpn = Flag.String("alpn").pipe(
   Flag.withMetavar("P"),
-  Flag.withDescription("an application protocol, such as http/1.1; may be given several times, the preferred one first"),
+  Flag.withDescription(
+    "an application protocol, such as http/1.1; may be given several times, the preferred one first"
+  ),
   Flag.atLeast(0)
 )
 

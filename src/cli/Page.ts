@@ -83,7 +83,7 @@ const response = (status: keyof typeof statuses, body: string, hasBody: boolean)
  */
 export const answer = (tls: Connection, primitives: Primitives["Service"]): Effect.Effect<void, TlsError> =>
   readHead(tls).pipe(
-    Effect.timeoutOrElse({ duration: patience, orElse: () => Effect.succeed(undefined) }),
+    Effect.timeoutOrElse({ duration: patience, orElse: () => Effect.undefined }),
     Effect.flatMap((head) => {
       if (head === "") return Effect.void
       if (head === undefined) return tls.write(response(408, "No request came in time.\n", true))

@@ -11,7 +11,6 @@ import * as Flag from "effect/cli/Flag"
 import * as Console from "effect/Console"
 import * as Effect from "effect/Effect"
 import * as Exit from "effect/Exit"
-import * as Layer from "effect/Layer"
 import type { SocketAddress } from "effect/net/NetAddress"
 import * as Option from "effect/Option"
 import * as SocketServer from "effect/socket/SocketServer"
@@ -28,8 +27,8 @@ import * as TlsServer from "../TlsServer.ts"
 import { ending, negotiated } from "./Ending.ts"
 import { systemReason, tlsFailed, unusable } from "./Failure.ts"
 import { identityOf, keyLogTo, trustOf } from "./Files.ts"
-import * as Page from "./Page.ts"
 import { alpn, keylog } from "./Flags.ts"
+import * as Page from "./Page.ts"
 
 const flags = {
   port: Flag.Int("port").pipe(

@@ -4,6 +4,7 @@
  * @since 0.1.0
  */
 import * as Clock from "effect/Clock"
+import * as Data from "effect/Data"
 import * as Effect from "effect/Effect"
 import * as Layer from "effect/Layer"
 import * as Option from "effect/Option"
@@ -32,14 +33,26 @@ const storedOf = (key: SessionKey, session: Session): Stored => {
     key,
     session: {
       ...rest,
-      masterSecret: Redacted.value(session.masterSecret),
+      secret: Redacted.value(session.secret),
       ...(serverName === undefined ? {} : { serverName })
     }
   }
 }
 
 const sessionOf = ({ session }: Stored): Session =>
-  new Session({ ...session, serverName: session.serverName, masterSecret: Redacted.make(session.masterSecret) })
+  new Session({ ...session, serverName: session.serverName, secret: Redacted.make(session.secret) })
+
+class FileFailed extends Data.TaggedError("FileFailed")<{ readonly why: string; readonly isAbsent: boolean }> {}
+
+const file = <A>(act: () => Promise<A>): Effect.Effect<A, FileFailed> =>
+  Effect.tryPromise({
+    try: act,
+    catch: (cause) =>
+      new FileFailed({
+        why: systemReason(cause),
+        isAbsent: typeof cause === "object" && cause !== null && "code" in cause && cause.code === "ENOENT"
+      })
+  })
 
 /**
  * Keeps the latest session in a file that only its owner can read. A file that cannot be read, or that holds something else, is
@@ -51,41 +64,31 @@ const sessionOf = ({ session }: Stored): Session =>
 export const layer = (path: string, warn: (sentence: string) => Effect.Effect<void>): Layer.Layer<SessionCache> => {
   const dead = new Set<string>()
 
-  const read: Effect.Effect<Option.Option<Stored>> = Effect.tryPromise({
-    try: () => readFile(path, "utf8"),
-    catch: (cause) => cause
-  }).pipe(
-    Effect.flatMap((text) => Effect.mapError(decode(text), () => new Error("it does not hold a session"))),
-    Effect.map(Option.some),
-    Effect.catch((cause) => {
-      const isAbsent = typeof cause === "object" && cause !== null && "code" in cause && cause.code === "ENOENT"
-      return isAbsent
-        ? Effect.succeedNone
-        : Effect.as(warn(`no session is taken from ${path}: ${systemReason(cause)}.`), Option.none())
-    })
+  const read: Effect.Effect<Option.Option<Stored>> = file(() => readFile(path, "utf8")).pipe(
+    Effect.flatMap((text) =>
+      Effect.mapError(decode(text), () => new FileFailed({ why: "it does not hold a session", isAbsent: false }))
+    ),
+    Effect.asSome,
+    Effect.catch(({ isAbsent, why }) =>
+      isAbsent ? Effect.succeedNone : Effect.as(warn(`no session is taken from ${path}: ${why}.`), Option.none())
+    )
   )
 
   // Written beside the file and moved into its place: nobody reads half a session, and the mode is ours from the start.
   const write = (text: string): Effect.Effect<void> =>
-    Effect.tryPromise({
-      try: async () => {
-        const draft = `${path}.${randomUUID()}`
-        try {
-          await writeFile(draft, text, { mode: 0o600, flag: "wx" })
-          await rename(draft, path)
-        } catch (cause) {
-          await rm(draft, { force: true })
-          throw cause
-        }
-      },
-      catch: (cause) => cause
-    }).pipe(Effect.catch((cause) => warn(`the session cannot be stored in ${path}: ${systemReason(cause)}.`)))
+    file(async () => {
+      const draft = `${path}.${randomUUID()}`
+      try {
+        await writeFile(draft, text, { mode: 0o600, flag: "wx" })
+        await rename(draft, path)
+      } catch (cause) {
+        await rm(draft, { force: true })
+        throw cause
+      }
+    }).pipe(Effect.catch(({ why }) => warn(`the session cannot be stored in ${path}: ${why}.`)))
 
-  const remove: Effect.Effect<void> = Effect.tryPromise({
-    try: () => rm(path, { force: true }),
-    catch: (cause) => cause
-  }).pipe(
-    Effect.catch((cause) => warn(`${path} still holds a session that is not to be used: ${systemReason(cause)}.`))
+  const remove: Effect.Effect<void> = file(() => rm(path, { force: true })).pipe(
+    Effect.catch(({ why }) => warn(`${path} still holds a session that is not to be used any more: ${why}.`))
   )
 
   return Layer.succeed(SessionCache, {
@@ -116,7 +119,7 @@ export const layer = (path: string, warn: (sentence: string) => Effect.Effect<vo
         dead.add(id)
         const stored = yield* read
         if (Option.isNone(stored)) return
-        stored.value.session.masterSecret.fill(0)
+        stored.value.session.secret.fill(0)
         if (toHex(stored.value.session.id) === id) yield* remove
       })
   })

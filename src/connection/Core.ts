@@ -72,6 +72,7 @@ export class Core {
   #forgotten = false
   #bytesRead = 0
   #alertIsOut = false
+  #isCancelled = false
   #closedFirst: "local" | "peer" = "local"
 
   constructor(role: "client" | "server", primitives: Primitives["Service"], settings: Settings) {
@@ -97,6 +98,11 @@ export class Core {
   /** Whether a fatal alert of ours was sealed: the peer should get the time to read it. */
   get alertIsOut(): boolean {
     return this.#alertIsOut
+  }
+
+  /** Whether we had the last word, and the peer may still be talking: a reset would take it away (law 16). */
+  get hasLastWord(): boolean {
+    return this.#alertIsOut || this.#isCancelled
   }
 
   get isHandshaking(): boolean {
@@ -220,6 +226,7 @@ export class Core {
   /** RFC 5246 section 7.2.2: user_canceled should be followed by close_notify. */
   cancel(): void {
     if (this.#closure !== "Open") return
+    this.#isCancelled = true
     this.sendAlert(warning("user_canceled"))
     this.closeNotify()
   }

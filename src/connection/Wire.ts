@@ -132,6 +132,8 @@ export const make = (core: Core, transport: Transport, cache: SessionCache["Serv
     Effect.uninterruptible(Effect.suspend(() => {
       if (isReleasing) return how === "drain" ? Deferred.await(released) : Effect.void
       isReleasing = true
+      // What comes from now on is drained. Only who reads already may still see the end.
+      if (!isReceiving) core.letGo()
       const drained = how === "now" ? close : Effect.andThen(transport.endWrite, Effect.ensuring(drain, close))
       return Effect.andThen(
         lastFlush,
@@ -147,7 +149,7 @@ export const make = (core: Core, transport: Transport, cache: SessionCache["Serv
       lane.flushLater()
       return forget
     }
-    return Effect.andThen(forget, release(core.alertIsOut ? "drain later" : "now"))
+    return Effect.andThen(forget, release(core.hasLastWord ? "drain later" : "now"))
   }))
 
   /** What came before the transport failed, as far as it is still to be had. The end of the transport is no news here. */

@@ -5,6 +5,7 @@
  */
 import * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
+import * as Option from "effect/Option"
 import type { Budget } from "../alert/Budget.ts"
 import { defaultBudget } from "../alert/Budget.ts"
 import { InvalidOption } from "../alert/TlsError.ts"
@@ -58,7 +59,9 @@ export interface LimitOptions extends Partial<Omit<Limits, DurationLimit>> {
   readonly drainTimeout?: Duration.Input
 }
 
-type DurationLimit = "handshakeTimeout" | "closeTimeout" | "drainTimeout"
+const durationLimits = ["handshakeTimeout", "closeTimeout", "drainTimeout"] as const
+
+type DurationLimit = typeof durationLimits[number]
 
 /**
  * What an application makes of the ends that are not clean.
@@ -215,7 +218,12 @@ const defaultSchemes: ReadonlyArray<SignatureScheme> = [
 const limitsOf = (options: LimitOptions = {}): Limits => {
   const duration = (name: DurationLimit): Duration.Duration => {
     const given = options[name]
-    return given === undefined ? defaultLimits[name] : Duration.fromInputUnsafe(given)
+    if (given === undefined) return defaultLimits[name]
+    // What is no length of time is refused by `checkSettings`, like a negative one.
+    return Number.isNaN(given) ? Duration.negativeInfinity : Option.getOrElse(
+      Duration.fromInput(given),
+      () => Duration.negativeInfinity
+    )
   }
   return {
     ...defaultLimits,
@@ -281,12 +289,15 @@ export const checkSettings = (
   for (const option of ["groups", "signatureSchemes"] as const) {
     if (settings[option].length === 0) return invalid(option, "it is empty")
   }
+  let protocols = 0
   for (const protocol of settings.alpnProtocols) {
+    protocols += 1 + protocol.length
     // RFC 7301 section 3.1: a name has 1 to 255 bytes. Here a character is a byte.
     if (protocol.length < 1 || protocol.length > 255 || !/^[\x00-\xff]*$/.test(protocol)) {
       return invalid("alpnProtocols", `${JSON.stringify(protocol)} is not a name of 1 to 255 bytes`)
     }
   }
+  if (protocols > maxProtocols) return invalid("alpnProtocols", `they take more than ${maxProtocols} bytes`)
   const { limits } = settings
   for (const option of countLimits) {
     const value = limits[option]
@@ -294,11 +305,16 @@ export const checkSettings = (
       return invalid(`limits.${option}`, `${value} is not a whole number of at least 0`)
     }
   }
+  for (const option of durationLimits) {
+    if (Duration.isNegative(limits[option])) return invalid(`limits.${option}`, "it is not a length of time")
+  }
   return Effect.void
 }
 
 const isWithin = (value: number, least: number, most: number): boolean =>
   Number.isInteger(value) && value >= least && value <= most
+/** The extensions of a hello are 64 KiB at most, and the others want their room. */
+const maxProtocols = 60_000
 
 const countLimits = [
   "warnings",

@@ -68,10 +68,10 @@ export interface Cable {
     readonly bytes?: number
     readonly record?: number
   }) => Effect.Effect<void>
-  /** What `from` writes from now on stays on the way; its writer does not wait. */
-  readonly hold: (options: { readonly from: Side }) => Effect.Effect<void>
+  /** What `from` writes stays on the way, from now on or from a record on; its writer does not wait. */
+  readonly hold: (options: { readonly from: Side; readonly record?: number }) => Effect.Effect<void>
   /** As `hold`, and the writer waits, as on a socket whose peer does not read. */
-  readonly stall: (options: { readonly from: Side }) => Effect.Effect<void>
+  readonly stall: (options: { readonly from: Side; readonly record?: number }) => Effect.Effect<void>
   /** What was held arrives, all of it as one chunk, and writers go on. */
   readonly release: (options: { readonly from: Side }) => Effect.Effect<void>
   /** Adds bytes, or an alert in the clear, to what `from` has said. Nobody counts it as a record of `from`. */
@@ -112,6 +112,8 @@ export const make = (): { readonly client: Socket.Socket; readonly server: Socke
   const directions = { client: direction("client"), server: direction("server") }
   const rule = ({ from, record }: RecordAt, by: Rule) =>
     Effect.sync(() => directions[from].setRule(directions[from].records + record, by))
+  const hold = ({ from, record = 0 }: { readonly from: Side; readonly record?: number }, isFull: boolean) =>
+    Effect.sync(() => directions[from].hold(directions[from].records + record, isFull))
 
   return {
     client: socketOf(directions.client, directions.server),
@@ -127,8 +129,8 @@ export const make = (): { readonly client: Socket.Socket; readonly server: Socke
           const isNow = bytes === undefined && record === undefined
           at.cutAt(by, record === undefined ? Infinity : at.records + record, isNow ? 0 : bytes ?? Infinity)
         }),
-      hold: ({ from }) => Effect.sync(() => directions[from].hold(false)),
-      stall: ({ from }) => Effect.sync(() => directions[from].hold(true)),
+      hold: (at) => hold(at, false),
+      stall: (at) => hold(at, true),
       release: ({ from }) => Effect.sync(() => directions[from].release()),
       inject: (what) =>
         Effect.sync(() => {

@@ -107,6 +107,7 @@ export class Direction {
   readonly #room = Latch.makeUnsafe(true)
   /** What waits for `release`; `undefined` where the direction flows. */
   #held: Array<Uint8Array> | undefined
+  #holding: { readonly record: number; readonly isFull: boolean } | undefined
   #records = 0
   #cut: { readonly by: EndedBy; readonly record: number; bytes: number } | undefined
   #end: EndedBy | undefined
@@ -132,8 +133,14 @@ export class Direction {
     if (bytes === 0) this.#endBy(by)
   }
 
-  /** From now on what is written stays on the way; where `isFull`, its writer waits as well. */
-  hold(isFull: boolean): void {
+  /** From that record on what is written stays on the way; where `isFull`, its writer waits as well. */
+  hold(record: number, isFull: boolean): void {
+    this.#holding = { record, isFull }
+    if (record <= this.#records) this.#startHolding(isFull)
+  }
+
+  #startHolding(isFull: boolean): void {
+    this.#holding = undefined
     this.#held ??= []
     if (isFull) this.#room.closeUnsafe()
   }
@@ -142,6 +149,7 @@ export class Direction {
   release(): void {
     const held = this.#held
     this.#held = undefined
+    this.#holding = undefined
     if (held !== undefined && held.length > 0) this.#arrive(concat(held))
     if (held !== undefined && this.#end !== undefined) this.#finish(this.#end)
     this.#room.openUnsafe()
@@ -200,6 +208,10 @@ export class Direction {
         flush()
         this.#endBy(this.#cut.by)
         return
+      }
+      if (this.#holding?.record === index) {
+        flush()
+        this.#startHolding(this.#holding.isFull)
       }
       const rule = this.#rules.get(index)
       if (rule === undefined) unchanged.push(record)

@@ -25,7 +25,10 @@ export interface Ended {
 }
 
 /** `effect-tls` from its start to its end, with all of its input given at once. */
-export const runToEnd = (args: ReadonlyArray<string>, input?: string): Effect.Effect<Ended, HarnessError, Scope.Scope> =>
+export const runToEnd = (
+  args: ReadonlyArray<string>,
+  input?: string
+): Effect.Effect<Ended, HarnessError, Scope.Scope> =>
   Effect.gen(function*() {
     const command = yield* effectTls(...args)
     if (input !== undefined) yield* command.send(input)

@@ -3,7 +3,12 @@ import { fatal, fromBytes, warning } from "../../src/alert/Alert.ts"
 import { draw, drawHeading, type Paint, rungs, type Sides, type Step, unpainted } from "../../src/cli/Ladder.ts"
 import type { Direction, Observation } from "../../src/record/Observer.ts"
 
-const record = (direction: Direction, contentType: number, contentLength: number, isProtected = false): Observation => ({
+const record = (
+  direction: Direction,
+  contentType: number,
+  contentLength: number,
+  isProtected = false
+): Observation => ({
   _tag: "Record",
   direction,
   contentType,
@@ -87,7 +92,10 @@ describe("the ladder", () => {
   it("has the same text in every tone", () => {
     const brackets: Paint = (tone, text) => tone === "plain" ? text : `<${tone}>${text}</>`
     const painted = draw(conversation, left, brackets)
-    assert.deepStrictEqual(painted.map((line) => line.replaceAll(/<[a-z/]*>/g, "")), draw(conversation, left, unpainted))
+    assert.deepStrictEqual(
+      painted.map((line) => line.replaceAll(/<[a-z/]*>/g, "")),
+      draw(conversation, left, unpainted)
+    )
     assert.match(painted.join("\n"), /<fatal>alert fatal bad_record_mac/)
     assert.match(painted.join("\n"), /<closure>alert warning close_notify/)
     assert.match(painted.join("\n"), /<warning>alert warning user_canceled/)

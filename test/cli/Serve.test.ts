@@ -25,15 +25,16 @@ const serveEc = (...args: ReadonlyArray<string>) =>
   })
 
 /** What a client hears to `text`, up to close_notify. */
-const hear = (port: number, options: ConnectionOptions, text: string) =>
+const hear = (port: number, options: Omit<ConnectionOptions, "port">, text: string) =>
   Effect.scoped(Effect.gen(function*() {
     const client = yield* nodeTlsClient({ port, ...options })
     yield* client.secured
+    const session = client.socket.getSession()
     yield* client.send(text)
     yield* client.waitForEnd
     yield* client.waitForClose
     assert.deepStrictEqual(client.errors, [])
-    return { text: client.text, session: client.socket.getSession() }
+    return { text: client.text, session }
   }))
 
 const aes128 = "TLS 1.2, TLS_ECDHE_ECDSA_WITH_AES_128_GCM_SHA256"
@@ -45,7 +46,10 @@ describe("effect-tls serve", () => {
       const alpn = { ca, ALPNProtocols: ["http/1.1"] }
       const full = yield* hear(server.port, alpn, request)
       const [head, body] = full.text.split("\r\n\r\n")
-      assert.match(head ?? "", /^HTTP\/1\.1 200 OK\r\nContent-Type: text\/plain; charset=utf-8\r\nContent-Length: \d+\r\n/)
+      assert.match(
+        head ?? "",
+        /^HTTP\/1\.1 200 OK\r\nContent-Type: text\/plain; charset=utf-8\r\nContent-Length: \d+\r\n/
+      )
       assert.match(head ?? "", new RegExp(`Content-Length: ${body?.length}\r\n`))
       const facts = /^version +TLS 1\.2\ncipher suite +TLS_ECDHE_ECDSA_WITH_AES_128_GCM_SHA256\nhandshake +full\n/
       assert.match(body ?? "", facts)
@@ -94,12 +98,18 @@ describe("effect-tls serve", () => {
       const stranger = yield* rawClient(server.port)
       yield* stranger.send("GET / HTTP/1.1\r\n\r\n")
       const noTls = yield* server.lines(1)
-      assert.match(noTls[0] ?? "", /^127\.0\.0\.1:\d+ {2}handshake failed: alert sent: fatal [a-z_]+ \(\d+\), because a record /)
+      assert.match(
+        noTls[0] ?? "",
+        /^127\.0\.0\.1:\d+ {2}handshake failed: alert sent: fatal [a-z_]+ \(\d+\), because a record /
+      )
 
       const mismatched = yield* nodeTlsClient({ port: server.port, ca, ALPNProtocols: ["h2"] })
       yield* mismatched.waitForError
       const noProtocol = yield* server.lines(2)
-      assert.match(noProtocol[1] ?? "", /handshake failed: alert sent: fatal no_application_protocol \(120\), because .*h2/)
+      assert.match(
+        noProtocol[1] ?? "",
+        /handshake failed: alert sent: fatal no_application_protocol \(120\), because .*h2/
+      )
 
       const silent = yield* rawClient(server.port)
       yield* silent.end
@@ -148,7 +158,10 @@ describe("effect-tls serve", () => {
         } else {
           yield* without.waitForError
           const [, line] = yield* server.lines(2)
-          assert.match(line ?? "", /handshake failed: alert sent: fatal handshake_failure \(40\), because a certificate is required/)
+          assert.match(
+            line ?? "",
+            /handshake failed: alert sent: fatal handshake_failure \(40\), because a certificate is required/
+          )
         }
       }
     }))
@@ -165,19 +178,22 @@ describe("effect-tls serve", () => {
       assert.strictEqual((yield* Effect.promise(() => stat(path))).mode & 0o777, 0o600)
     }))
 
-  it.live.each(["SIGINT", "SIGTERM"] as const)("%s says goodbye to open connections", (signal) =>
-    Effect.gen(function*() {
-      const { ca, server } = yield* serveEc("--echo")
-      const client = yield* nodeTlsClient({ port: server.port, ca })
-      yield* client.secured
-      yield* client.send("hello")
-      yield* client.waitForBytes(5)
-      yield* server.process.kill(signal)
-      yield* client.waitForEnd
-      assert.deepStrictEqual(client.errors, [])
-      assert.strictEqual(yield* server.process.exit, 130)
-      assert.match(server.process.stderr, /full handshake: clean \(this server was stopped\)\n$/)
-    }))
+  it.live.each(["SIGINT", "SIGTERM"] as const)(
+    "%s says goodbye to open connections",
+    (signal) =>
+      Effect.gen(function*() {
+        const { ca, server } = yield* serveEc("--echo")
+        const client = yield* nodeTlsClient({ port: server.port, ca })
+        yield* client.secured
+        yield* client.send("hello")
+        yield* client.waitForBytes(5)
+        yield* server.process.kill(signal)
+        yield* client.waitForEnd
+        assert.deepStrictEqual(client.errors, [])
+        assert.strictEqual(yield* server.process.exit, 130)
+        assert.match(server.process.stderr, /full handshake: clean \(this server was stopped\)\n$/)
+      })
+  )
 })
 
 peerSuite("openssl", (it) => {

@@ -35,7 +35,10 @@ const scenarios: ReadonlyArray<readonly [title: RegExp, seen: ReadonlyArray<RegE
     /✓ our side: AlertSent UnknownCa, fault CertificateUntrusted/,
     /✓ node:tls: ERR_SSL_TLSV1_ALERT_UNKNOWN_CA/
   ]],
-  [/^5\. A truncation /, [/✓ our side, after "pong": Truncated, by fin, after 4 bytes/, /✓ the next handshake: resumed/]],
+  [/^5\. A truncation /, [
+    /✓ our side, after "pong": Truncated, by fin, after 4 bytes/,
+    /✓ the next handshake: resumed/
+  ]],
   [/^6\. The other way round, and a clean close by the client /, [/✓ our side: a clean end, the closure is Closed/]],
   [/^7\. The client resumes /, [/✓ node:tls: session reused/]],
   [/^8\. A record of the client is tampered with /, [
@@ -43,7 +46,10 @@ const scenarios: ReadonlyArray<readonly [title: RegExp, seen: ReadonlyArray<RegE
     /✓ our side: AlertSent BadRecordMac, fault BadRecordMac/,
     /✓ node:tls: ERR_SSL_\S+_ALERT_BAD_RECORD_MAC/
   ]],
-  [/^9\. The client offers that session again /, [/✓ our side: TLS 1\.2, \w+, full handshake/, /✓ node:tls: session new/]]
+  [/^9\. The client offers that session again /, [
+    /✓ our side: TLS 1\.2, \w+, full handshake/,
+    /✓ node:tls: session new/
+  ]]
 ]
 
 describe("the tour", () => {

@@ -40,7 +40,12 @@ type Case = readonly [name: string, args: (place: Place) => ReadonlyArray<string
 
 const serve = ({ cert, key }: Place, ...more: ReadonlyArray<string>) => [
   "serve",
-  ...["--host", "127.0.0.1", "--cert", cert, "--key", key],
+  "--host",
+  "127.0.0.1",
+  "--cert",
+  cert,
+  "--key",
+  key,
   ...more
 ]
 
@@ -68,7 +73,12 @@ const cases: ReadonlyArray<Case> = [
   ],
   ["an empty protocol", (_) => serve(_, "--port", "0", "--alpn", ""), 2, /alpnProtocols cannot be used/],
   ["an operand too many", (_) => serve(_, "--port", "0", "now"), 2, /now/],
-  ["a port in use", (_) => serve(_, "--port", _.port), 1, /127\.0\.0\.1:\d+ cannot be listened on: the port is in use\./],
+  [
+    "a port in use",
+    (_) => serve(_, "--port", _.port),
+    1,
+    /127\.0\.0\.1:\d+ cannot be listened on: the port is in use\./
+  ],
   [
     "an address of somebody else",
     ({ cert, key }) => ["serve", "--port", "0", "--host", "192.0.2.1", "--cert", cert, "--key", key],
@@ -136,7 +146,12 @@ const cases: ReadonlyArray<Case> = [
     2,
     /serverName cannot be used: "a b" is neither a host name nor an IP address/
   ],
-  ["missing authorities", (_) => ["connect", "localhost:1", "--ca", _.missing], 1, /--ca .* cannot be read: no such file/]
+  [
+    "missing authorities",
+    (_) => ["connect", "localhost:1", "--ca", _.missing],
+    1,
+    /--ca .* cannot be read: no such file/
+  ]
 ]
 
 describe("bad input", () => {

@@ -218,6 +218,10 @@ describe("the exchange of close_notify", () => {
       assert.strictEqual(said(yield* Fiber.join(waiting)), "ConnectionClosed")
       assert.strictEqual(said(yield* Effect.flip(client.pull)), "ConnectionClosed")
       assert.strictEqual(said(yield* Effect.flip(client.pullInto(data))), "ConnectionClosed")
+      // Nobody was waiting here: the answer is the same, without the clock.
+      const other = yield* TlsTest.pair()
+      yield* other.client.close
+      assert.strictEqual(said(yield* Effect.flip(other.client.pull)), "ConnectionClosed")
     }))
 
   test("the end of the sink closes nothing", () =>

@@ -4,7 +4,7 @@ import * as Effect from "effect/Effect"
 import * as Exit from "effect/Exit"
 import * as Schema from "effect/Schema"
 import type * as Scope from "effect/Scope"
-import { Alert, type Observation, type Primitives, TlsError, type TlsTest } from "effect-tls"
+import { Alert, type Observation, type Primitives, TlsError, type TlsTest, Trust } from "effect-tls"
 import * as NodePrimitives from "effect-tls/platform/NodePrimitives"
 
 /** A test with a `TestClock`, a scope, and the primitives of Node. */
@@ -72,3 +72,9 @@ export const observed = () => {
     options: { client: { observe: observe("client") }, server: { observe: observe("server") } }
   }
 }
+
+/** Trust in one throw-away certificate. */
+export const trustIn = (
+  made: { readonly der: Uint8Array }
+): Effect.Effect<Trust.Trust["Service"], never, Primitives> =>
+  Trust.Trust.pipe(Effect.provide(Trust.layerAnchors({ anchors: [made.der] })), Effect.orDie)

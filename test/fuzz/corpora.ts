@@ -10,6 +10,7 @@
 import { writeFileSync } from "node:fs"
 import { parseArgs } from "node:util"
 import { Worker } from "node:worker_threads"
+import type { Outcome } from "./Conversation.ts"
 import type { Job, Plan } from "./Jobs.ts"
 import { Tally } from "./Tally.ts"
 import type { Report, WorkerData } from "./worker.ts"
@@ -19,6 +20,14 @@ const longestMillis = 20_000
 
 /** Of the heap, for the inputs and all that is made of them. */
 const heapMebibytes = 256
+
+/** Of the heap and the buffers beside it, garbage included. */
+const mostMebibytes = 512
+
+const withinMemory = ({ memory, outcome }: Extract<Report, { _tag: "End" }>): Outcome =>
+  memory <= mostMebibytes * 2 ** 20
+    ? outcome
+    : { ...outcome, violations: [...outcome.violations, `${memory} bytes of memory are in use`] }
 
 /** What one thread came to: the index to go on from, where it did not come to its end. */
 const runThread = (plan: Plan, from: number, tally: Tally): Promise<number | undefined> => {
@@ -54,7 +63,7 @@ const runThread = (plan: Plan, from: number, tally: Tally): Promise<number | und
         current = report
         return
       case "End":
-        if (current !== undefined) tally.add(current.job, report.outcome, report.millis, report.memory)
+        if (current !== undefined) tally.add(current.job, withinMemory(report), report.millis, report.memory)
         return
       case "Done":
         isOver = true

@@ -2,32 +2,25 @@
 import type { Unit } from "./world.ts"
 
 /**
- * What may come of one turned bit. The side that receives it may answer with one of the alerts `sent`. Where it cannot tell, the
- * other side does, in the end by its Finished: it `isFoundLater`, by either side. A length that has grown may swallow what
- * follows, and then both sides wait: it `mayWait`.
+ * What may come of one turned bit. The side that receives it may answer with one of the alerts `sent`. Where it cannot tell, it
+ * goes on, and it is told by the other side (`received`), in the end because of its Finished. A length that has grown may swallow
+ * what follows, and both sides wait (`timeout`). Nothing at all may come of it (`clean`) only where nothing depends on it.
  */
 export interface Field {
   readonly name: string
   readonly sent: ReadonlyArray<number>
-  readonly isFoundLater: boolean
-  readonly mayWait: boolean
+  readonly else: ReadonlyArray<"received" | "timeout" | "clean">
 }
 
 /** The keys or the transcripts differ: Finished does not open, or does not verify, RFC 5246 sections 7.4.9 and 6.2.3.3. */
 const later = [20, 51]
 
-const certain = (name: string, ...sent: ReadonlyArray<number>): Field => ({
-  name,
-  sent,
-  isFoundLater: false,
-  mayWait: false
-})
+const certain = (name: string, ...sent: ReadonlyArray<number>): Field => ({ name, sent, else: [] })
 
 const perhaps = (name: string, ...sent: ReadonlyArray<number>): Field => ({
   name,
   sent: [...sent, ...later],
-  isFoundLater: true,
-  mayWait: false
+  else: ["received"]
 })
 
 type Sized = readonly [length: number, field: Field]
@@ -115,8 +108,7 @@ const messageLength: Field = {
   name: "length",
   // Too long for our limits, another length than that of its fields, or ChangeCipherSpec inside of it.
   sent: [10, 46, 47, 50],
-  isFoundLater: false,
-  mayWait: true
+  else: ["timeout"]
 }
 
 /** The field of the byte at `at` of a message, header included, or of ChangeCipherSpec. */
@@ -137,15 +129,15 @@ export const recordFieldAt = (at: number, isProtected: boolean, isSettled: boole
   switch (at) {
     case 0:
       // Another protocol with the same bytes, or the tag, which covers the type.
-      return { ...certain("content type", 10, 47, 50, ...(isProtected ? [20] : [])), mayWait: true }
+      return { ...certain("content type", 10, 47, 50, ...(isProtected ? [20] : [])), else: ["timeout"] }
     case 1:
       return certain("major version", 70)
     case 2:
-      return isSettled ? certain("minor version", 70) : { ...certain("minor version"), isFoundLater: true }
+      return isSettled ? certain("minor version", 70) : { ...certain("minor version"), else: ["clean"] }
     case 3:
     case 4:
       // What is cut off, or swallowed, is read as something else.
-      return { ...certain("length", 10, 22, 47, 50, 70, ...(isProtected ? [20] : [])), mayWait: true }
+      return { ...certain("length", 10, 22, 47, 50, 70, ...(isProtected ? [20] : [])), else: ["timeout"] }
     default:
       if (!isProtected) throw new Error("the fragment is a message, with fields of its own")
       return certain("fragment", 20)

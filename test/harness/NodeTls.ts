@@ -15,6 +15,8 @@ export interface NodeTlsServer {
   readonly clientErrors: ReadonlyArray<Error>
   /** The connections in the order they came, each once; waits for the next. */
   readonly accept: Effect.Effect<Connection<TLSSocket>, HarnessError>
+  /** The connection with this number, counted from 0. */
+  readonly connection: (index: number) => Effect.Effect<Connection<TLSSocket>, HarnessError>
   /** the first failed handshake */
   readonly waitForClientError: Effect.Effect<Error, HarnessError>
 }
@@ -24,13 +26,15 @@ export interface NodeTlsServerOptions extends TlsOptions {
   readonly echo?: boolean
   /** resume sessions by their identifiers; node:tls keeps none by itself */
   readonly keepSessions?: boolean
+  /** sees each connection right after its handshake: a socket that has closed meanwhile tells no facts any more */
+  readonly onSecure?: (socket: TLSSocket) => void
 }
 
 const onlyTls12 = { minVersion: "TLSv1.2", maxVersion: "TLSv1.2" } as const
 
 /** A node:tls server on a free port of 127.0.0.1, TLS 1.2 unless the options say otherwise. */
 export const nodeTlsServer = (
-  { echo = false, keepSessions = false, ...options }: NodeTlsServerOptions
+  { echo = false, keepSessions = false, onSecure, ...options }: NodeTlsServerOptions
 ): Effect.Effect<NodeTlsServer, HarnessError, Scope.Scope> =>
   Effect.gen(function*() {
     const connections: Array<Connection<TLSSocket>> = []
@@ -43,6 +47,7 @@ export const nodeTlsServer = (
       }`
     )
     const server = createServer({ ...onlyTls12, ...options }, (socket) => {
+      onSecure?.(socket)
       const transport = transports.get(socket.remotePort)
       connections.push(makeConnection("node:tls, server side", socket, transport))
       if (echo) socket.on("data", (chunk) => void socket.write(chunk))
@@ -79,6 +84,11 @@ export const nodeTlsServer = (
         accepted += 1
         return Effect.succeed(next)
       }),
+      connection: (index) =>
+        watch.until(`secure connection ${index}`, () => {
+          const connection = connections[index]
+          return connection === undefined ? undefined : Effect.succeed(connection)
+        }),
       waitForClientError: watch.until(
         "a failed handshake",
         () => clientErrors[0] === undefined ? undefined : Effect.succeed(clientErrors[0])

@@ -25,6 +25,8 @@ export interface OpenSslServerOptions {
    * - `plain` copies standard input and output; a line `Q` ends it without close_notify, `r` sends HelloRequest
    */
   readonly mode?: "rev" | "www" | "plain"
+  /** standard output line by line, by stdbuf of coreutils: `-trace` and `-msg` otherwise keep back the last few kilobytes */
+  readonly lineBuffered?: boolean
   readonly extra?: ReadonlyArray<string>
 }
 
@@ -34,10 +36,11 @@ export const openSslServer = (
 ): Effect.Effect<PeerServer, HarnessError, Scope.Scope> =>
   Effect.gen(function*() {
     const mode = options.mode ?? "rev"
+    const [command, ...first] = options.lineBuffered === true ? ["stdbuf", "-oL", "openssl"] as const : ["openssl"] as const
     const process = yield* spawnPeer(
-      "openssl",
+      command,
       [
-        ["s_server"],
+        [...first, "s_server"],
         ["-accept", "127.0.0.1:0", "-tls1_2", "-state"],
         ["-cert", options.cert, "-key", options.key],
         options.chain === undefined ? [] : ["-cert_chain", options.chain],

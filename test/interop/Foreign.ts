@@ -57,6 +57,8 @@ export interface ForeignOptions {
   readonly groups?: ReadonlyArray<NamedGroup>
   readonly schemes?: ReadonlyArray<SignatureScheme>
   readonly alpnProtocol?: string
+  /** the only one that it speaks: 1.2 by default */
+  readonly version?: "1.1" | "1.2" | "1.3"
   /** `false`: without the extended master secret */
   readonly isExtended?: false
   /** the leaf to show: ec by default for a server, none for a client */
@@ -70,6 +72,8 @@ export interface ForeignClientOptions extends ForeignOptions {
   /** localhost by default */
   readonly serverName?: string
   readonly resume?: ForeignSession | undefined
+  /** with TLS_FALLBACK_SCSV (RFC 7507); node:tls cannot */
+  readonly isFallback?: true
 }
 
 export interface ForeignServerOptions extends ForeignOptions {

@@ -12,7 +12,15 @@ import * as Names from "./Names.ts"
 // SSL_OP_NO_EXTENDED_MASTER_SECRET: OpenSSL has it, node:crypto gives it no name.
 const noExtendedMasterSecret = 1
 
+const versions = { "1.1": "TLSv1.1", "1.2": "TLSv1.2", "1.3": "TLSv1.3" } as const
+
+const versionOf = ({ version }: ForeignOptions) =>
+  version === undefined ? {} : { minVersion: versions[version], maxVersion: versions[version] }
+
 const optionsOf = (options: ForeignOptions) => ({
+  ...versionOf(options),
+  // Its security level refuses the signatures of TLS 1.1.
+  ...(options.version === "1.1" ? { ciphers: "DEFAULT@SECLEVEL=0" } : {}),
   ...(options.suites === undefined ? {} : { ciphers: options.suites.map(Names.openSslSuite).join(":") }),
   ecdhCurve: (options.groups ?? Names.groupNames).map(Names.openSslGroup).join(":"),
   ...(options.schemes === undefined ? {} : { sigalgs: options.schemes.join(":") }),
@@ -80,9 +88,11 @@ export const nodeTls: ForeignPeer = {
     }
   }),
   server: Effect.fnUntraced(function*(options = {}) {
+    const seen = new WeakMap<TLSSocket, Facts>()
     const server = yield* nodeTlsServer({
       echo: true,
       keepSessions: true,
+      onSecure: (socket) => void seen.set(socket, facts(socket)),
       ca: yield* rootOf(options),
       ...(yield* credentialOf(options.identity ?? "ec")),
       ...optionsOf(options),
@@ -90,14 +100,15 @@ export const nodeTls: ForeignPeer = {
         ? {}
         : { requestCert: true, rejectUnauthorized: options.clientAuth === "require" })
     })
+    let count = 0
     return {
       port: server.port,
-      next: Effect.gen(function*() {
-        const accepted = yield* Effect.cached(server.accept)
+      next: Effect.sync(() => {
+        const accepted = server.connection(count++)
         const then = <A>(use: (connection: Connection<TLSSocket>) => Effect.Effect<A, HarnessError>) =>
           Effect.flatMap(accepted, use)
         return {
-          facts: Effect.map(accepted, ({ socket }) => facts(socket)),
+          facts: Effect.map(accepted, ({ socket }) => seen.get(socket) ?? facts(socket)),
           waitForText: (pattern) => then((connection) => connection.waitForText(pattern)),
           sawClose: then((connection) => connection.waitForEnd),
           sawAlert: Effect.race(server.waitForClientError, then((connection) => connection.waitForError)).pipe(

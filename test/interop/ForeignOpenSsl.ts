@@ -1,5 +1,5 @@
 import * as Effect from "effect/Effect"
-import type * as Scope from "effect/Scope"
+import { existsSync } from "node:fs"
 import { writeFile } from "node:fs/promises"
 import { join } from "node:path"
 import { namedGroupName } from "../../src/wire/CodePoints.ts"
@@ -14,6 +14,9 @@ const argumentsOf = (options: ForeignOptions): ReadonlyArray<string> =>
     options.suites === undefined ? [] : ["-cipher", options.suites.map(Names.openSslSuite).join(":")],
     options.groups === undefined ? [] : ["-groups", options.groups.map(Names.openSslGroup).join(":")],
     options.schemes === undefined ? [] : ["-sigalgs", options.schemes.join(":")],
+    // Its security level refuses the signatures of TLS 1.1.
+    options.version === "1.1" ? ["-tls1_1", "-cipher", "DEFAULT:@SECLEVEL=0"] : [],
+    options.version === "1.3" ? ["-tls1_3"] : [],
     options.alpnProtocol === undefined ? [] : ["-alpn", options.alpnProtocol]
   ].flat()
 
@@ -51,7 +54,7 @@ const facts = (output: string): Facts => {
 // The trace and the summaries of client and server do not come by the same stream.
 const established = (output: string): boolean =>
   [...output.matchAll(/Finished, Length=/g)].length === 2 &&
-  /^ {4}Extended master secret: .*\n|^Supported groups: .*\n/m.test(output)
+  /^ {4}Extended master secret: .*\n|^(?:No peer certificate|Verification.*)\n/m.test(output)
 
 const says = { established, facts, close: /^SSL3 alert read:warning:close notify$/m }
 
@@ -81,6 +84,7 @@ export const openssl: ForeignPeer = {
         "-nocommands",
         "-sess_out",
         session,
+        ...(options.isFallback === true ? ["-fallback_scsv"] : []),
         ...(options.resume === undefined ? [] : ["-sess_in", String(options.resume)]),
         ...(credential === undefined ? [] : ["-cert", credential.cert, "-key", credential.key])
       ]
@@ -89,7 +93,7 @@ export const openssl: ForeignPeer = {
       ...printedEnd(process, says),
       send: process.send,
       close: process.endInput,
-      session: Effect.succeed(session)
+      session: Effect.sync(() => existsSync(session) ? session : undefined)
     }
   }),
   server: Effect.fnUntraced(function*(options = {}) {
@@ -98,6 +102,7 @@ export const openssl: ForeignPeer = {
     const { port, process } = yield* openSslServer({
       ...(yield* confOf(options, files)),
       ...credential,
+      lineBuffered: true,
       extra: [
         ...argumentsOf(options),
         "-no_ticket",

@@ -42,10 +42,12 @@ export const gnuTlsPriority = (options: {
   readonly suites?: ReadonlyArray<SuiteName>
   readonly groups?: ReadonlyArray<NamedGroup>
   readonly schemes?: ReadonlyArray<SignatureScheme>
+  readonly version?: "1.1" | "1.2" | "1.3"
   readonly isExtended?: false
+  readonly isFallback?: true
 }): string =>
   [
-    "NORMAL:-VERS-ALL:+VERS-TLS1.2",
+    `NORMAL:-VERS-ALL:+VERS-TLS${options.version ?? "1.2"}`,
     options.suites === undefined ? [] : [
       "-KX-ALL",
       "-CIPHER-ALL",
@@ -55,7 +57,8 @@ export const gnuTlsPriority = (options: {
     options.schemes === undefined
       ? []
       : ["-SIGN-ALL", options.schemes.map((scheme) => `+SIGN-${schemes[scheme].gnutls}`)],
-    options.isExtended === false ? "%NO_SESSION_HASH" : []
+    options.isExtended === false ? "%NO_SESSION_HASH" : [],
+    options.isFallback === true ? "%FALLBACK_SCSV" : []
   ].flat(3).join(":")
 
 const groups: Readonly<Record<NamedGroup, Spelling>> = {

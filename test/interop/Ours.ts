@@ -8,6 +8,7 @@ import * as Layer from "effect/Layer"
 import * as Queue from "effect/Queue"
 import * as Schema from "effect/Schema"
 import type * as Scope from "effect/Scope"
+import * as Socket from "effect/socket/Socket"
 import * as SocketServer from "effect/socket/SocketServer"
 import * as Stream from "effect/Stream"
 import {
@@ -15,6 +16,7 @@ import {
   Identity,
   Primitives,
   Randomness,
+  Reason,
   SessionCache,
   TlsClient,
   type TlsConfig,
@@ -96,6 +98,7 @@ export const trustIn = (root: "ca" | "other", witness?: Witness): Effect.Effect<
         Effect.map(trust.verify(chain, peer), ({ publicKey }) =>
           Trust.verified(chain, {
             type: publicKey.type,
+            bits: publicKey.bits,
             verify: (scheme, message, signature) => {
               witness.verified.push(scheme)
               return publicKey.verify(scheme, message, signature)
@@ -110,6 +113,13 @@ export const ending = (exit: Exit.Exit<unknown, unknown> | undefined): string =>
   const error = exit.cause.reasons.find(Cause.isFailReason)?.error
   if (!Schema.is(TlsError.TlsError)(error)) return Cause.pretty(exit.cause)
   return "reason" in error ? `${error._tag} ${error.reason._tag}` : error._tag
+}
+
+/** The tag of the fault that our side found. */
+export const faultIn = (exit: Exit.Exit<unknown, unknown>): string | undefined => {
+  if (Exit.isSuccess(exit)) return undefined
+  const error = exit.cause.reasons.find(Cause.isFailReason)?.error
+  return Schema.is(TlsError.AlertSent)(error) ? error.fault._tag : undefined
 }
 
 /** Fails the test, and says what for, when an event of our side does not come. */
@@ -146,7 +156,10 @@ export const ourClient = (
         ...(identity === undefined ? {} : { identity: yield* identityOf(identity, witness) })
       })
     ).pipe(
-      Effect.provide(NodeSocket.layerNet({ host: "127.0.0.1", port, allowHalfOpen: true, noDelay: true })),
+      Effect.provideServiceEffect(
+        Socket.Socket,
+        NodeSocket.makeNet({ host: "127.0.0.1", port, allowHalfOpen: true, noDelay: true })
+      ),
       Effect.provideService(Trust.Trust, yield* trustOf(trust ?? "ca", witness)),
       Effect.provideService(SessionCache.SessionCache, cache ?? noCache),
       Effect.provideService(Randomness.Randomness, watchedRandomness(randomness, witness)),
@@ -225,3 +238,9 @@ export const receiveLine = (connection: Connection): Effect.Effect<string, TlsEr
       return text
     })
   )
+
+/** The number of the alert that our side says it received; for any other end, what `ending` says. */
+export const receivedAlert = (exit: Exit.Exit<unknown, unknown>): number | string => {
+  const error = Exit.isFailure(exit) ? exit.cause.reasons.find(Cause.isFailReason)?.error : undefined
+  return Schema.is(TlsError.AlertReceived)(error) ? Reason.reasonCode(error.reason) : ending(exit)
+}

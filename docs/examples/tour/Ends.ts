@@ -23,7 +23,7 @@ export const endOf = (tls: Connection): Effect.Effect<"clean" | TlsError.TlsErro
     tls.pull.pipe(
       Effect.flatMap((chunks) => unexpected(`${JSON.stringify(textOf(chunks))} came in place of the end`)),
       Pull.catchDone(() => Effect.succeed("clean" as const)),
-      Effect.catch((error) => error._tag === "ScenarioFailed" ? Effect.fail(error) : Effect.succeed(error))
+      Effect.catchIf((error) => error._tag !== "ScenarioFailed", (error) => Effect.succeed(error))
     )
   )
 

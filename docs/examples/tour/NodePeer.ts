@@ -26,10 +26,7 @@ export type NextEvent = <Tag extends PeerEvent["_tag"]>(tag: Tag) => Effect.Effe
 const makeEvents = Effect.map(Queue.unbounded<PeerEvent>(), (queue) => {
   const next: NextEvent = <Tag extends PeerEvent["_tag"]>(tag: Tag) => {
     const is = (event: PeerEvent): event is EventOf<Tag> => event._tag === tag
-    const look: Effect.Effect<EventOf<Tag>> = Effect.flatMap(
-      Queue.take(queue),
-      (event) => is(event) ? Effect.succeed(event) : look
-    )
+    const look: Effect.Effect<EventOf<Tag>> = Effect.filterOrElse(Queue.take(queue), is, () => look)
     return within(`the ${tag} event of node:tls`, look)
   }
   return { next, tell: (event: PeerEvent) => void Queue.offerUnsafe(queue, event) }

@@ -87,7 +87,8 @@ export const ourClient = (story: Story) =>
     )
     const offers = { before: server.offers(), tampered: 0, after: 0 }
     const tampered = yield* Effect.scoped(Effect.gen(function*() {
-      const { port } = yield* proxy("the proxy turns one bit of the next record, application_data", (record) => flipBits(record, -1))
+      const { port } = yield* proxy("the proxy turns one bit of the next record, application_data", (record) =>
+        flipBits(record, -1))
       const tls = yield* open(port)
       yield* server.next("Secure")
       yield* tls.write(bytesOf("ping"))
@@ -105,10 +106,15 @@ export const ourClient = (story: Story) =>
     const fresh = yield* conversation
     offers.after = server.offers()
     story.check(
-      `sessions offered: ${offers.tampered - offers.before} before the alert, ${offers.after - offers.tampered} after it`,
+      `sessions offered: ${offers.tampered - offers.before} before the alert, ${
+        offers.after - offers.tampered
+      } after it`,
       offers.tampered === offers.before + 1 && offers.after === offers.tampered
     )
-    story.check(`the next handshake: ${fresh.tls.resumed ? "resumed" : "full"}`, !fresh.tls.resumed && !fresh.peer.reused)
+    story.check(
+      `the next handshake: ${fresh.tls.resumed ? "resumed" : "full"}`,
+      !fresh.tls.resumed && !fresh.peer.reused
+    )
 
     story.title("4. A certificate that is not trusted")
     story.say("Our client trusts another authority. It does not just hang up: it tells the server unknown_ca.")
@@ -128,7 +134,10 @@ export const ourClient = (story: Story) =>
         "came may not be all. That is a failure, and no reason to forget the session."
     )
     const truncated = yield* Effect.scoped(Effect.gen(function*() {
-      const { port } = yield* proxy("the proxy lets the next record pass, then ends the transport", (record) => cut("fin", record))
+      const { port } = yield* proxy(
+        "the proxy lets the next record pass, then ends the transport",
+        (record) => cut("fin", record)
+      )
       const tls = yield* open(port)
       yield* server.next("Secure")
       yield* tls.write(bytesOf("ping"))
@@ -141,5 +150,8 @@ export const ourClient = (story: Story) =>
       typeOf(truncated.end) === `Truncated, by fin, after ${truncated.answer.length} bytes`
     )
     const resumed = yield* conversation
-    story.check(`the next handshake: ${resumed.tls.resumed ? "resumed" : "full"}`, resumed.tls.resumed && resumed.peer.reused)
+    story.check(
+      `the next handshake: ${resumed.tls.resumed ? "resumed" : "full"}`,
+      resumed.tls.resumed && resumed.peer.reused
+    )
   }).pipe(Effect.provide(SessionCache.layerMemory()), Effect.scoped)

@@ -82,7 +82,10 @@ export class Recording {
 }
 
 /** Waits for what has to come; a scenario that does not get it has failed. */
-export const within = <A, E, R>(what: string, effect: Effect.Effect<A, E, R>): Effect.Effect<A, E | ScenarioFailed, R> =>
+export const within = <A, E, R>(
+  what: string,
+  effect: Effect.Effect<A, E, R>
+): Effect.Effect<A, E | ScenarioFailed, R> =>
   Effect.timeoutOrElse(effect, {
     duration: "5 seconds",
     orElse: () => Effect.fail(new ScenarioFailed({ message: `waited 5 seconds in vain for ${what}` }))

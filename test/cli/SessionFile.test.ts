@@ -1,0 +1,89 @@
+import { assert, describe, it } from "@effect/vitest"
+import * as Effect from "effect/Effect"
+import * as Option from "effect/Option"
+import * as Redacted from "effect/Redacted"
+import { TestClock } from "effect/testing"
+import { existsSync } from "node:fs"
+import { readdir } from "node:fs/promises"
+import { join } from "node:path"
+import * as SessionFile from "../../src/cli/SessionFile.ts"
+import { Session } from "../../src/service/Session.ts"
+import { SessionCache } from "../../src/service/SessionCache.ts"
+import { pkiFiles } from "../harness/PkiFiles.ts"
+
+const session = (id: number, serverName: string | undefined = "localhost") =>
+  new Session({
+    version: "1.2",
+    id: Uint8Array.of(id),
+    cipherSuite: 0xc02b,
+    masterSecret: Redacted.make(new Uint8Array(48).fill(id)),
+    serverName,
+    peerCertificates: [Uint8Array.of(1, 2, 3), Uint8Array.of(4)],
+    createdAt: 0
+  })
+
+/** A cache over a fresh file, and the warnings it gave. */
+const setting = Effect.gen(function*() {
+  const { directory } = yield* pkiFiles()
+  const path = join(directory, "session.json")
+  const warnings: Array<string> = []
+  const open = Effect.provide(
+    SessionCache,
+    SessionFile.layer(path, (warning) => Effect.sync(() => void warnings.push(warning))),
+    { local: true }
+  )
+  return { directory, path, warnings, open, cache: yield* open }
+})
+
+const plain = (kept: Option.Option<Session>) =>
+  Option.getOrUndefined(Option.map(kept, (session) => ({
+    ...session,
+    masterSecret: Redacted.value(session.masterSecret)
+  })))
+
+describe("the session file", () => {
+  it.effect.each([["localhost"], [undefined]])(
+    "gives back what was stored, to another process (%s)",
+    ([name]) =>
+      Effect.gen(function*() {
+        const { cache, directory, open, warnings } = yield* setting
+        const stored = session(7, name)
+        assert.ok(Option.isNone(yield* cache.offer("key")))
+        yield* cache.store("key", stored)
+        assert.deepStrictEqual(plain(yield* (yield* open).offer("key")), plain(Option.some(stored)))
+        assert.deepStrictEqual(warnings, [])
+        const files = yield* Effect.promise(() => readdir(directory))
+        assert.ok(files.includes("session.json"))
+        assert.deepStrictEqual(files.filter((file) => file.startsWith("session.json.")), [], "no draft is left behind")
+      })
+  )
+
+  it.effect("forgets by identity, and stores no dead session again", () =>
+    Effect.gen(function*() {
+      const { cache, path, warnings } = yield* setting
+      yield* cache.store("key", session(1))
+      yield* cache.store("key", session(2))
+      yield* cache.invalidate("key", session(1))
+      assert.deepStrictEqual(plain(yield* cache.offer("key"))?.id, Uint8Array.of(2), "the newer one stays")
+      yield* cache.invalidate("key", session(2))
+      assert.ok(!existsSync(path))
+      yield* cache.store("key", session(2))
+      assert.ok(!existsSync(path))
+      assert.deepStrictEqual(warnings, [])
+    }))
+
+  it.effect("offers nothing under another key, nor after a day", () =>
+    Effect.gen(function*() {
+      const { cache, path, warnings } = yield* setting
+      yield* cache.store("key", session(1))
+      assert.ok(Option.isNone(yield* cache.offer("another")))
+      yield* TestClock.adjust("23 hours")
+      assert.ok(Option.isSome(yield* cache.offer("key")))
+      yield* TestClock.adjust("1 hour")
+      assert.ok(Option.isNone(yield* cache.offer("key")))
+      assert.deepStrictEqual(warnings, [
+        `the session of ${path} is not offered: it was made with another peer, or with other options.`,
+        `the session of ${path} is not offered: it is more than a day old.`
+      ])
+    }))
+})

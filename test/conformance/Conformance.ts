@@ -1,0 +1,147 @@
+/** Which requirement is shown by which test, and which is out of reach and why. */
+import * as Schema from "effect/Schema"
+
+const Requirement = Schema.Struct({
+  id: Schema.String,
+  section: Schema.String,
+  level: Schema.Literals(["MUST", "MUST NOT", "SHOULD", "SHOULD NOT", "MAY", "DEFINITION", "NOTE"]),
+  requirement: Schema.String,
+  /** The alert it is about, or `any`. */
+  alert: Schema.String,
+  who: Schema.Literals(["both", "client", "server"])
+})
+export type Requirement = typeof Requirement.Type
+
+/** Rows that stand together: the part of a document that this library answers for. */
+const RequirementDocument = Schema.Struct({
+  name: Schema.String,
+  url: Schema.String,
+  /** What the identifiers of its rows begin with. */
+  prefix: Schema.String,
+  requirements: Schema.Array(Requirement)
+})
+export type RequirementDocument = typeof RequirementDocument.Type
+
+export const Requirements = Schema.Struct({ note: Schema.String, documents: Schema.Array(RequirementDocument) })
+
+/** By identifier, the reason why it is out of reach. */
+export const Unreachable = Schema.Record(Schema.String, Schema.String)
+
+/** A title of a test that names requirements. */
+export interface Title {
+  readonly file: string
+  readonly title: string
+  readonly ids: ReadonlyArray<string>
+}
+
+const identifier = /\bR\d+-\d+(?:\.\d+)*-\d+\b/g
+
+// Titles may stand in a table of cases or hold `${...}`; strings of one line are enough to find them.
+const string = /"((?:[^"\\]|\\.)*)"|'((?:[^'\\]|\\.)*)'|`((?:[^`\\]|\\.)*)`/g
+
+const isComment = (line: string): boolean => /^\s*(?:\/\/|\/?\*)/.test(line)
+
+/** The strings of a test file that name requirements. Comments show nothing. */
+export const titlesOf = (file: string, source: string): ReadonlyArray<Title> =>
+  source.split("\n").filter((line) => !isComment(line)).flatMap((line) =>
+    [...line.matchAll(string)].flatMap(([, double, single, template]) => {
+      const title = double ?? single ?? template ?? ""
+      const ids = title.match(identifier) ?? []
+      return ids.length === 0 ? [] : [{ file, title, ids }]
+    })
+  )
+
+export interface Conformance {
+  readonly documents: ReadonlyArray<RequirementDocument>
+  readonly unreachable: Readonly<Record<string, string>>
+  readonly titles: ReadonlyArray<Title>
+}
+
+/** What must not be: a requirement that nobody answers for, one that two lists answer for, an identifier that there is not. */
+export const problemsOf = ({ documents, titles, unreachable }: Conformance): ReadonlyArray<string> => {
+  const problems: Array<string> = []
+  const known = new Set<string>()
+  for (const { name, prefix, requirements } of documents) {
+    for (const { id } of requirements) {
+      if (known.has(id)) problems.push(`${id} is there twice`)
+      if (!id.startsWith(prefix)) problems.push(`${id} is not of ${name}`)
+      known.add(id)
+    }
+  }
+  const tested = new Set(titles.flatMap(({ ids }) => ids))
+  for (const id of known) {
+    if (!tested.has(id) && unreachable[id] === undefined) {
+      problems.push(`${id} is named by no test, and not listed as out of reach`)
+    }
+    if (tested.has(id) && unreachable[id] !== undefined) {
+      problems.push(`${id} is listed as out of reach, and named by a test`)
+    }
+  }
+  for (const { file, ids, title } of titles) {
+    for (const id of ids) {
+      if (!known.has(id) && documents.some(({ prefix }) => id.startsWith(prefix))) {
+        problems.push(`${file} names ${id}, which there is not: ${title}`)
+      }
+    }
+  }
+  for (const [id, reason] of Object.entries(unreachable)) {
+    if (!known.has(id)) problems.push(`${id} is listed as out of reach, and there is no such requirement`)
+    if (reason.trim() === "") problems.push(`${id} is listed as out of reach without a reason`)
+  }
+  return problems
+}
+
+const cell = (text: string): string => text.replaceAll("|", "\\|").replaceAll("\n", " ")
+
+const row = (cells: ReadonlyArray<string>): string => `| ${cells.map(cell).join(" | ")} |`
+
+/** What a test says of itself, without the numbers that stand in the first column. */
+const plain = (title: string): string =>
+  title.replaceAll(identifier, "").replaceAll(/\$\{[^}]*\}/g, "…").replaceAll(/^[\s,:]+|[\s,:]+$/g, "").trim()
+
+const testsOf = (titles: ReadonlyArray<Title>, id: string): string => {
+  const byFile = new Map<string, Set<string>>()
+  for (const { file, ids, title } of titles) {
+    if (!ids.includes(id)) continue
+    const told = byFile.get(file) ?? new Set<string>()
+    byFile.set(file, told)
+    if (plain(title) !== "") told.add(plain(title))
+  }
+  return [...byFile].toSorted(([a], [b]) => a.localeCompare(b))
+    .map(([file, told]) => told.size === 0 ? `\`${file}\`` : `\`${file}\`: ${[...told].join("; ")}`)
+    .join("<br>")
+}
+
+const sectionOf = (document: RequirementDocument, { titles, unreachable }: Conformance): ReadonlyArray<string> => {
+  const shown = document.requirements.filter(({ id }) => unreachable[id] === undefined)
+  const others = document.requirements.filter(({ id }) => unreachable[id] !== undefined)
+  return [
+    `## [${document.name}](${document.url})`,
+    "",
+    `${shown.length} of ${document.requirements.length} requirements are shown by tests, ${others.length} are out of reach.`,
+    "",
+    "### Shown by tests",
+    "",
+    row(["id", "level", "requirement", "tests"]),
+    row(["---", "---", "---", "---"]),
+    ...shown.map(({ id, level, requirement }) => row([id, level, requirement, testsOf(titles, id)])),
+    "",
+    "### Out of reach",
+    "",
+    row(["id", "level", "requirement", "why"]),
+    row(["---", "---", "---", "---"]),
+    ...others.map(({ id, level, requirement }) => row([id, level, requirement, unreachable[id] ?? ""])),
+    ""
+  ]
+}
+
+/** The page, docs/conformance.md. */
+export const pageOf = (conformance: Conformance): string =>
+  [
+    "# Conformance",
+    "",
+    "What the RFCs ask of the alert protocol, and the tests that show that it is so. This page is generated by",
+    "`npm run conformance`, which reads the titles of the tests; `npm test` fails where a requirement is in neither list.",
+    "",
+    ...conformance.documents.flatMap((document) => sectionOf(document, conformance))
+  ].join("\n")

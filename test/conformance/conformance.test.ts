@@ -1,0 +1,58 @@
+import { assert, describe, it } from "@effect/vitest"
+import { type Conformance, pageOf, problemsOf, type Requirement, titlesOf } from "./Conformance.ts"
+import { readConformance } from "./main.ts"
+
+const requirement = (id: string): Requirement => ({
+  id,
+  section: "1.2",
+  level: "MUST",
+  requirement: `does what ${id} says`,
+  alert: "any",
+  who: "both"
+})
+
+const conformance = (change: Partial<Conformance> = {}): Conformance => ({
+  documents: [{
+    name: "RFC 9, section 1",
+    url: "https://example.com",
+    prefix: "R9-1",
+    requirements: [requirement("R9-1.2-01"), requirement("R9-1.2-02")]
+  }],
+  unreachable: { "R9-1.2-02": "there are no pigeons" },
+  titles: titlesOf("a.test.ts", "it(\"R9-1.2-01: flies\", () => {})"),
+  ...change
+})
+
+describe("what must not be", () => {
+  it("is not, as things stand", () => assert.deepStrictEqual(problemsOf(readConformance()), []))
+
+  it("is not, where each requirement is in one list", () => assert.deepStrictEqual(problemsOf(conformance()), []))
+
+  const titles = (source: string) => ({ titles: titlesOf("a.test.ts", source) })
+  const cases: ReadonlyArray<readonly [what: string, change: Partial<Conformance>, problems: ReadonlyArray<string>]> = [
+    ["a requirement in neither list", { unreachable: {} }, [
+      "R9-1.2-02 is named by no test, and not listed as out of reach"
+    ]],
+    ["a requirement that only a comment names", titles("// \"R9-1.2-01: flies\"\n * \"R9-1.2-01\""), [
+      "R9-1.2-01 is named by no test, and not listed as out of reach"
+    ]],
+    ["a requirement in both lists", titles("it(`R9-1.2-01, R9-1.2-02: flies`)"), [
+      "R9-1.2-02 is listed as out of reach, and named by a test"
+    ]],
+    ["a test that names what there is not", titles("it(\"R9-1.2-01: flies\")\nit(\"R9-1.2-03: sings\")"), [
+      "a.test.ts names R9-1.2-03, which there is not: R9-1.2-03: sings"
+    ]],
+    ["a reason for what there is not", { unreachable: { "R9-1.2-02": "no pigeons", "R9-1.2-04": "none" } }, [
+      "R9-1.2-04 is listed as out of reach, and there is no such requirement"
+    ]],
+    ["no reason", { unreachable: { "R9-1.2-02": " " } }, ["R9-1.2-02 is listed as out of reach without a reason"]]
+  ]
+  it.each(cases)("%s", (_, change, problems) => assert.deepStrictEqual(problemsOf(conformance(change)), problems))
+})
+
+it("the page has both lists, with the tests and the reasons", () => {
+  const page = pageOf(conformance())
+  assert.include(page, "| R9-1.2-01 | MUST | does what R9-1.2-01 says | `a.test.ts`: flies |")
+  assert.include(page, "| R9-1.2-02 | MUST | does what R9-1.2-02 says | there are no pigeons |")
+  assert.include(page, "1 of 2 requirements are shown by tests, 1 are out of reach.")
+})

@@ -1,0 +1,93 @@
+import type { Direction, Tamper, Tampered } from "../harness/TamperingProxy.ts"
+import { contentType, contentTypes, flipBits, headerLength } from "../harness/TlsRecords.ts"
+
+/** How a man in the middle spoils one record. Every peer of ours puts each handshake message into a record of its own. */
+export type Edit = (record: Uint8Array) => Tampered
+
+const messageHeaderLength = 4
+const versionAt = headerLength + messageHeaderLength
+/** the length of the session identifier, of either hello: after the version and the random */
+export const sessionIdAt = versionAt + 2 + 32
+
+const replaced = (record: Uint8Array, at: number, ...bytes: ReadonlyArray<number>): Uint8Array => {
+  const copy = Uint8Array.from(record)
+  copy.set(bytes, at)
+  return copy
+}
+
+const afterSessionId = (record: Uint8Array): number => sessionIdAt + 1 + (record[sessionIdAt] ?? 0)
+
+/** a session identifier of 255 bytes, where 32 are allowed */
+export const overlongSessionId: Edit = (record) => replaced(record, sessionIdAt, 255)
+
+export const asTls11: Edit = (record) => replaced(record, versionAt, 3, 2)
+
+/** TLS_RSA_WITH_AES_128_CBC_SHA, which we never offer */
+export const otherSuite: Edit = (record) => replaced(record, afterSessionId(record), 0x00, 0x2f)
+
+/** of a ClientHello: DEFLATE in place of the null method, which must be there */
+export const withoutNullCompression: Edit = (record) => {
+  const suitesAt = afterSessionId(record)
+  const suitesLength = (record[suitesAt] ?? 0) * 256 + (record[suitesAt + 1] ?? 0)
+  return replaced(record, suitesAt + 2 + suitesLength + 1, 1)
+}
+
+/** of a ServerHello: extended_master_secret under a number that nobody has */
+export const unknownExtension: Edit = (record) => {
+  const at = Buffer.from(record).lastIndexOf(Buffer.of(0x00, 0x17, 0x00, 0x00))
+  return replaced(record, at, 0x12, 0x34)
+}
+
+/** of a ServerKeyExchange: P-384 in place of the group that the server has chosen */
+export const otherCurve: Edit = (record) => replaced(record, headerLength + messageHeaderLength + 1, 0, 24)
+
+/** The second one says TLS 1.2 in its header, as every record must once the version is settled. */
+export const twice: Edit = (record) => [record, replaced(record, 1, 3, 3)]
+
+/** of a Certificate: the end of the signature under the leaf, which is the first of the chain */
+export const corruptedLeaf: Edit = (record) => {
+  const leafAt = headerLength + messageHeaderLength + 3 + 3
+  const length = (record[leafAt - 2] ?? 0) * 256 + (record[leafAt - 1] ?? 0)
+  return flipBits(record, leafAt + length - 1)
+}
+
+export const corrupted: Edit = (record) => flipBits(record, -1)
+
+/** one byte more than a record in the clear may hold */
+export const overlong: Edit = (record) => Uint8Array.of(record[0] ?? 0, 3, 3, 0x40, 0x01, ...new Uint8Array(0x4001))
+
+/** one byte more than a protected record may hold */
+export const overlongProtected: Edit = (record) =>
+  Uint8Array.of(record[0] ?? 0, 3, 3, 0x48, 0x01, ...new Uint8Array(0x4801))
+
+/** Which record is meant: the first of a handshake message in the clear, of protected handshake (Finished), or of data. */
+export type Place = "clientHello" | "serverHello" | "certificate" | "serverKeyExchange" | "certificateVerify" | "finished" | "data"
+
+const messageTypes: Readonly<Record<Exclude<Place, "finished" | "data">, number>> = {
+  clientHello: 1,
+  serverHello: 2,
+  certificate: 11,
+  serverKeyExchange: 12,
+  certificateVerify: 15
+}
+
+/** Spoils the first record of this place that goes this way, over all connections, and passes everything else. */
+export const editing = (way: Direction, place: Place, edit: Edit): Tamper => {
+  let isDone = false
+  let isProtected = false
+  const isMeant = (record: Uint8Array): boolean => {
+    const type = contentType(record)
+    if (place === "data") return type === contentTypes.applicationData
+    if (type !== contentTypes.handshake) return false
+    return place === "finished" ? isProtected : !isProtected && record[headerLength] === messageTypes[place]
+  }
+  return (direction, _index, record) => {
+    if (direction !== way || isDone) return record
+    if (isMeant(record)) {
+      isDone = true
+      return edit(record)
+    }
+    isProtected ||= contentType(record) === contentTypes.changeCipherSpec
+    return record
+  }
+}
