@@ -11,7 +11,7 @@ import type { Connection } from "./connection/Connection.ts"
 import * as Connections from "./connection/Connection.ts"
 import * as Transport from "./connection/Transport.ts"
 import * as Client from "./handshake/Client.ts"
-import type { ClientStory } from "./handshake/Client12.ts"
+import type { ClientStory } from "./handshake/ClientStory.ts"
 import { Primitives } from "./secret/Primitives.ts"
 import type { Randomness } from "./service/Randomness.ts"
 import { clientKey, type SessionCache } from "./service/SessionCache.ts"
@@ -80,8 +80,8 @@ const opened = (
   Effect.gen(function*() {
     const primitives = yield* Primitives
     const trust = yield* Trust
-    const settings = settingsOf(options)
-    yield* checkSettings(settings)
+    const settings = settingsOf(options, primitives)
+    yield* checkSettings(settings, primitives)
     const peer = yield* peerOf(primitives, options.serverName)
     const story: ClientStory = {
       settings,
@@ -100,6 +100,7 @@ const opened = (
       settings,
       transport,
       unread,
+      ...(options.awaitPeerVerdict === undefined ? {} : { awaitPeerVerdict: options.awaitPeerVerdict }),
       handshake: (channel, cache) => Client.handshake(channel, story, cache)
     })
   })

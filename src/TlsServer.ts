@@ -14,7 +14,7 @@ import * as Connections from "./connection/Connection.ts"
 import type { Closure, Connection } from "./connection/Connection.ts"
 import * as Transport from "./connection/Transport.ts"
 import * as Server from "./handshake/Server.ts"
-import type { Primitives } from "./secret/Primitives.ts"
+import { Primitives } from "./secret/Primitives.ts"
 import { Identity } from "./service/Identity.ts"
 import type { Randomness } from "./service/Randomness.ts"
 import { RemoteAddress } from "./service/RemoteAddress.ts"
@@ -87,9 +87,10 @@ const opened = (
   unread: number
 ): Effect.Effect<Connection, TlsError, Requirements | Scope.Scope> =>
   Effect.gen(function*() {
+    const primitives = yield* Primitives
     const identity = yield* Identity
-    const settings = settingsOf(options)
-    yield* checkSettings(settings)
+    const settings = settingsOf(options, primitives)
+    yield* checkSettings(settings, primitives)
     const story = { settings, identity, clientAuth: options.clientAuth }
     return yield* Connections.open({
       role: "server",
@@ -133,7 +134,8 @@ export const run = <A, E, R, R2 = never>(
   SocketServer.SocketServer | Requirements | Exclude<R, Scope.Scope> | R2
 > =>
   Effect.gen(function*() {
-    yield* checkSettings(settingsOf(options))
+    const primitives = yield* Primitives
+    yield* checkSettings(settingsOf(options, primitives), primitives)
     const server = yield* SocketServer.SocketServer
     const report = options.report ?? logFailure
     return yield* server.run((socket) =>

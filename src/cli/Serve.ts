@@ -133,7 +133,7 @@ export const serve = Command.make("serve", flags, (flags) =>
         ? { clientAuth: { mode: flags.clientAuth.value, trust: yield* trustOf("client-ca", flags.clientCa.value) } }
         : {})
     }
-    yield* Effect.mapError(checkSettings(settingsOf(options)), tlsFailed)
+    yield* Effect.mapError(checkSettings(settingsOf(options, primitives), primitives), tlsFailed)
     // Half-open: a client may end its sending before it has read all.
     const server = yield* NodeSocketServer.make({
       port: flags.port,

@@ -28,19 +28,25 @@ const encode = Schema.encodeEffect(Stored)
 const timeToLive = 24 * 60 * 60 * 1000
 
 const storedOf = (key: SessionKey, session: Session): Stored => {
-  const { serverName, ...rest } = session
+  const { lifetime, serverName, ...rest } = session
   return {
     key,
     session: {
       ...rest,
       secret: Redacted.value(session.secret),
-      ...(serverName === undefined ? {} : { serverName })
+      ...(serverName === undefined ? {} : { serverName }),
+      ...(lifetime === undefined ? {} : { lifetime })
     }
   }
 }
 
 const sessionOf = ({ session }: Stored): Session =>
-  new Session({ ...session, serverName: session.serverName, secret: Redacted.make(session.secret) })
+  new Session({
+    ...session,
+    serverName: session.serverName,
+    lifetime: session.lifetime,
+    secret: Redacted.make(session.secret)
+  })
 
 class FileFailed extends Data.TaggedError("FileFailed")<{ readonly why: string; readonly isAbsent: boolean }> {}
 

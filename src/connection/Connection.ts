@@ -6,8 +6,11 @@
 import type { NonEmptyReadonlyArray } from "effect/Array"
 import * as Cause from "effect/Cause"
 import * as Context from "effect/Context"
+import type * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
 import * as Exit from "effect/Exit"
+import * as Option from "effect/Option"
+import * as Redacted from "effect/Redacted"
 import * as Scope from "effect/Scope"
 import * as Semaphore from "effect/Semaphore"
 import * as Sink from "effect/Sink"
@@ -44,7 +47,7 @@ export interface Closure {
  * @category models
  * @since 0.1.0
  */
-export interface Connection extends Established {
+export interface Connection extends Omit<Established, "exporter"> {
   readonly role: "client" | "server"
   /** The next data, as bytes of the caller's own. Ends with `Cause.Done` on close_notify, and on nothing else. */
   readonly pull: Effect.Effect<NonEmptyReadonlyArray<Uint8Array>, TlsError | Cause.Done>
@@ -66,6 +69,17 @@ export interface Connection extends Established {
   /** Sends close_notify and lets go of the transport, which is what the end of the scope does. */
   readonly close: Effect.Effect<void>
   readonly closure: Effect.Effect<Closure>
+  /**
+   * Keying material for the application, `length` bytes, bound to this connection (RFC 5705, RFC 8446 section 7.5). None in TLS 1.2
+   * without extended master secret, where it would not be bound.
+   */
+  readonly exportKeyingMaterial: (
+    label: string,
+    length: number,
+    context?: Uint8Array
+  ) => Option.Option<Redacted.Redacted<Uint8Array>>
+  /** New keys for what we send (TLS 1.3); with `isPeerAsked` the peer is asked for new ones as well. Nothing in TLS 1.2. */
+  readonly updateKeys: (isPeerAsked?: boolean) => Effect.Effect<void, TlsError>
 }
 
 /**
@@ -79,6 +93,8 @@ export interface Opening {
   readonly settings: Settings
   /** Opens the transport; only what it hands to its argument can be interrupted. */
   readonly transport: (restore: Transport.Restore) => Effect.Effect<Transport.Transport, TransportFailed>
+  /** How long opening waits for a first sign of a TLS 1.3 peer, after the handshake. */
+  readonly awaitPeerVerdict?: Duration.Input
   /** Bytes that were read in the clear and not used, before TLS was to begin: there must be none. */
   readonly unread: number
   readonly handshake: (
@@ -181,14 +197,31 @@ export const open = (
           orElse: () => giveUp(wire)
         })
       )
-      const established = yield* restore(story).pipe(
-        Effect.onError((cause) => Scope.close(scope, Exit.failCause(cause)))
-      )
+      const abort = (cause: Cause.Cause<TlsError>) => Scope.close(scope, Exit.failCause(cause))
+      const established = yield* restore(story).pipe(Effect.onError(abort))
       channel.transcript.forget()
       core.establish()
+      if (opening.awaitPeerVerdict !== undefined && established.version === "1.3") {
+        yield* restore(awaitVerdict(wire, opening.awaitPeerVerdict)).pipe(Effect.onError(abort))
+      }
       return make(wire, established)
     })
   )
+
+/** A refused client certificate is an alert, and whoever accepts one mostly sends a ticket or data. */
+const awaitVerdict = (wire: Wire.Wire, duration: Duration.Input): Effect.Effect<void, TlsError> => {
+  const { core } = wire
+  const until: Effect.Effect<void> = Effect.suspend(() => {
+    core.process()
+    const isOver = core.ending !== undefined || core.received.length > 0 || core.traffic?.hasTicket === true
+    const next = isOver ? Effect.void : Effect.andThen(wire.receive, until)
+    return core.hasDecided ? Effect.andThen(wire.settle, next) : next
+  })
+  return until.pipe(
+    Effect.timeoutOption(duration),
+    Effect.flatMap(() => core.ending?._tag === "Failed" ? Effect.fail(core.ending.error) : Effect.void)
+  )
+}
 
 const settleFailure = (wire: Wire.Wire, failure: HandshakeFailure): Effect.Effect<never, TlsError> =>
   Effect.suspend(() => {
@@ -206,7 +239,7 @@ const giveUp = (wire: Wire.Wire): Effect.Effect<never, TlsError> =>
     return Effect.andThen(wire.settle, Effect.fail(stored))
   })
 
-const make = (wire: Wire.Wire, established: Established): Connection => {
+const make = (wire: Wire.Wire, { exporter, ...facts }: Established): Connection => {
   const { core } = wire
   const reading = Semaphore.makeUnsafe(1)
 
@@ -260,7 +293,7 @@ const make = (wire: Wire.Wire, established: Established): Connection => {
   })
 
   return {
-    ...established,
+    ...facts,
     role: core.role,
     pull,
     pullInto,
@@ -273,6 +306,17 @@ const make = (wire: Wire.Wire, established: Established): Connection => {
     closure: Effect.sync(() => ({
       _tag: core.closure,
       error: core.ending?._tag === "Failed" ? core.ending.error : undefined
-    }))
+    })),
+    exportKeyingMaterial: (label, length, context) =>
+      exporter === undefined ? Option.none() : Option.some(Redacted.make(exporter(label, context, length))),
+    updateKeys: (isPeerAsked = false) =>
+      Effect.suspend(() => {
+        const { refusal, traffic } = core
+        if (refusal !== undefined) return Effect.fail(refusal)
+        return traffic === undefined ? Effect.void : wire.send(() => {
+          traffic.updateWrite(isPeerAsked)
+          return undefined
+        })
+      })
   }
 }

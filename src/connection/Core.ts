@@ -18,24 +18,15 @@ import {
   Truncated
 } from "../alert/TlsError.ts"
 import type { Verdict } from "../alert/Verdict.ts"
+import type { Traffic } from "../handshake/Channel.ts"
 import { Inbound, type Incoming, type Target } from "../record/Inbound.ts"
 import { Outbound } from "../record/Outbound.ts"
 import type { Primitives } from "../secret/Primitives.ts"
-import type { Session } from "../service/Session.ts"
-import type { SessionKey } from "../service/SessionCache.ts"
 import { budgetOf, handshakeLimitsOf, type Settings } from "../service/TlsConfig.ts"
-import { ContentType, HandshakeType, handshakeTypeName } from "../wire/CodePoints.ts"
-
-/**
- * The session that a fatal alert forgets.
- *
- * @category models
- * @since 0.1.0
- */
-export interface UsedSession {
-  readonly key: SessionKey
-  readonly session: Session
-}
+import { ContentType } from "../wire/CodePoints.ts"
+import { judgeRequest } from "./Renegotiation.ts"
+import { Traffic13 } from "./Traffic13.ts"
+import { type UsedSession, UsedSessions } from "./UsedSessions.ts"
 
 /**
  * How the reading ends: the peer's clean end, the failure that every later read gets, or because we let go of the transport.
@@ -63,13 +54,13 @@ export class Core {
   readonly outbox: Array<Uint8Array> = []
   /** Application data that was opened and not yet read. */
   readonly received: Array<Uint8Array> = []
+  readonly sessions = new UsedSessions()
   #closure: ClosureState = "Open"
   #ending: Ending | undefined
   /** Closure steps that are still to be carried out, beyond what is in the outbox. */
   readonly #pendingSteps = new Set<ClosureStep>()
-  #used: UsedSession | undefined
+  #traffic: Traffic13 | undefined
   readonly #secrets: Array<Uint8Array> = []
-  #forgotten = false
   #bytesRead = 0
   #alertIsOut = false
   #isCancelled = false
@@ -84,6 +75,7 @@ export class Core {
       observe: settings.observe
     })
     this.outbound = new Outbound(primitives, settings.observe)
+    this.outbound.padTo(settings.recordPadding)
   }
 
   get closure(): ClosureState {
@@ -135,7 +127,7 @@ export class Core {
 
   /** Whether there is something to carry out: bytes to send, or steps to take. */
   get hasDecided(): boolean {
-    return this.outbox.length > 0 || this.#pendingSteps.size > 0
+    return this.outbox.length > 0 || this.#pendingSteps.size > 0 || (this.#traffic?.tickets.length ?? 0) > 0
   }
 
   /** Takes one of the steps that are due; true where it was. */
@@ -143,23 +135,23 @@ export class Core {
     return this.#pendingSteps.delete(step)
   }
 
-  /** Takes the session that is due to be forgotten. */
-  takeForgotten(): UsedSession | undefined {
-    if (!this.takeStep("forget session")) return undefined
-    this.#forgotten = true
-    const used = this.#used
-    this.#used = undefined
-    return used
-  }
-
-  useSession(used: UsedSession | undefined): void {
-    if (this.#used?.session !== used?.session) this.#used?.session.wipe()
-    this.#used = used
+  /** Takes the sessions that are due to be forgotten. */
+  takeForgotten(): ReadonlyArray<UsedSession> {
+    return this.takeStep("forget session") ? this.sessions.forget() : []
   }
 
   /** Whether this connection may still store sessions (law 11). */
   get mayStoreSessions(): boolean {
-    return !this.#forgotten && this.#closure !== "Failed"
+    return !this.sessions.isForgotten && this.#closure !== "Failed"
+  }
+
+  /** What TLS 1.3 goes on with after the handshake. */
+  get traffic(): Traffic13 | undefined {
+    return this.#traffic
+  }
+
+  openTraffic(traffic: Traffic): void {
+    this.#traffic = new Traffic13(traffic, this.inbound, this.outbound, (type, content) => this.send(type, content))
   }
 
   /** Law 12: bytes that are overwritten when the handshake is over, however it ends. */
@@ -184,6 +176,7 @@ export class Core {
 
   /** Application data, RFC 5246 section 10. A fault where the key must not protect that much more. */
   sendData(parts: ReadonlyArray<Uint8Array>, length: number): Fault | undefined {
+    if (!this.outbound.hasRoomFor(this.outbound.recordsFor(length))) this.#traffic?.updateWrite(false)
     if (!this.outbound.hasRoomFor(this.outbound.recordsFor(length))) {
       return { _tag: "KeyWornOut", limit: this.outbound.state.current.protection.recordLimit }
     }
@@ -318,26 +311,20 @@ export class Core {
         this.fail({ _tag: "MessageUnexpected", expected: ["application_data"], received: "change_cipher_spec" })
         return
       case "Handshake":
-        this.#renegotiation(incoming.type, incoming.body)
+        this.#handshakeMessage(incoming.type, incoming.body)
         return
       default:
         this.fail(incoming)
     }
   }
 
-  /** RFC 5246 sections 7.2.2 and 7.4.1.1: we do not renegotiate, and say so with a warning. */
-  #renegotiation(type: number, body: Uint8Array): void {
-    const received = handshakeTypeName(type) ?? `handshake message ${type}`
-    const asks = type === (this.role === "client" ? HandshakeType.hello_request : HandshakeType.client_hello)
-    if (!asks) {
-      this.fail({ _tag: "MessageUnexpected", expected: ["application_data"], received })
+  #handshakeMessage(type: number, body: Uint8Array): void {
+    if (this.#traffic !== undefined) {
+      const fault = this.#traffic.take(type, body, this.#closure === "Open" || this.#closure === "CloseReceived")
+      if (fault !== undefined) this.fail(fault)
       return
     }
-    if (type === HandshakeType.hello_request && body.length > 0) {
-      this.fail({ _tag: "MessageMalformed", message: "HelloRequest", field: "body", why: "is not empty" })
-      return
-    }
-    const fault = this.inbound.spendRenegotiation()
+    const fault = judgeRequest(this.role, type, body) ?? this.inbound.spendRenegotiation()
     if (fault !== undefined) this.fail(fault)
     else if (this.#closure === "Open") this.sendAlert(warning("no_renegotiation"))
   }
@@ -405,6 +392,7 @@ export class Core {
     this.inbound.forget()
     this.outbound.forget()
     this.#overwriteSecrets()
-    this.#used?.session.wipe()
+    this.#traffic?.forget()
+    this.sessions.wipe()
   }
 }

@@ -36,6 +36,7 @@ export const make = (
   const { core } = wire
   const { inbound, outbound, settings } = core
   const transcript = new Transcript()
+  let isDisguised = false
 
   /** What goes out before anything is waited for: one flight, one write. */
   const flight: Effect.Effect<void, TlsError> = Effect.suspend(() =>
@@ -136,13 +137,24 @@ export const make = (
       const fault = inbound.changeCipherSpec()
       if (fault !== undefined) return yield* Effect.fail(fault)
     }),
-    useSession: (used) => core.useSession(used),
-    storeSession: (key, session) =>
-      Effect.suspend(() => {
-        if (!core.mayStoreSessions) return Effect.void
-        core.useSession({ key, session })
-        // The cache has a copy; what this connection needs it for is the name of what to forget.
-        return Effect.ensuring(cache.store(key, session), Effect.sync(() => session.wipe()))
-      })
+    sendCompatibilityChangeCipherSpec: () => {
+      if (isDisguised) return
+      isDisguised = true
+      core.send(ContentType.change_cipher_spec, Uint8Array.of(1))
+    },
+    installRead: (parameters) => {
+      const fault = inbound.install(parameters)
+      return fault === undefined ? Effect.void : Effect.fail(fault)
+    },
+    installWrite: (parameters) => outbound.state.install(parameters),
+    skipEarlyData: (bytes) => inbound.skipEarlyData(bytes),
+    endEarlyData: () => inbound.endEarlyData(),
+    limitRecords: ({ read, write }) => {
+      inbound.limitPlaintext(read)
+      outbound.limitContent(write)
+    },
+    openTraffic: (traffic) => core.openTraffic(traffic),
+    useSession: (used) => core.sessions.use(used),
+    storeSession: wire.storeSession
   }
 }

@@ -11,8 +11,10 @@ import * as Socket from "effect/socket/Socket"
 import type { NonEmptyReadonlyArray } from "effect/Array"
 import type { Fault } from "../alert/Fault.ts"
 import { type TlsError, TransportFailed } from "../alert/TlsError.ts"
-import type { SessionCache } from "../service/SessionCache.ts"
+import type { Session } from "../service/Session.ts"
+import type { SessionCache, SessionKey } from "../service/SessionCache.ts"
 import type { Core } from "./Core.ts"
+import type { Traffic13 } from "./Traffic13.ts"
 import * as Lane from "./Lane.ts"
 import type { Transport, TransportEnd } from "./Transport.ts"
 
@@ -27,6 +29,8 @@ export interface Wire {
   readonly receive: Effect.Effect<void>
   /** Looks at what came while nobody read, without waiting, and looks out for more. */
   readonly lookAhead: () => void
+  /** Keeps a session, unless this connection has failed, and remembers it for the forgetting (law 11). */
+  readonly storeSession: (key: SessionKey, session: Session) => Effect.Effect<void>
   /** Carries out what the core has decided since: answers, forgetting, the end of the transport. */
   readonly settle: Effect.Effect<void>
   /** Seals and hands over; a failure of the transport becomes the failure of the connection. */
@@ -141,10 +145,36 @@ export const make = (core: Core, transport: Transport, cache: SessionCache["Serv
       )
     }))
 
+  const storeSession: Wire["storeSession"] = (key, session) =>
+    Effect.suspend(() => {
+      if (!core.mayStoreSessions) return Effect.void
+      core.sessions.add({ key, session })
+      // The cache has a copy; what this connection needs it for is the name of what to forget.
+      return Effect.ensuring(cache.store(key, session), Effect.sync(() => session.wipe()))
+    })
+
+  const storeTickets = ({ sessionOf, tickets }: Traffic13): Effect.Effect<void> =>
+    Effect.forEach(
+      tickets.splice(0),
+      (ticket) =>
+        sessionOf === undefined ? Effect.void : Effect.flatMap(
+          sessionOf(ticket),
+          (made) => made === undefined ? Effect.void : storeSession(made.key, made.session)
+        ),
+      { discard: true }
+    )
+
   const settle = Effect.uninterruptible(Effect.suspend(() => {
     if (core.ending !== undefined) Deferred.doneUnsafe(ended, Effect.void)
-    const used = core.takeForgotten()
-    const forget = used === undefined ? Effect.void : cache.invalidate(used.key, used.session)
+    const store = core.traffic === undefined || core.traffic.tickets.length === 0
+      ? Effect.void
+      : storeTickets(core.traffic)
+    const forget = Effect.andThen(
+      store,
+      Effect.suspend(() =>
+        Effect.forEach(core.takeForgotten(), ({ key, session }) => cache.invalidate(key, session), { discard: true })
+      )
+    )
     if (!core.takeStep("end transport")) {
       lane.flushLater()
       return forget
@@ -187,6 +217,7 @@ export const make = (core: Core, transport: Transport, cache: SessionCache["Serv
     isReceiving: () => isReceiving,
     ended: Deferred.await(ended),
     lookAhead,
+    storeSession,
     settle,
     release,
     endWrite: Effect.uninterruptible(lane.flush.pipe(

@@ -18,7 +18,7 @@ import type { Session } from "../service/Session.ts"
 import type { SessionCache } from "../service/SessionCache.ts"
 import type { ServerOptions, Settings } from "../service/TlsConfig.ts"
 import type { VerifiedChain } from "../service/Trust.ts"
-import { NamedGroup, namedGroupName, ProtocolVersion, SignatureScheme } from "../wire/CodePoints.ts"
+import { NamedGroup, ProtocolVersion, SignatureScheme } from "../wire/CodePoints.ts"
 import type { Channel, HandshakeFailure } from "./Channel.ts"
 import type { Established } from "./Established.ts"
 import {
@@ -262,7 +262,8 @@ const chooseCredential = Effect.fnUntraced(
       serverName,
       authentication: ["ecdsa", "rsa"],
       signatureSchemes,
-      curves: findExtension(hello.extensions, "SupportedGroups")?.groups.flatMap((code) => namedGroupName(code) ?? [])
+      // RFC 8446 section 4.2.7: the groups are those of the key exchange alone.
+      curves: undefined
     })
     if (Option.isNone(selected)) return yield* fail({ _tag: "NothingInCommon", what: "certificate" })
     const credential = selected.value

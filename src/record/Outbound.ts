@@ -23,6 +23,7 @@ export class Outbound {
   /** Small parts of one write are joined here, to fill a record. Made when first needed, and overwritten after use. */
   #staging: Uint8Array | undefined
   #limit = maxPlaintext
+  #multiple = 1
 
   constructor(primitives: Primitives["Service"], observe: Observer | undefined) {
     this.#primitives = primitives
@@ -33,6 +34,11 @@ export class Outbound {
   limitContent(limit: number): void {
     this.#limit = Math.min(limit, maxPlaintext)
     this.#staging = undefined
+  }
+
+  /** RFC 8446 section 5.4: pads what is sealed from now on, type included, to a multiple of that many bytes. */
+  padTo(multiple: number): void {
+    this.#multiple = multiple
   }
 
   /** How many records a write of `length` bytes takes. */
@@ -55,7 +61,7 @@ export class Outbound {
     const { compression, protection } = this.state.current
     const records = this.recordsFor(length)
     // RFC 5246 section 6.2.2: compression may not grow a fragment by more than 1024 bytes.
-    const slack = compression === nullCompression ? 0 : 1024
+    const slack = (compression === nullCompression ? 0 : 1024) + (protection.hidesType ? this.#multiple - 1 : 0)
     const out = this.#primitives.allocate(length + records * (headerLength + protection.overhead + slack))
     let at = 0
     let staged = 0
@@ -100,16 +106,22 @@ export class Outbound {
     this.#staging = undefined
   }
 
+  /** Zeros behind content and type, as far as the record has room for them. */
+  #padding(length: number): number {
+    return Math.min(Math.ceil(length / this.#multiple) * this.#multiple, this.#limit + 1) - length
+  }
+
   #record(type: number, content: Uint8Array, out: Uint8Array, at: number): number {
     const { compression, protection } = this.state.current
     const fragment = compression.compress(content)
-    const length = fragment.length + protection.overhead
+    const padding = protection.hidesType ? this.#padding(fragment.length + 1) : 0
+    const length = fragment.length + padding + protection.overhead
     out[at] = protection.hidesType ? ContentType.application_data : type
     out[at + 1] = 3
     out[at + 2] = 3
     out[at + 3] = length >>> 8
     out[at + 4] = length
-    protection.seal(type, fragment, this.state.sequence, out, at + headerLength)
+    protection.seal(type, fragment, this.state.sequence, out, at + headerLength, padding)
     this.#observe?.({
       _tag: "Record",
       direction: "sent",

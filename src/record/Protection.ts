@@ -26,8 +26,18 @@ export interface RecordProtection {
   readonly overhead: number
   /** How many records are safe under the key. */
   readonly recordLimit: number
-  /** Writes the protected fragment (`plaintext.length + overhead` bytes) into `out` at `at`. */
-  readonly seal: (type: number, plaintext: Uint8Array, sequence: number, out: Uint8Array, at: number) => void
+  /**
+   * Writes the protected fragment (`plaintext.length + padding + overhead` bytes) into `out` at `at`. Only a protection that hides the
+   * type can hide the length as well: elsewhere the padding is 0.
+   */
+  readonly seal: (
+    type: number,
+    plaintext: Uint8Array,
+    sequence: number,
+    out: Uint8Array,
+    at: number,
+    padding: number
+  ) => void
   /** `undefined` for whatever does not authenticate: that there is no more detail is the point (RFC 5246 section 7.2.2). */
   readonly open: (type: number, fragment: Uint8Array, sequence: number) => Uint8Array | undefined
   /** As `open`, into a buffer of the caller: the length of the plaintext, or -1. */
@@ -145,7 +155,7 @@ export const protection12 = (
     overhead,
     recordLimit: suite.recordLimit,
     seal: (type, plaintext, sequence, out, at) => {
-      if (aead === undefined) return forgottenProtection.seal(type, plaintext, sequence, out, at)
+      if (aead === undefined) return forgottenProtection.seal(type, plaintext, sequence, out, at, 0)
       addData(type, sequence, plaintext.length)
       if (explicit === 0) implicitNonce(sequence)
       else {
@@ -204,14 +214,15 @@ export const protection13 = (
     // The type, and the tag.
     overhead: 1 + tagLength,
     recordLimit: suite.recordLimit,
-    seal: (type, plaintext, sequence, out, at) => {
-      if (aead === undefined) return forgottenProtection.seal(type, plaintext, sequence, out, at)
-      const length = plaintext.length + 1
+    seal: (type, plaintext, sequence, out, at, padding) => {
+      if (aead === undefined) return forgottenProtection.seal(type, plaintext, sequence, out, at, padding)
+      const length = plaintext.length + 1 + padding
       prepare(length + tagLength, sequence)
       // Laid out where the ciphertext will be: an AEAD takes its input in one piece.
       const inner = out.subarray(at, at + length)
       inner.set(plaintext)
-      inner[length - 1] = type
+      inner[plaintext.length] = type
+      inner.fill(0, plaintext.length + 1)
       aead.seal(nonce, additionalData, inner, out, at)
     },
     open: (_type, fragment, sequence) => {

@@ -1,0 +1,52 @@
+/**
+ * Law 11: the sessions that a fatal alert of this connection forgets.
+ *
+ * @since 0.1.0
+ */
+import type { Session } from "../service/Session.ts"
+import type { SessionKey } from "../service/SessionCache.ts"
+
+/**
+ * @category models
+ * @since 0.1.0
+ */
+export interface UsedSession {
+  readonly key: SessionKey
+  readonly session: Session
+}
+
+/**
+ * The session that was resumed or made, and every ticket that came of the connection.
+ *
+ * @category models
+ * @since 0.1.0
+ */
+export class UsedSessions {
+  #used: Array<UsedSession> = []
+  #isForgotten = false
+
+  /** The session of this connection; `undefined` where an offer was declined. */
+  use(used: UsedSession | undefined): void {
+    for (const { session } of this.#used) if (session !== used?.session) session.wipe()
+    this.#used = used === undefined ? [] : [used]
+  }
+
+  add(used: UsedSession): void {
+    this.#used.push(used)
+  }
+
+  /** Takes them all: they are to be forgotten, and nothing more is to be stored. */
+  forget(): ReadonlyArray<UsedSession> {
+    this.#isForgotten = true
+    return this.#used.splice(0)
+  }
+
+  get isForgotten(): boolean {
+    return this.#isForgotten
+  }
+
+  /** Overwrites the secrets; what the sessions are called stays. */
+  wipe(): void {
+    for (const { session } of this.#used) session.wipe()
+  }
+}
