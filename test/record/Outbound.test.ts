@@ -175,7 +175,7 @@ it("once the keys are forgotten nothing is sealed, in the clear least of all", (
     outbound.forget()
     assert.throws(() => outbound.seal(alert, Uint8Array.of(1, 0)), /keys were forgotten/)
     if (protection.isProtected) {
-      assert.throws(() => protection.seal(data, Uint8Array.of(1), 9, new Uint8Array(30), 0), /keys were forgotten/)
+      assert.throws(() => protection.seal(data, Uint8Array.of(1), 9, new Uint8Array(30), 0, 0), /keys were forgotten/)
     }
   }
 })
