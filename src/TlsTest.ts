@@ -25,7 +25,7 @@ import { Primitives } from "./secret/Primitives.ts"
 import * as Identity from "./service/Identity.ts"
 import { makeInsecureSeeded, Randomness } from "./service/Randomness.ts"
 import { makeMemory, SessionCache } from "./service/SessionCache.ts"
-import type { ClientOptions, ServerOptions } from "./service/TlsConfig.ts"
+import type { ClientOptions, CommonOptions, ServerOptions } from "./service/TlsConfig.ts"
 import * as Trust from "./service/Trust.ts"
 import { type Cable, make as makeCable, type Side } from "./testing/Cable.ts"
 import * as ThrowAway from "./testing/ThrowAwayIdentity.ts"
@@ -38,7 +38,8 @@ export type { Passed, RecordAt, Side } from "./testing/Cable.ts"
 export type { ThrowAwayIdentity } from "./testing/ThrowAwayIdentity.ts"
 
 /**
- * Everything has a default that makes the handshake succeed.
+ * Everything has a default that makes the handshake succeed. One limit is another than elsewhere: `drainTimeout` is 0, so that a
+ * side which has sent a fatal alert waits for nobody.
  *
  * @category models
  * @since 0.1.0
@@ -145,6 +146,12 @@ const clientAuthOf = Effect.fnUntraced(function*(mode: "request" | "require", se
   return { client: { identity: shown }, server: { clientAuth: { mode, trust: yield* trusting([made.der]) } } }
 })
 
+/** Nothing that was sent is lost here when a side is gone, and a `TestClock` may stand still. */
+const impatient = <A extends CommonOptions>(options: A | undefined) => ({
+  ...options,
+  limits: { drainTimeout: 0, ...options?.limits }
+})
+
 /** What TLS itself never sends. */
 const emptyRecord = (state: ConnectionState, contentType: number): Uint8Array => {
   const { protection } = state.current
@@ -157,9 +164,6 @@ const emptyRecord = (state: ConnectionState, contentType: number): Uint8Array =>
 
 /**
  * Two ends, before their handshakes: to see how each of them fails, to give each a scope of its own, to play one of them by hand.
- *
- * A side that has sent a fatal alert waits for its peer to hang up, `drainTimeout` long at most. Where nobody is at the other
- * end, and the clock is a `TestClock`, let that time pass.
  *
  * @example
  * import { Effect } from "effect"
@@ -193,12 +197,12 @@ export const ends = Effect.fnUntraced(function*(options: Options = {}): Effect.f
       Context.add(Inside, (inside) => innards.set(side, inside))
     )
   return {
-    connect: TlsClient.connect({ ...auth?.client, ...options.client, serverName }).pipe(
+    connect: TlsClient.connect({ ...auth?.client, ...impatient(options.client), serverName }).pipe(
       Effect.provideService(Socket.Socket, client),
       Effect.provideService(Trust.Trust, trust),
       Effect.provide(services("client"))
     ),
-    accept: TlsServer.accept(server, { ...auth?.server, ...options.server }).pipe(
+    accept: TlsServer.accept(server, { ...auth?.server, ...impatient(options.server) }).pipe(
       Effect.provideService(Identity.Identity, shown),
       Effect.provide(services("server"))
     ),

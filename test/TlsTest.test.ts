@@ -279,9 +279,7 @@ describe("wire", () => {
       const web = yield* TlsTest.ends()
       yield* web.wire.inject({ from: "server", bytes: bytes("HTTP/1.1 400 Bad Request\r\n\r\n") })
       // Nobody is at the other end to read the alert and hang up.
-      const connecting = yield* Effect.forkChild(Effect.flip(web.connect))
-      yield* TestClock.adjust("1 second")
-      assert.strictEqual(said(yield* Fiber.join(connecting)), "AlertSent UnexpectedMessage")
+      assert.strictEqual(said(yield* Effect.flip(web.connect)), "AlertSent UnexpectedMessage")
       assert.deepStrictEqual(yield* toldBy(web.wire, "server"), ["bytes"])
       // A protected connection takes no alert in the clear.
       const open = yield* TlsTest.pair()
@@ -339,6 +337,16 @@ describe("ends", () => {
       const exits = yield* Effect.all([Effect.exit(connect), Effect.exit(accept)], { concurrency: 2 })
       assert.deepStrictEqual(exits.map(how), ["AlertReceived UnexpectedMessage", "AlertSent UnexpectedMessage"])
       assert.deepStrictEqual(yield* plainAlertsOf(wire, "server"), ["fatal unexpected_message"])
+    }))
+
+  test("a test that fails is over at once, whatever its scope holds and whatever the clock says", () =>
+    Effect.gen(function*() {
+      const failing = Effect.gen(function*() {
+        const { accept, connect } = yield* TlsTest.ends()
+        yield* Effect.all([connect, accept], { concurrency: 2 })
+        return yield* Effect.die("an assertion")
+      })
+      assert.strictEqual(how(yield* Effect.exit(Effect.scoped(failing))), "defect")
     }))
 
   test("one end can be played by hand", () =>

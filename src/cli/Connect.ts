@@ -170,7 +170,7 @@ export const connect = Command.make("connect", parameters, (flags) =>
         (line) => void process.stderr.write(`${line}\n`)
       )
       : undefined
-    const tell = (event: string) => Effect.andThen(Effect.sync(() => trace?.flush()), Console.error(event))
+    const tell = (event: string) => Console.error(event)
     yield* Effect.addFinalizer(() => Effect.sync(() => trace?.flush()))
 
     if (flags.insecure) yield* tell("warning: the certificate of the peer is not checked.")

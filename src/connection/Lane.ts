@@ -25,6 +25,8 @@ export interface Lane {
   readonly flush: Effect.Effect<void, Socket.SocketError>
   /** The same, by whoever has the lane, without waiting for it: for a reader, who must not wait on the peer's reader. */
   readonly flushLater: () => void
+  /** Whether everything that was sealed is handed over. */
+  readonly isIdle: () => boolean
   /** Stops the hand-over where it is: nothing more leaves. */
   readonly giveUp: Effect.Effect<void>
 }
@@ -94,6 +96,7 @@ export const make = (core: Core, transport: Transport): Lane => {
     send,
     flush,
     flushLater,
+    isIdle: () => core.outbox.length === 0 && handOver?.pollUnsafe() !== undefined,
     giveUp: Effect.suspend(() => {
       hasGivenUp = true
       core.outbox.length = 0

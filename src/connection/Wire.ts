@@ -126,11 +126,11 @@ export const make = (core: Core, transport: Transport, cache: SessionCache["Serv
   })
 
   /** Whatever is in the outbox leaves now, or never. */
-  const lastFlush = lane.flush.pipe(
-    Effect.timeoutOption(limits.closeTimeout),
-    Effect.ignoreCause,
-    Effect.andThen(lane.giveUp)
-  )
+  const lastFlush = Effect.suspend(() => {
+    lane.flushLater()
+    // Most of the time it has left at once, and there is nothing to time.
+    return lane.isIdle() ? Effect.void : Effect.ignoreCause(Effect.timeoutOption(lane.flush, limits.closeTimeout))
+  }).pipe(Effect.andThen(lane.giveUp))
 
   const release: Wire["release"] = (how) =>
     Effect.uninterruptible(Effect.suspend(() => {

@@ -97,7 +97,11 @@ export const make: Primitives["Service"] = {
   parseCertificate: NodeCertificate.parse,
   importPrivateKey,
   equal: (a, b) => a.length === b.length && timingSafeEqual(a, b),
-  allocate: (length) => new Uint8Array(Buffer.allocUnsafeSlow(length).buffer),
+  allocate: (length) => {
+    // Small ones share a block of the pool of Buffer: a block of its own costs as much as to seal a small record.
+    const { buffer, byteLength, byteOffset } = Buffer.allocUnsafe(length)
+    return new Uint8Array(buffer, byteOffset, byteLength)
+  },
   hostToAscii,
   isAddress: (text) => isIP(text) !== 0
 }

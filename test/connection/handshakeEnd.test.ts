@@ -89,7 +89,7 @@ describe("out of time", () => {
 
   test("what was said last can still be read by a peer that is talking: the transport is not torn down under it", () =>
     Effect.gen(function*() {
-      const { connect, serverSocket } = yield* TlsTest.ends()
+      const { connect, serverSocket } = yield* TlsTest.ends({ client: { limits: { drainTimeout: "1 second" } } })
       const pull = yield* Socket.readerBytes(serverSocket)
       const { write } = yield* serverSocket.writer
       const connecting = yield* Effect.forkChild(Effect.flip(connect), { startImmediately: true })
@@ -214,7 +214,9 @@ describe("a handshake that failed leaves nothing open in a long scope (law 15)",
     test(name, () =>
       Effect.gen(function*() {
         const long = yield* Scope.make()
-        const { connect, serverSocket, wire } = yield* TlsTest.ends()
+        const { connect, serverSocket, wire } = yield* TlsTest.ends({
+          client: { limits: { drainTimeout: "1 second" } }
+        })
         const pull = yield* Socket.readerBytes(serverSocket)
         const { write } = yield* serverSocket.writer
         const opening = yield* Effect.forkChild(Scope.provide(connect, long), { startImmediately: true })

@@ -137,7 +137,7 @@ describe("limits of the goodbye", () => {
 
   test("limits.drainBytes: how much a peer may still say", () =>
     Effect.gen(function*() {
-      const { accepting, write } = yield* talk({ drainBytes: 1000 })
+      const { accepting, write } = yield* talk({ drainBytes: 1000, drainTimeout: "1 second" })
       let taken = 0
       yield* Effect.flip(Effect.forever(Effect.andThen(
         write(new Uint8Array(100)),

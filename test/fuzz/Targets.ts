@@ -248,8 +248,8 @@ const judge = (der: Uint8Array, now: number) =>
   )
 
 // RFC 5280 section 4.1.2.5: the first and the last moment that a certificate can name.
-const firstTime = Date.UTC(0, 0, 1) - 1900 * 366 * 86_400_000
-const lastTime = Date.UTC(9999, 11, 31, 23, 59, 59)
+const firstTime = Date.parse("0000-01-01T00:00:00Z")
+const lastTime = Date.parse("9999-12-31T23:59:59Z")
 
 const runCertificate = async (der: Uint8Array): Promise<Outcome> => {
   const certificate = NodeCertificate.parse(der)

@@ -62,15 +62,20 @@ export const nodeTlsServer = (
       server.on("resumeSession", (id: Buffer, done: (error: null, session: Buffer | null) => void) =>
         done(null, sessions.get(id.toString("hex")) ?? null))
     }
-    server.on("connection", (socket: Socket) => void transports.set(socket.remotePort, socket))
+    server.on("connection", (socket: Socket) =>
+      void transports.set(socket.remotePort, socket))
     server.on("tlsClientError", (error) => {
       clientErrors.push(error)
       watch.changed()
     })
     yield* Effect.addFinalizer(() =>
       Effect.sync(() => {
-        for (const { socket } of connections) socket.destroy()
-        for (const socket of transports.values()) socket.destroy()
+        for (const { socket } of connections) {
+          socket.destroy()
+        }
+        for (const socket of transports.values()) {
+          socket.destroy()
+        }
       })
     )
     const port = yield* listen(server)
@@ -80,7 +85,9 @@ export const nodeTlsServer = (
       clientErrors,
       accept: watch.until("a secure connection", () => {
         const next = connections[accepted]
-        if (next === undefined) return undefined
+        if (next === undefined) {
+          return undefined
+        }
         accepted += 1
         return Effect.succeed(next)
       }),
@@ -91,7 +98,8 @@ export const nodeTlsServer = (
         }),
       waitForClientError: watch.until(
         "a failed handshake",
-        () => clientErrors[0] === undefined ? undefined : Effect.succeed(clientErrors[0])
+        () =>
+          clientErrors[0] === undefined ? undefined : Effect.succeed(clientErrors[0])
       )
     }
   })

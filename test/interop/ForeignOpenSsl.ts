@@ -4,7 +4,7 @@ import { writeFile } from "node:fs/promises"
 import { join } from "node:path"
 import { namedGroupName } from "../../src/wire/CodePoints.ts"
 import { openSslClient, openSslServer } from "../harness/OpenSsl.ts"
-import { pkiFiles, type PkiFiles } from "../harness/PkiFiles.ts"
+import { type PkiFiles, pkiFiles } from "../harness/PkiFiles.ts"
 import { type Facts, type ForeignOptions, type ForeignPeer, printed, printedEnd } from "./Foreign.ts"
 import * as Names from "./Names.ts"
 
@@ -15,10 +15,13 @@ const argumentsOf = (options: ForeignOptions): ReadonlyArray<string> =>
     options.groups === undefined ? [] : ["-groups", options.groups.map(Names.openSslGroup).join(":")],
     options.schemes === undefined ? [] : ["-sigalgs", options.schemes.join(":")],
     // Its security level refuses the signatures of TLS 1.1.
-    options.version === "1.1" ? ["-tls1_1", "-cipher", "DEFAULT:@SECLEVEL=0"] : [],
-    options.version === "1.3" ? ["-tls1_3"] : [],
+    options.version === "1.1" ? ["-cipher", "DEFAULT:@SECLEVEL=0"] : [],
     options.alpnProtocol === undefined ? [] : ["-alpn", options.alpnProtocol]
   ].flat()
+
+const versions = { "1.1": "-tls1_1", "1.2": "-tls1_2", "1.3": "-tls1_3" } as const
+
+const versionOf = ({ version }: ForeignOptions) => version === undefined ? {} : { version: versions[version] }
 
 // There is no option for it on the command line.
 const noExtendedMasterSecret = `openssl_conf = conf
@@ -75,6 +78,7 @@ export const openssl: ForeignPeer = {
     const session = join(files.directory, "session.pem")
     const process = yield* openSslClient({
       ...(yield* confOf(options, files)),
+      ...versionOf(options),
       port: options.port,
       caFile: root,
       ...(options.serverName === undefined ? {} : { serverName: options.serverName }),
@@ -101,6 +105,7 @@ export const openssl: ForeignPeer = {
     if (credential === undefined) return yield* Effect.die(new Error("a server has a credential"))
     const { port, process } = yield* openSslServer({
       ...(yield* confOf(options, files)),
+      ...versionOf(options),
       ...credential,
       lineBuffered: true,
       extra: [

@@ -5,6 +5,7 @@ import * as Context from "effect/Context"
 import * as Effect from "effect/Effect"
 import * as Exit from "effect/Exit"
 import * as Layer from "effect/Layer"
+import * as Option from "effect/Option"
 import * as Queue from "effect/Queue"
 import * as Schema from "effect/Schema"
 import type * as Scope from "effect/Scope"
@@ -67,17 +68,16 @@ export const identityOf = (name: LeafName, witness?: Witness): Effect.Effect<Ide
     return Identity.Identity.of({
       ...identity,
       select: (request) =>
-        Effect.map(identity.select(request), (found) =>
-          found._tag === "None" ? found : {
-            ...found,
-            value: {
-              ...found.value,
-              sign: (scheme, message) => {
-                witness.signed.push(scheme)
-                return found.value.sign(scheme, message)
-              }
+        Effect.map(
+          identity.select(request),
+          Option.map((credential) => ({
+            ...credential,
+            sign: (scheme: SignatureScheme, message: Uint8Array) => {
+              witness.signed.push(scheme)
+              return credential.sign(scheme, message)
             }
-          })
+          }))
+        )
     })
   })
 

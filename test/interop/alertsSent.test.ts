@@ -118,7 +118,7 @@ const clientRows: ReadonlyArray<ClientRow> = [
     number: 110,
     reason: "UnsupportedExtension",
     fault: "ExtensionUnsolicited",
-    edit: ["serverHello", Edits.unknownExtension]
+    edit: ["serverHello", Edits.extensionAs(0x1234)]
   },
   {
     why: "a ServerHello of TLS 1.1",
@@ -290,38 +290,44 @@ const serverRows: ReadonlyArray<ServerRow> = [
 ]
 
 everyPeer("what our client tells a server", (peer, it) => {
-  it.live.each(clientRows)("$number for $why", ({ edit, fault, number, ours, reason, theirs }) =>
-    Effect.gen(function*() {
-      const server = yield* peer.server(theirs)
-      const port = edit === undefined
-        ? server.port
-        : (yield* tamperingProxy({ to: server.port, onRecord: Edits.editing("serverToClient", ...edit) })).port
-      const end = yield* server.next
-      const exit = yield* Effect.exit(ourClient({ ...ours, port }))
-      assert.strictEqual(ending(exit), `AlertSent ${reason}`)
-      assert.strictEqual(faultIn(exit), fault)
-      assert.strictEqual(yield* end.sawAlert, number)
-    }))
+  it.live.each(clientRows)(
+    "$number for $why",
+    ({ edit, fault, number, ours, reason, theirs }) =>
+      Effect.gen(function*() {
+        const server = yield* peer.server(theirs)
+        const port = edit === undefined
+          ? server.port
+          : (yield* tamperingProxy({ to: server.port, onRecord: Edits.editing("serverToClient", ...edit) })).port
+        const end = yield* server.next
+        const exit = yield* Effect.exit(ourClient({ ...ours, port }))
+        assert.strictEqual(ending(exit), `AlertSent ${reason}`)
+        assert.strictEqual(faultIn(exit), fault)
+        assert.strictEqual(yield* end.sawAlert, number)
+      })
+  )
 })
 everyPeer("what our server tells a client", (peer, it) => {
-  it.live.each(serverRows)("$number for $why", ({ edit, fault, number, ours, reason, theirs }) =>
-    Effect.gen(function*() {
-      const server = yield* ourServer(ours)
-      const port = edit === undefined
-        ? server.port
-        : (yield* tamperingProxy({ to: server.port, onRecord: Edits.editing("clientToServer", ...edit) })).port
-      const client = yield* peer.client({ ...theirs, port })
-      if (edit?.[0] === "data" || fault === "ApplicationFailed") {
-        yield* client.facts
-        yield* client.send("hello\n")
-      }
-      assert.strictEqual(yield* client.sawAlert, number)
-      const { closure, exit } = yield* server.report
-      if (fault === "ApplicationFailed") {
-        assert.strictEqual(closure?.error?._tag === "AlertSent" ? closure.error.fault._tag : undefined, fault)
-        return
-      }
-      assert.strictEqual(ending(exit), `AlertSent ${reason}`)
-      assert.strictEqual(faultIn(exit), fault)
-    }))
+  it.live.each(serverRows)(
+    "$number for $why",
+    ({ edit, fault, number, ours, reason, theirs }) =>
+      Effect.gen(function*() {
+        const server = yield* ourServer(ours)
+        const port = edit === undefined
+          ? server.port
+          : (yield* tamperingProxy({ to: server.port, onRecord: Edits.editing("clientToServer", ...edit) })).port
+        const client = yield* peer.client({ ...theirs, port })
+        if (edit?.[0] === "data" || fault === "ApplicationFailed") {
+          yield* client.facts
+          yield* client.send("hello\n")
+        }
+        assert.strictEqual(yield* client.sawAlert, number)
+        const { closure, exit } = yield* server.report
+        if (fault === "ApplicationFailed") {
+          assert.strictEqual(closure?.error?._tag === "AlertSent" ? closure.error.fault._tag : undefined, fault)
+          return
+        }
+        assert.strictEqual(ending(exit), `AlertSent ${reason}`)
+        assert.strictEqual(faultIn(exit), fault)
+      })
+  )
 })
