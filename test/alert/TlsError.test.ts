@@ -156,11 +156,21 @@ describe("messages", () => {
       const [first = ""] = sentence.split(" ")
       assert.isTrue(/^[a-z\d]/.test(first) || Object.values(fault).includes(first), sentence)
       for (const [field, value] of Object.entries(fault)) {
-        // The depth of a leaf is left out, a version is told in hexadecimal, and an alert is told by the error.
+        // The depth of a leaf is left out, the version of a record is told in hexadecimal, and an alert is told by the error.
         if (field === "_tag" || field === "alert" || field === "depth" && value === 0) continue
-        const told = field === "version" ? ["0x0200"] : [value].flat()
+        const told = fault._tag === "RecordVersionWrong" ? ["0x0200"] : [value].flat()
         for (const fact of told) assert.include(sentence, String(fact), fault._tag)
       }
+    }
+  })
+
+  it("a record that begins with a character tells which: it is a protocol in the clear", () => {
+    const told = (contentType: number) => describeFault({ _tag: "RecordTypeUnknown", contentType })
+    for (const character of ["!", "G", "H", "~"]) {
+      assert.match(told(character.charCodeAt(0)), new RegExp(`character ${character}$`))
+    }
+    for (const contentType of [0, 19, 24, 0x20, 0x7f, 255]) {
+      assert.include(told(contentType), `content type ${contentType}`)
     }
   })
 
