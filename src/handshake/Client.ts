@@ -29,7 +29,7 @@ export const handshake = Effect.fnUntraced(
     story: ClientStory,
     cache: SessionCache["Service"]
   ): Effect.fn.Return<Established, HandshakeFailure> {
-    const session = Option.getOrUndefined(yield* cache.offer(story.sessionKey))
+    const session = usable(Option.getOrUndefined(yield* cache.offer(story.sessionKey)), story)
     // Until the server declines, the offer counts as the session of this connection.
     if (session !== undefined) channel.useSession({ key: story.sessionKey, session })
     const hello = clientHello(channel.randomness.bytes(32), story, session)
@@ -52,6 +52,13 @@ export const handshake = Effect.fnUntraced(
     return yield* full(channel, story, hellos)
   }
 )
+
+/** RFC 5246 section 7.4.1.2: who offers a session offers its suite, too. */
+const usable = (session: Session | undefined, story: ClientStory): Session | undefined => {
+  if (session === undefined || story.settings.cipherSuites.some(({ id }) => id === session.cipherSuite)) return session
+  session.wipe()
+  return undefined
+}
 
 const clientHello = (
   random: Uint8Array,
