@@ -25,7 +25,7 @@ import { Primitives } from "./secret/Primitives.ts"
 import * as Identity from "./service/Identity.ts"
 import { makeInsecureSeeded, Randomness } from "./service/Randomness.ts"
 import { makeMemory, SessionCache } from "./service/SessionCache.ts"
-import type { ClientOptions, CommonOptions, ServerOptions } from "./service/TlsConfig.ts"
+import type { ClientOptions, ServerOptions } from "./service/TlsConfig.ts"
 import * as Trust from "./service/Trust.ts"
 import { type Cable, make as makeCable, type Side } from "./testing/Cable.ts"
 import * as ThrowAway from "./testing/ThrowAwayIdentity.ts"
@@ -38,8 +38,7 @@ export type { Passed, RecordAt, Side } from "./testing/Cable.ts"
 export type { ThrowAwayIdentity } from "./testing/ThrowAwayIdentity.ts"
 
 /**
- * Everything has a default that makes the handshake succeed. One limit is another than elsewhere: `drainTimeout` is 0, so that a
- * side which has sent a fatal alert waits for nobody.
+ * Everything has a default that makes the handshake succeed.
  *
  * @category models
  * @since 0.1.0
@@ -102,6 +101,8 @@ export interface Ends {
   readonly connect: Effect.Effect<Connection, TlsError, Scope.Scope>
   /** The handshake of the server. */
   readonly accept: Effect.Effect<Connection, TlsError, Scope.Scope>
+  /** Both handshakes: what `pair` does, after whatever the wire was told before. */
+  readonly both: Effect.Effect<Omit<Pair, "wire">, TlsError, Scope.Scope>
   /** What `connect` opens. Each of the two can be opened once: by TLS, or by hand. */
   readonly clientSocket: Socket.Socket
   /** What `accept` opens. */
@@ -146,11 +147,17 @@ const clientAuthOf = Effect.fnUntraced(function*(mode: "request" | "require", se
   return { client: { identity: shown }, server: { clientAuth: { mode, trust: yield* trusting([made.der]) } } }
 })
 
-/** Nothing that was sent is lost here when a side is gone, and a `TestClock` may stand still. */
-const impatient = <A extends CommonOptions>(options: A | undefined) => ({
-  ...options,
-  limits: { drainTimeout: 0, ...options?.limits }
-})
+const sendAs = (innards: Innards | undefined, what: Parameters<Wire["send"]>[0]): Effect.Effect<void> => {
+  if (innards === undefined) return Effect.die(new Error(`the ${what.from} is not open`))
+  const { core, lane } = innards
+  const { content, contentType } = "alert" in what
+    ? { content: toBytes(what.alert), contentType: ContentType.alert }
+    : what
+  return Effect.orDie(lane.send(Effect.sync(() => {
+    if (content.length > 0) core.send(contentType, content)
+    else core.outbox.push(emptyRecord(core.outbound.state, contentType))
+  })))
+}
 
 /** What TLS itself never sends. */
 const emptyRecord = (state: ConnectionState, contentType: number): Uint8Array => {
@@ -164,6 +171,9 @@ const emptyRecord = (state: ConnectionState, contentType: number): Uint8Array =>
 
 /**
  * Two ends, before their handshakes: to see how each of them fails, to give each a scope of its own, to play one of them by hand.
+ *
+ * A side that has sent a fatal alert waits for its peer to hang up, `drainTimeout` long at most. Where the peer does not, or is
+ * to close in the same scope after it, and the clock is a `TestClock`, let that time pass. `both` takes care of it.
  *
  * @example
  * import { Effect } from "effect"
@@ -196,35 +206,27 @@ export const ends = Effect.fnUntraced(function*(options: Options = {}): Effect.f
       Context.add(SessionCache, cache),
       Context.add(Inside, (inside) => innards.set(side, inside))
     )
-  return {
-    connect: TlsClient.connect({ ...auth?.client, ...impatient(options.client), serverName }).pipe(
-      Effect.provideService(Socket.Socket, client),
-      Effect.provideService(Trust.Trust, trust),
-      Effect.provide(services("client"))
-    ),
-    accept: TlsServer.accept(server, { ...auth?.server, ...impatient(options.server) }).pipe(
-      Effect.provideService(Identity.Identity, shown),
-      Effect.provide(services("server"))
-    ),
-    clientSocket: client,
-    serverSocket: server,
-    wire: {
-      ...cable,
-      send: (what) =>
-        Effect.suspend(() => {
-          const inside = innards.get(what.from)
-          if (inside === undefined) return Effect.die(new Error(`the ${what.from} is not open`))
-          const { core, lane } = inside
-          const { content, contentType } = "alert" in what
-            ? { content: toBytes(what.alert), contentType: ContentType.alert }
-            : what
-          return Effect.orDie(lane.send(Effect.sync(() => {
-            if (content.length > 0) core.send(contentType, content)
-            else core.outbox.push(emptyRecord(core.outbound.state, contentType))
-          })))
-        })
-    }
+  const wire: Wire = {
+    ...cable,
+    send: (what) => Effect.suspend(() => sendAs(innards.get(what.from), what))
   }
+  const connect = TlsClient.connect({ ...auth?.client, ...options.client, serverName }).pipe(
+    Effect.provideService(Socket.Socket, client),
+    Effect.provideService(Trust.Trust, trust),
+    Effect.provide(services("client"))
+  )
+  const accept = TlsServer.accept(server, { ...auth?.server, ...options.server }).pipe(
+    Effect.provideService(Identity.Identity, shown),
+    Effect.provide(services("server"))
+  )
+  const both = Effect.gen(function*() {
+    // Each may wait for the other's goodbye, so they close at the same time.
+    const scope = yield* Scope.fork(yield* Effect.scope, "parallel")
+    const [client, server] = yield* Effect.all([connect, accept], { concurrency: 2 }).pipe(Scope.provide(scope))
+    yield* Effect.addFinalizer(() => Effect.andThen(wire.release({ from: "client" }), wire.release({ from: "server" })))
+    return { client, server }
+  })
+  return { connect, accept, both, clientSocket: client, serverSocket: server, wire }
 })
 
 /**
@@ -244,13 +246,5 @@ export const ends = Effect.fnUntraced(function*(options: Options = {}): Effect.f
  * @category constructors
  * @since 0.1.0
  */
-export const pair = Effect.fnUntraced(
-  function*(options: Options = {}): Effect.fn.Return<Pair, TlsError, Primitives | Scope.Scope> {
-    const { accept, connect, wire } = yield* ends(options)
-    // Each may wait for the other's goodbye, so they close at the same time.
-    const scope = yield* Scope.fork(yield* Effect.scope, "parallel")
-    const [client, server] = yield* Effect.all([connect, accept], { concurrency: 2 }).pipe(Scope.provide(scope))
-    yield* Effect.addFinalizer(() => Effect.andThen(wire.release({ from: "client" }), wire.release({ from: "server" })))
-    return { client, server, wire }
-  }
-)
+export const pair = (options: Options = {}): Effect.Effect<Pair, TlsError, Primitives | Scope.Scope> =>
+  Effect.flatMap(ends(options), ({ both, wire }) => Effect.map(both, (sides) => ({ ...sides, wire })))

@@ -27,6 +27,7 @@ import { type CommandFailed, systemReason, tlsFailed, unusable } from "./Failure
 import { identityOf, keyLogTo, trustOf } from "./Files.ts"
 import { alpn, keylog } from "./Flags.ts"
 import { paintFor } from "./Paint.ts"
+import { printable } from "./Printable.ts"
 import * as SessionFile from "./SessionFile.ts"
 import * as Trace from "./Trace.ts"
 
@@ -170,7 +171,8 @@ export const connect = Command.make("connect", parameters, (flags) =>
         (line) => void process.stderr.write(`${line}\n`)
       )
       : undefined
-    const tell = (event: string) => Console.error(event)
+    const tell = (event: string) => Effect.andThen(Effect.sync(() => trace?.flush()), Console.error(event))
+    // What ended the connection is drawn before the sentence about it.
     yield* Effect.addFinalizer(() => Effect.sync(() => trace?.flush()))
 
     if (flags.insecure) yield* tell("warning: the certificate of the peer is not checked.")
@@ -203,7 +205,7 @@ export const connect = Command.make("connect", parameters, (flags) =>
       Effect.provideService(Trust.Trust, trust),
       Effect.provide(sessions)
     )
-    yield* tell(`connected to ${host}:${port}: ${negotiated(tls)}`)
+    yield* tell(printable(`connected to ${host}:${port}: ${negotiated(tls)}`))
     yield* tell(yield* converse(tls, flags.closeOnEof))
   }).pipe(
     Effect.scoped,

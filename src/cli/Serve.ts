@@ -29,6 +29,7 @@ import { systemReason, tlsFailed, unusable } from "./Failure.ts"
 import { identityOf, keyLogTo, trustOf } from "./Files.ts"
 import { alpn, keylog } from "./Flags.ts"
 import * as Page from "./Page.ts"
+import { printable } from "./Printable.ts"
 
 const flags = {
   port: Flag.Int("port").pipe(
@@ -145,7 +146,7 @@ export const serve = Command.make("serve", flags, (flags) =>
     const handler = flags.echo
       ? (tls: Connection) => Stream.run(tls.stream, tls.sink)
       : (tls: Connection) => Page.answer(tls, primitives)
-    return yield* TlsServer.run(handler, { ...options, report: (told) => Console.error(report(told)) }).pipe(
+    return yield* TlsServer.run(handler, { ...options, report: (told) => Console.error(printable(report(told))) }).pipe(
       Effect.provideService(Identity, identity),
       Effect.provideService(SocketServer.SocketServer, server),
       Effect.mapError((error) =>

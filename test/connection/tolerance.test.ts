@@ -167,9 +167,9 @@ describe("requests to renegotiate", () => {
     test(`a HelloRequest before message ${record} of the handshake is ignored, not answered and not hashed`, () =>
       Effect.gen(function*() {
         const alerts = observed()
-        const { accept, connect, wire } = yield* TlsTest.ends(alerts.options)
+        const { both, wire } = yield* TlsTest.ends(alerts.options)
         yield* wire.replace({ from: "server", record, by: (message) => [plainHelloRequest, message] })
-        const [client] = yield* Effect.all([connect, accept], { concurrency: 2 })
+        const { client } = yield* both
         assert.isFalse(client.resumed)
         assert.deepStrictEqual(alerts.sent, [])
         // After the handshake it is answered as if there had been none.

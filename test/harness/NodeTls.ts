@@ -28,13 +28,15 @@ export interface NodeTlsServerOptions extends TlsOptions {
   readonly keepSessions?: boolean
   /** sees each connection right after its handshake: a socket that has closed meanwhile tells no facts any more */
   readonly onSecure?: (socket: TLSSocket) => void
+  /** the lines of its key log */
+  readonly onKeyLog?: (line: string) => void
 }
 
 const onlyTls12 = { minVersion: "TLSv1.2", maxVersion: "TLSv1.2" } as const
 
 /** A node:tls server on a free port of 127.0.0.1, TLS 1.2 unless the options say otherwise. */
 export const nodeTlsServer = (
-  { echo = false, keepSessions = false, onSecure, ...options }: NodeTlsServerOptions
+  { echo = false, keepSessions = false, onKeyLog, onSecure, ...options }: NodeTlsServerOptions
 ): Effect.Effect<NodeTlsServer, HarnessError, Scope.Scope> =>
   Effect.gen(function*() {
     const connections: Array<Connection<TLSSocket>> = []
@@ -53,6 +55,7 @@ export const nodeTlsServer = (
       if (echo) socket.on("data", (chunk) => void socket.write(chunk))
       watch.changed()
     })
+    server.on("keylog", (line) => onKeyLog?.(line.toString()))
     if (keepSessions) {
       const sessions = new Map<string, Buffer>()
       server.on("newSession", (id: Buffer, session: Buffer, done: () => void) => {

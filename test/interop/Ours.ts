@@ -136,6 +136,8 @@ export interface OurClientOptions extends Omit<Partial<TlsConfig.ClientOptions>,
   readonly identity?: LeafName
   readonly cache?: SessionCache.SessionCache["Service"]
   readonly witness?: Witness
+  /** destroys the TCP socket below, when it is aborted */
+  readonly signal?: AbortSignal
 }
 
 const trustOf = (trust: "ca" | "other" | Trust.Trust["Service"], witness: Witness) =>
@@ -143,7 +145,7 @@ const trustOf = (trust: "ca" | "other" | Trust.Trust["Service"], witness: Witnes
 
 /** Our client, to a port of 127.0.0.1, as localhost; it keeps no sessions unless given a cache. */
 export const ourClient = (
-  { cache, identity, port, trust, witness = makeWitness(), ...options }: OurClientOptions
+  { cache, identity, port, signal, trust, witness = makeWitness(), ...options }: OurClientOptions
 ): Effect.Effect<Connection, TlsError.TlsError, Scope.Scope> =>
   Effect.gen(function*() {
     const context = yield* platform
@@ -158,7 +160,13 @@ export const ourClient = (
     ).pipe(
       Effect.provideServiceEffect(
         Socket.Socket,
-        NodeSocket.makeNet({ host: "127.0.0.1", port, allowHalfOpen: true, noDelay: true })
+        NodeSocket.makeNet({
+          host: "127.0.0.1",
+          port,
+          allowHalfOpen: true,
+          noDelay: true,
+          ...(signal === undefined ? {} : { signal })
+        })
       ),
       Effect.provideService(Trust.Trust, yield* trustOf(trust ?? "ca", witness)),
       Effect.provideService(SessionCache.SessionCache, cache ?? noCache),
@@ -193,6 +201,12 @@ export interface OurServer {
   /** The next connection that is over, each once, in the order of their ends. */
   readonly report: Effect.Effect<Report>
 }
+
+/** Destroys the TCP socket below the connection that is being handled. */
+export const destroyTransport = Effect.map(Effect.serviceOption(NodeSocket.NetSocket), (socket) => {
+  if (Option.isNone(socket)) throw new Error("no socket of Node here")
+  socket.value.destroy()
+})
 
 export const echo = (connection: Connection): Effect.Effect<void, TlsError.TlsError> =>
   Stream.run(connection.stream, connection.sink)
