@@ -25,7 +25,7 @@ import * as TlsClient from "../TlsClient.ts"
 import { negotiated } from "./Ending.ts"
 import { type CommandFailed, systemReason, tlsFailed, unusable } from "./Failure.ts"
 import { identityOf, keyLogTo, trustOf } from "./Files.ts"
-import { alpn, keylog } from "./Flags.ts"
+import { alpn, keylog, tls, versionsOf } from "./Flags.ts"
 import { paintFor } from "./Paint.ts"
 import { printable } from "./Printable.ts"
 import * as SessionFile from "./SessionFile.ts"
@@ -60,6 +60,7 @@ const parameters = {
     Flag.optional
   ),
   alpn,
+  tls,
   cert: Flag.String("cert").pipe(
     Flag.withMetavar("FILE"),
     Flag.withDescription("PEM: the certificate to show where the server asks, then its intermediates; needs --key"),
@@ -193,6 +194,7 @@ export const connect = Command.make("connect", parameters, (flags) =>
       serverName: Option.getOrElse(flags.serverName, () => host),
       sessionName: `${host}:${port}`,
       alpnProtocols: flags.alpn,
+      ...versionsOf(flags.tls),
       limits: { handshakeTimeout: Duration.seconds(flags.handshakeTimeout) },
       ...(identity === undefined ? {} : { identity }),
       ...(insecureKeyLog === undefined ? {} : { insecureKeyLog }),

@@ -27,7 +27,7 @@ import * as TlsServer from "../TlsServer.ts"
 import { ending, negotiated } from "./Ending.ts"
 import { systemReason, tlsFailed, unusable } from "./Failure.ts"
 import { identityOf, keyLogTo, trustOf } from "./Files.ts"
-import { alpn, keylog } from "./Flags.ts"
+import { alpn, keylog, tls, versionsOf } from "./Flags.ts"
 import * as Page from "./Page.ts"
 import { printable } from "./Printable.ts"
 
@@ -57,6 +57,7 @@ const flags = {
     Flag.optional
   ),
   alpn,
+  tls,
   keylog,
   echo: Flag.Boolean("echo").pipe(
     Flag.withoutNegation,
@@ -127,6 +128,7 @@ export const serve = Command.make("serve", flags, (flags) =>
     const host = Option.getOrUndefined(flags.host)
     const options: ServerOptions = {
       alpnProtocols: flags.alpn,
+      ...versionsOf(flags.tls),
       // A line says how a connection ended: worth the wait for the answer of the peer.
       policies: { waitForPeer: true },
       ...(Option.isSome(flags.keylog) ? { insecureKeyLog: yield* keyLogTo(flags.keylog.value) } : {}),
