@@ -273,9 +273,11 @@ describe.each(["sha256", "sha384"] as const)(
 
 it("what was computed on the way is overwritten", () => {
   const made: Array<Uint8Array> = []
+  const keys: Array<Uint8Array> = []
   const watched: Pick<typeof primitives, "digest" | "mac"> = {
     digest: primitives.digest,
     mac: (hash, key) => {
+      keys.push(key)
       const mac = primitives.mac(hash, key)
       return {
         sign: (...parts) => {
@@ -286,15 +288,16 @@ it("what was computed on the way is overwritten", () => {
       }
     }
   }
-  const isWiped = (bytes: Uint8Array) => bytes.every((byte) => byte === 0)
+  const notWiped = (all: ReadonlyArray<Uint8Array>) => all.filter((bytes) => bytes.some((byte) => byte !== 0))
   const base = secretOf(watched, "sha256", new Uint8Array(32).fill(3))
-  const kept = [
-    expandLabel(base, "long", empty, 100),
-    verifyData(watched, base, new Uint8Array(32)),
-    handshakeSecret(watched, base, fromText("shared")).bytes
-  ]
-  const left = made.filter((bytes) => !isWiped(bytes))
-  // The verify data and the extracted secret are HMAC outputs themselves.
-  assert.deepStrictEqual(left, kept.slice(1))
-  assert.isAbove(made.length, 6)
+  const long = expandLabel(base, "long", empty, 100)
+  const data = verifyData(watched, base, new Uint8Array(32))
+  const { bytes } = handshakeSecret(watched, base, fromText("shared"))
+  const material = exportKeyingMaterial(watched, base, "label", empty, 40)
+  // The verify data and the extracted secret are outputs of HMAC themselves.
+  assert.deepStrictEqual(notWiped(made), [data, bytes])
+  // The finished key, the salt and the secret of the exporter's label were keys on the way.
+  assert.deepStrictEqual(notWiped(keys), [base.bytes, bytes])
+  assert.deepStrictEqual([made.length, keys.length], [4 + 2 + 2 + 3, 5])
+  assert.deepStrictEqual(notWiped([long, material]), [long, material])
 })
