@@ -153,10 +153,11 @@ const sendAs = (innards: Innards | undefined, what: Parameters<Wire["send"]>[0])
   const { content, contentType } = "alert" in what
     ? { content: toBytes(what.alert), contentType: ContentType.alert }
     : what
-  return Effect.orDie(lane.send(Effect.sync(() => {
+  return Effect.suspend(() => {
     if (content.length > 0) core.send(contentType, content)
     else core.outbox.push(emptyRecord(core.outbound.state, contentType))
-  })))
+    return Effect.orDie(lane.flush)
+  })
 }
 
 /** What TLS itself never sends. */

@@ -190,7 +190,7 @@ export const open = (
         : opening.handshake(channel, cache)
       const story = handshake.pipe(
         // The last flight, where the story ends with one of ours.
-        Effect.tap(() => core.outbox.length === 0 ? Effect.void : wire.send(() => undefined)),
+        Effect.tap(() => core.outbox.length === 0 ? Effect.void : wire.flush),
         Effect.catch((failure) => settleFailure(wire, failure)),
         Effect.timeoutOrElse({
           duration: settings.limits.handshakeTimeout,
@@ -284,7 +284,7 @@ const make = (wire: Wire.Wire, { exporter, ...facts }: Established): Connection 
       wire.lookAhead()
       const { refusal } = core
       if (refusal !== undefined) return Effect.andThen(wire.settle, Effect.fail(refusal))
-      return length === 0 ? Effect.void : wire.send(() => core.sendData(parts, length))
+      return length === 0 ? Effect.void : wire.send(parts, length)
     })
 
   const closeWrite = Effect.suspend(() => {

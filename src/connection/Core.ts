@@ -48,6 +48,7 @@ const clean: Ending = { _tag: "Clean" }
 export class Core {
   readonly role: "client" | "server"
   readonly settings: Settings
+  readonly primitives: Primitives["Service"]
   readonly inbound: Inbound
   readonly outbound: Outbound
   /** Sealed and not yet handed to the transport, in the order of sealing. */
@@ -69,6 +70,7 @@ export class Core {
   constructor(role: "client" | "server", primitives: Primitives["Service"], settings: Settings) {
     this.role = role
     this.settings = settings
+    this.primitives = primitives
     this.inbound = new Inbound({
       budget: budgetOf(settings.limits),
       handshake: handshakeLimitsOf(settings.limits),

@@ -40,7 +40,7 @@ export const make = (
 
   /** What goes out before anything is waited for: one flight, one write. */
   const flight: Effect.Effect<void, TlsError> = Effect.suspend(() =>
-    core.outbox.length === 0 ? Effect.void : wire.send(() => undefined)
+    core.outbox.length === 0 ? Effect.void : wire.flush
   )
 
   /** The next message or ChangeCipherSpec; alerts and the end of the transport end the story. */

@@ -287,7 +287,7 @@ describe("two ends agree", () => {
       }))
   }
 
-  test("on nothing: R5246-7.2.2-16, handshake_failure from the server", () =>
+  test("R5246-7.2.2-16: on nothing, and then the server says handshake_failure", () =>
     Effect.gen(function*() {
       const [aes, chacha] = [[CipherSuite.suites[0]], [CipherSuite.suites[4]]]
       const rows: ReadonlyArray<readonly [string, TlsTest.Options]> = [

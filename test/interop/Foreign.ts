@@ -114,18 +114,22 @@ interface Says {
 
 /** The end of a connection as a process prints it from now on. */
 export const printedEnd = (peer: PeerProcess, says: Says): ForeignEnd => {
-  const from = peer.output.length
+  const from = { stdout: peer.stdout.length, stderr: peer.stderr.length }
+  // One after the other: where both arrive at once, a piece of one may come in the middle of a line of the other.
+  const said = () => `${peer.stdout.slice(from.stdout)}\n${peer.stderr.slice(from.stderr)}`
+  const saw = (pattern: RegExp) =>
+    peer.until(`output matching ${pattern}`, () => pattern.test(said()) ? Effect.void : undefined)
   return {
     facts: peer.until("the end of the handshake", () => {
-      const output = peer.output.slice(from)
-      return says.established(output) ? Effect.sync(() => says.facts(output)) : undefined
+      const output = said()
+      return says.established(output) ? Effect.succeed(says.facts(output)) : undefined
     }),
-    waitForText: (pattern) => peer.waitFor(pattern, from),
-    sawClose: peer.waitFor(says.close, from),
-    sawTruncation: peer.waitFor(says.truncation, from),
-    sawWarning: (number) => peer.waitFor(says.warning(number), from),
+    waitForText: saw,
+    sawClose: saw(says.close),
+    sawTruncation: saw(says.truncation),
+    sawWarning: (number) => saw(says.warning(number)),
     sawAlert: peer.until("a fatal alert", () => {
-      const number = alertNumber(peer.output.slice(from))
+      const number = alertNumber(said())
       return number === undefined || number === 0 ? undefined : Effect.succeed(number)
     })
   }

@@ -57,7 +57,7 @@ export const gnutls: ForeignPeer = {
         ...(options.alpnProtocol === undefined ? [] : ["--alpn", options.alpnProtocol])
       ]
     })
-    return { ...printedClient(process, says(/^- Handshake was completed\n/m)), session: Effect.succeed(undefined) }
+    return { ...printedClient(process, says(/^- Handshake was completed\n/m)), session: Effect.undefined }
   }),
   server: Effect.fnUntraced(function*(options = {}) {
     const { credential, root } = yield* serverFilesOf(options)

@@ -4,7 +4,7 @@ import { writeFile } from "node:fs/promises"
 import { join } from "node:path"
 import { namedGroupName } from "../../src/wire/CodePoints.ts"
 import { openSslClient, openSslServer } from "../harness/OpenSsl.ts"
-import { type PkiFiles, pkiFiles } from "../harness/PkiFiles.ts"
+import type { PkiFiles } from "../harness/PkiFiles.ts"
 import {
   type Facts,
   filesOf,

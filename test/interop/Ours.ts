@@ -140,6 +140,12 @@ export interface OurClientOptions extends Omit<Partial<TlsConfig.ClientOptions>,
   readonly signal?: AbortSignal
 }
 
+/** A signal for `ourClient`, and what gives it. */
+export const makeDestroyer = (): { readonly signal: AbortSignal; readonly destroy: () => void } => {
+  const controller = new AbortController()
+  return { signal: controller.signal, destroy: () => controller.abort() }
+}
+
 const trustOf = (trust: "ca" | "other" | Trust.Trust["Service"], witness: Witness) =>
   typeof trust === "string" ? trustIn(trust, witness) : Effect.succeed(trust)
 

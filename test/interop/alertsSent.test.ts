@@ -7,7 +7,16 @@ import { type LeafName, testCredential } from "../harness/Pki.ts"
 import * as Edits from "./Edits.ts"
 import type { ForeignClientOptions, ForeignServerOptions } from "./Foreign.ts"
 import { suiteNames } from "./Names.ts"
-import { ending, faultIn, ourClient, type OurClientOptions, ourServer, type OurServerOptions } from "./Ours.ts"
+import {
+  ending,
+  faultIn,
+  ourClient,
+  type OurClientOptions,
+  ourServer,
+  type OurServerOptions,
+  receiveLine,
+  sendLine
+} from "./Ours.ts"
 import { everyPeer } from "./peers.ts"
 
 /** What the peer is told, and what our side knows of the cause. */
@@ -286,6 +295,13 @@ const serverRows: ReadonlyArray<ServerRow> = [
       policies: { onFailure: "internal_error" },
       handler: (connection) => Effect.andThen(connection.pull, Effect.fail("no more"))
     }
+  },
+  {
+    why: "a defect of the application",
+    number: 80,
+    reason: "InternalError",
+    fault: "ApplicationFailed",
+    ours: { handler: (connection) => Effect.andThen(connection.pull, Effect.die(new Error("a defect"))) }
   }
 ]
 
@@ -306,6 +322,27 @@ everyPeer("what our client tells a server", (peer, it) => {
       })
   )
 })
+everyPeer("what our client tells a server when its application fails", (peer, it) => {
+  it.live.each(
+    [
+      ["fails, under the policy that says so", Effect.fail("no more"), { onFailure: "internal_error" }],
+      ["dies of a defect", Effect.die(new Error("a defect")), {}]
+    ] as const
+  )("80 where it %s", ([_why, end, policies]) =>
+    Effect.gen(function*() {
+      const server = yield* peer.server()
+      const foreign = yield* server.next
+      yield* ourClient({ port: server.port, policies }).pipe(
+        Effect.tap((connection) => sendLine(connection, "12321")),
+        Effect.tap(receiveLine),
+        Effect.andThen(end),
+        Effect.scoped,
+        Effect.exit
+      )
+      assert.strictEqual(yield* foreign.sawAlert, 80)
+    }))
+})
+
 everyPeer("what our server tells a client", (peer, it) => {
   it.live.each(serverRows)(
     "$number for $why",

@@ -1,14 +1,31 @@
-import { assert } from "@effect/vitest"
+import { assert, describe, it } from "@effect/vitest"
 import * as Effect from "effect/Effect"
+import { alertNumber } from "../harness/AlertText.ts"
+import { nodeTlsServer } from "../harness/NodeTls.ts"
+import { alertNumberOfNodeError } from "../harness/NodeTlsAlert.ts"
+import { openSslServer } from "../harness/OpenSsl.ts"
+import { peerSuite } from "../harness/PeerSuite.ts"
+import { testCredential } from "../harness/Pki.ts"
+import { pkiFiles } from "../harness/PkiFiles.ts"
 import { tamperingProxy } from "../harness/TamperingProxy.ts"
-import { corrupted, editing } from "./Edits.ts"
-import { ending, ourServer, receiveLine } from "./Ours.ts"
+import { corrupted } from "./Edits.ts"
+import { ending, ourClient, ourServer } from "./Ours.ts"
 import { everyPeer } from "./peers.ts"
 
 /** 3 MiB of lines: more than the buffers of a loopback connection hold, less than we are ready to drain. */
 const plenty = `${"x".repeat(1023)}\n`.repeat(3 * 1024)
 
-// gnutls-cli reads its input a line at a time and stops between.
+const internalError = 80
+
+/** Our client fails after the first data. */
+const failing = (port: number) =>
+  ourClient({ port, policies: { onFailure: "internal_error" } }).pipe(
+    Effect.flatMap((connection) => connection.pull),
+    Effect.andThen(Effect.fail("enough")),
+    Effect.scoped,
+    Effect.exit
+  )
+
 everyPeer("a client that is still writing", (peer, it) => {
   it.live("reads the alert of our server, whose application failed", () =>
     Effect.gen(function*() {
@@ -18,7 +35,7 @@ everyPeer("a client that is still writing", (peer, it) => {
       })
       const client = yield* peer.client({ port: server.port })
       yield* client.send(plenty)
-      assert.strictEqual(yield* client.sawAlert, 80)
+      assert.strictEqual(yield* client.sawAlert, internalError)
       const { closure } = yield* server.report
       assert.strictEqual(
         closure?.error?._tag === "AlertSent" ? closure.error.reason._tag : closure?._tag,
@@ -48,5 +65,28 @@ everyPeer("a client that is still writing", (peer, it) => {
       yield* client.send(plenty)
       yield* client.sawClose
       assert.strictEqual(ending((yield* server.report).exit), "success")
+    }))
+})
+
+peerSuite("openssl", (it) => {
+  it.live("s_server reads the alert of our client", () =>
+    Effect.gen(function*() {
+      const files = yield* pkiFiles("ec")
+      const server = yield* openSslServer({ ...files.of("ec"), mode: "plain" })
+      yield* server.process.send(plenty)
+      yield* failing(server.port)
+      yield* server.process.until("the alert", () =>
+        alertNumber(server.process.output) === internalError ? Effect.void : undefined)
+    }))
+}, "a server that is still writing: openssl")
+
+describe("a server that is still writing: node:tls", () => {
+  it.live("reads the alert of our client", () =>
+    Effect.gen(function*() {
+      const { certificatePem: cert, privateKeyPem: key } = yield* testCredential("ec")
+      const server = yield* nodeTlsServer({ cert, key, onSecure: (socket) => void socket.write(plenty) })
+      yield* failing(server.port)
+      const connection = yield* server.accept
+      assert.strictEqual(alertNumberOfNodeError(yield* connection.waitForError), internalError)
     }))
 })

@@ -3,7 +3,7 @@ import * as Effect from "effect/Effect"
 import * as Stream from "effect/Stream"
 import { createHash } from "node:crypto"
 import { type Connection } from "effect-tls"
-import { openSslServer } from "../harness/OpenSsl.ts"
+import { openSslClient, openSslServer } from "../harness/OpenSsl.ts"
 import { peerSuite } from "../harness/PeerSuite.ts"
 import { pkiFiles } from "../harness/PkiFiles.ts"
 import { ending, ourClient, ourServer, within } from "./Ours.ts"
@@ -77,7 +77,49 @@ everyPeer("more than a megabyte", (peer, it) => {
     }))
 })
 
+const small = ["-max_send_frag", "512"]
+
 peerSuite("openssl", (it) => {
+  it.live("s_client, in records of 512 bytes, the handshake too", () =>
+    Effect.gen(function*() {
+      const lengths: Array<number> = []
+      const server = yield* ourServer({
+        clientAuth: { mode: "require" },
+        observe: (seen) => {
+          if (seen._tag === "Record" && seen.direction === "received") lengths.push(seen.contentLength)
+        },
+        handler: (connection) => Effect.map(read(connection, bytes.length), (data) => received.push(digest(data)))
+      })
+      const received: Array<string> = []
+      const files = yield* pkiFiles("clientRsa")
+      const { cert, key } = files.of("clientRsa")
+      const client = yield* openSslClient({
+        port: server.port,
+        caFile: files.ca,
+        extra: [...small, "-quiet", "-nocommands", "-cert", cert, "-key", key]
+      })
+      yield* client.send(text)
+      assert.strictEqual(ending((yield* server.report).exit), "success")
+      assert.deepStrictEqual(received, [digest(text)])
+      assert.strictEqual(Math.max(...lengths), 512)
+    }))
+
+  it.live("s_server, in records of 512 bytes, the handshake too", () =>
+    Effect.gen(function*() {
+      const files = yield* pkiFiles("chain")
+      const server = yield* openSslServer({ ...files.of("chain"), mode: "plain", extra: [...small, "-quiet"] })
+      const lengths: Array<number> = []
+      const connection = yield* ourClient({
+        port: server.port,
+        observe: (seen) => {
+          if (seen._tag === "Record" && seen.direction === "received") lengths.push(seen.contentLength)
+        }
+      })
+      yield* server.process.send(text)
+      assert.strictEqual(digest(yield* read(connection, bytes.length)), digest(text))
+      assert.strictEqual(Math.max(...lengths), 512)
+    }))
+
   it.live("s_server, both ways at once", () =>
     Effect.gen(function*() {
       const files = yield* pkiFiles("ec")
@@ -94,4 +136,4 @@ peerSuite("openssl", (it) => {
       )
       assert.strictEqual(digest(server.process.stdout), digest(text))
     }))
-}, "more than a megabyte: openssl as server")
+}, "more than a megabyte: openssl alone")

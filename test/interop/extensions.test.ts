@@ -1,7 +1,55 @@
 import { assert } from "@effect/vitest"
 import * as Effect from "effect/Effect"
-import { ourClient, ourServer } from "./Ours.ts"
+import { gnuTlsServer } from "../harness/GnuTls.ts"
+import { openSslServer } from "../harness/OpenSsl.ts"
+import { peerSuite } from "../harness/PeerSuite.ts"
+import { pkiFiles } from "../harness/PkiFiles.ts"
+import { ourClient, ourServer, receivedAlert, receiveLine, sendLine } from "./Ours.ts"
 import { everyPeer } from "./peers.ts"
+
+peerSuite("openssl", (it) => {
+  const server = (...extra: ReadonlyArray<string>) =>
+    Effect.gen(function*() {
+      const files = yield* pkiFiles("ec")
+      const { cert, key } = files.of("ec")
+      return yield* openSslServer({
+        cert,
+        key,
+        extra: ["-servername", "other.example", "-cert2", cert, "-key2", key, ...extra]
+      })
+    })
+
+  it.live("s_server does not serve the name, and ends it: unrecognized_name", () =>
+    Effect.gen(function*() {
+      const { port } = yield* server("-servername_fatal")
+      assert.strictEqual(receivedAlert(yield* Effect.exit(ourClient({ port }))), 112)
+    }))
+
+  it.live("s_server does not serve the name, and warns: the handshake goes on", () =>
+    Effect.gen(function*() {
+      const { port, process } = yield* server()
+      const connection = yield* Effect.scoped(Effect.gen(function*() {
+        const connection = yield* ourClient({ port, policies: { waitForPeer: true } })
+        yield* sendLine(connection, "12345")
+        assert.strictEqual(yield* receiveLine(connection), "54321\n")
+        return connection
+      }))
+      yield* process.waitFor(/^SSL3 alert write:warning:unrecognized name$/m)
+      assert.strictEqual((yield* connection.closure)._tag, "Closed")
+    }))
+}, "a name that is not served: openssl")
+
+peerSuite("gnutls-serv", (it) => {
+  it.live("gnutls-serv does not serve the name, and ends it: unrecognized_name", () =>
+    Effect.gen(function*() {
+      const files = yield* pkiFiles("ec")
+      const { port } = yield* gnuTlsServer({
+        ...files.of("ec"),
+        extra: ["--sni-hostname", "other.example", "--sni-hostname-fatal"]
+      })
+      assert.strictEqual(receivedAlert(yield* Effect.exit(ourClient({ port }))), 112)
+    }))
+}, "a name that is not served: gnutls")
 
 everyPeer("ALPN and SNI", (peer, it) => {
   it.live("our client: the protocol is agreed, the name is told", () =>

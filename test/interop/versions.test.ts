@@ -1,7 +1,33 @@
 import { assert } from "@effect/vitest"
 import * as Effect from "effect/Effect"
+import { gnuTlsClient, gnuTlsServer } from "../harness/GnuTls.ts"
+import { peerSuite } from "../harness/PeerSuite.ts"
+import { pkiFiles } from "../harness/PkiFiles.ts"
 import { ending, faultIn, ourClient, ourServer, receivedAlert } from "./Ours.ts"
 import { everyPeer } from "./peers.ts"
+
+peerSuite(["gnutls-cli", "gnutls-serv"], (it) => {
+  const priority = "NORMAL:-VERS-ALL:+VERS-TLS1.2:%DISABLE_SAFE_RENEGOTIATION"
+
+  it.live("our client refuses such a server: handshake_failure", () =>
+    Effect.gen(function*() {
+      const files = yield* pkiFiles("ec")
+      const server = yield* gnuTlsServer({ ...files.of("ec"), priority, extra: ["--debug", "5"] })
+      const exit = yield* Effect.exit(ourClient({ port: server.port }))
+      assert.deepStrictEqual([ending(exit), faultIn(exit)], ["AlertSent HandshakeFailure", "RenegotiationInfoWrong"])
+      yield* server.process.waitFor(/Alert\[2\|40\] - .* - was received/)
+    }))
+
+  it.live("our server takes such a client: it is the one who would have to ask", () =>
+    Effect.gen(function*() {
+      const server = yield* ourServer()
+      const { ca } = yield* pkiFiles()
+      const client = yield* gnuTlsClient({ port: server.port, caFile: ca, priority })
+      yield* client.waitFor(/Handshake was completed/)
+      yield* client.endInput
+      assert.strictEqual((yield* server.report).closure?._tag, "Closed")
+    }))
+}, "gnutls without the renegotiation indication (RFC 5746)")
 
 everyPeer("peers of other versions", (peer, it) => {
   it.live("our server tells a client of TLS 1.1 alone: protocol_version", () =>
