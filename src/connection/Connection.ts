@@ -313,10 +313,9 @@ const make = (wire: Wire.Wire, { exporter, ...facts }: Established): Connection 
       Effect.suspend(() => {
         const { refusal, traffic } = core
         if (refusal !== undefined) return Effect.fail(refusal)
-        return traffic === undefined ? Effect.void : wire.send(() => {
-          traffic.updateWrite(isPeerAsked)
-          return undefined
-        })
+        if (traffic === undefined) return Effect.void
+        traffic.updateWrite(isPeerAsked)
+        return wire.flush
       })
   }
 }

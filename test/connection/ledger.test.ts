@@ -21,6 +21,7 @@ import {
   Trust
 } from "effect-tls"
 import { bytes, how, observed, plainAlertsOf, recordsOf, said, test, text, toldBy, trustIn } from "./conversation.ts"
+import * as Tls12 from "../harness/Tls12.ts"
 
 const data = bytes("some data")
 const record = (type: number, ...content: ReadonlyArray<number>) =>
@@ -28,14 +29,14 @@ const record = (type: number, ...content: ReadonlyArray<number>) =>
 
 /** The first record of a client: its ClientHello. */
 const clientHello = Effect.scoped(Effect.gen(function*() {
-  const { connect, wire } = yield* TlsTest.ends()
+  const { connect, wire } = yield* Tls12.ends()
   yield* Effect.forkChild(Effect.ignore(connect), { startImmediately: true })
   return (yield* recordsOf(wire, "client"))[0] ?? assert.fail("there is no hello")
 }))
 
 /** What a side makes of what is on the wire before it opens, and of the end after it. */
 const hears = Effect.fnUntraced(function*(side: TlsTest.Side, ...told: ReadonlyArray<Uint8Array>) {
-  const { accept, connect, wire } = yield* TlsTest.ends()
+  const { accept, connect, wire } = yield* Tls12.ends()
   const from = side === "client" ? "server" : "client"
   for (const bytes of told) yield* wire.inject({ from, bytes })
   yield* wire.truncate({ from })
@@ -48,7 +49,7 @@ const shake = Effect.fnUntraced(function*(
   prepare: (wire: TlsTest.Wire) => Effect.Effect<void>,
   options: TlsTest.Options = {}
 ) {
-  const { accept, connect, wire } = yield* TlsTest.ends(options)
+  const { accept, connect, wire } = yield* Tls12.ends(options)
   yield* prepare(wire)
   const scope = yield* Scope.make("parallel")
   const shaking = yield* Effect.forkChild(
@@ -176,9 +177,9 @@ const resumesAfter = Effect.fnUntraced(function*(
 ) {
   const identity = yield* TlsTest.identity("server.test", 0)
   yield* Effect.scoped(
-    Effect.flatMap(TlsTest.pair({ seed: 1, identity, sessionCache }), (pair) => Effect.exit(end(pair)))
+    Effect.flatMap(Tls12.pair({ seed: 1, identity, sessionCache }), (pair) => Effect.exit(end(pair)))
   )
-  return yield* Effect.scoped(Effect.map(TlsTest.pair({ seed: 2, identity, sessionCache }), (_) => _.client.resumed))
+  return yield* Effect.scoped(Effect.map(Tls12.pair({ seed: 2, identity, sessionCache }), (_) => _.client.resumed))
 })
 
 const tampered = ({ client, server, wire }: TlsTest.Pair) =>
@@ -233,7 +234,7 @@ describe("OpenSSL #15159: an alert after shutdown", () => {
       ]
       for (const say of words) {
         const alerts = observed()
-        const { client, wire } = yield* TlsTest.pair({ client: { observe: alerts.observe("client") } })
+        const { client, wire } = yield* Tls12.pair({ client: { observe: alerts.observe("client") } })
         yield* client.closeWrite
         yield* say(wire)
         yield* wire.truncate({ from: "server" })
@@ -247,7 +248,7 @@ describe("OpenSSL #15159: an alert after shutdown", () => {
   test("after the close_notify of the peer, and our answer, nothing leaves either", () =>
     Effect.gen(function*() {
       const alerts = observed()
-      const { client, server, wire } = yield* TlsTest.pair({ client: { observe: alerts.observe("client") } })
+      const { client, server, wire } = yield* Tls12.pair({ client: { observe: alerts.observe("client") } })
       yield* wire.hold({ from: "server" })
       yield* server.close
       yield* wire.inject({ from: "server", bytes: bytes("garbage") })
@@ -264,7 +265,7 @@ describe("a FIN taken for a clean end", () => {
     Effect.gen(function*() {
       const identity = yield* TlsTest.identity("server.test", 0)
       const converse = Effect.fnUntraced(function*(cut: number) {
-        const { accept, connect, wire } = yield* TlsTest.ends({ identity })
+        const { accept, connect, wire } = yield* Tls12.ends({ identity })
         yield* wire.truncate({ from: "server", bytes: cut })
         const serve = Effect.flatMap(accept, (server) => Effect.andThen(server.write(data), server.close))
         yield* Effect.forkChild(Effect.ignore(serve))
@@ -308,7 +309,7 @@ describe("plaintext carried over a STARTTLS upgrade", () => {
       for (const unread of ["", "RCPT TO:<attacker@example.com>\r\n"]) {
         for (const victim of ["client", "server"] as const) {
           const provide = yield* services(yield* TlsTest.identity("server.test", 0))
-          const { clientSocket, serverSocket, wire } = yield* TlsTest.ends()
+          const { clientSocket, serverSocket, wire } = yield* Tls12.ends()
           const [mine, theirs] = [yield* halvesOf(clientSocket), yield* halvesOf(serverSocket)]
           yield* mine.writer.write("STARTTLS\r\n")
           yield* theirs.reader.pull
@@ -337,7 +338,7 @@ describe("plaintext carried over a STARTTLS upgrade", () => {
 describe("a peer never sees the alert, or loses data, because of a reset", () => {
   test("who is still writing can go on while we drain, and reads the alert and all that was sent before it", () =>
     Effect.gen(function*() {
-      const { client, server, wire } = yield* TlsTest.pair()
+      const { client, server, wire } = yield* Tls12.pair()
       yield* wire.hold({ from: "server" })
       yield* server.write(data)
       yield* wire.corrupt({ from: "client", record: 0, fragmentBit: 0 })
@@ -407,7 +408,7 @@ describe("a certificate rejected with no alert sent", () => {
           [{ identity, client: { identity: shown }, server: { clientAuth: { mode: "require", trust: refusing } } }, 1]
         ]
         for (const [options, refuser] of cases) {
-          const { accept, connect, wire } = yield* TlsTest.ends(options)
+          const { accept, connect, wire } = yield* Tls12.ends(options)
           const exits = yield* Effect.all([Effect.exit(connect), Effect.exit(accept)], { concurrency: 2 })
           const expected = [`AlertSent ${alert}`, `AlertReceived ${alert}`]
           assert.deepStrictEqual(exits.map(how), refuser === 0 ? expected : expected.toReversed())
@@ -420,7 +421,7 @@ describe("a certificate rejected with no alert sent", () => {
 describe("a write interrupted between sealing and sending breaks the sequence", () => {
   test("however often writers are interrupted, what arrives opens, and is whole", () =>
     Effect.gen(function*() {
-      const { client, server, wire } = yield* TlsTest.pair()
+      const { client, server, wire } = yield* Tls12.pair()
       for (let turn = 0; turn < 20; turn++) {
         if (turn % 2 === 0) yield* wire.stall({ from: "client" })
         const writers = yield* Effect.forEach(
@@ -442,7 +443,7 @@ describe("a connection that timed out says goodbye much later, as if all went we
   test("it says goodbye when it gives up, and its long scope has nothing to add", () =>
     Effect.gen(function*() {
       const long = yield* Scope.make()
-      const { connect, wire } = yield* TlsTest.ends()
+      const { connect, wire } = yield* Tls12.ends()
       const connecting = yield* Effect.forkChild(Effect.flip(Scope.provide(connect, long)), { startImmediately: true })
       yield* TestClock.adjust("10 seconds")
       assert.strictEqual(said(yield* Fiber.join(connecting)), "HandshakeAborted")

@@ -13,9 +13,11 @@ import { Primitives, Randomness, type Session, SessionCache, TlsClient, TlsError
 import { inspect } from "node:util"
 import { Inside } from "../../src/connection/Connection.ts"
 import type { Wire } from "../../src/connection/Wire.ts"
+import { suites } from "../../src/secret/CipherSuite.ts"
 import { keyBlock } from "../../src/secret/KeySchedule12.ts"
 import * as Prf from "../../src/secret/Prf.ts"
 import { bytes, how, said, test, trustIn } from "./conversation.ts"
+import * as Tls12 from "../harness/Tls12.ts"
 
 const data = bytes("some data")
 const isZero = (bytes: Uint8Array) => bytes.every((byte) => byte === 0)
@@ -66,7 +68,7 @@ const watchedCache = Effect.map(SessionCache.makeMemory(), (memory) => {
         return memory.store(key, session)
       })
   })
-  return { cache, kept, left: () => kept.filter((session) => !isZero(Redacted.value(session.masterSecret))).length }
+  return { cache, kept, left: () => kept.filter((session) => !isZero(Redacted.value(session.secret))).length }
 })
 
 describe("secrets are overwritten", () => {
@@ -76,7 +78,7 @@ describe("secrets are overwritten", () => {
       const { cache, kept, left: sessions } = yield* watchedCache
       const identity = yield* TlsTest.identity("server.test", 0)
       for (const seed of [1, 2]) {
-        const { client, server } = yield* TlsTest.pair({ seed, identity, sessionCache: cache }).pipe(
+        const { client, server } = yield* Tls12.pair({ seed, identity, sessionCache: cache }).pipe(
           Effect.provideService(Primitives, watching)
         )
         assert.strictEqual(client.resumed, seed === 2)
@@ -106,9 +108,9 @@ describe("secrets are overwritten", () => {
             for (let record = 0; record < (resumes ? 3 : from === "client" ? 4 : 6); record++) {
               const { left, watching } = yield* watched
               const { cache, left: sessions } = yield* watchedCache
-              if (resumes) yield* Effect.scoped(TlsTest.pair({ seed: 1, identity, sessionCache: cache }))
+              if (resumes) yield* Effect.scoped(Tls12.pair({ seed: 1, identity, sessionCache: cache }))
               const options: TlsTest.Options = { seed: 2, identity, sessionCache: cache }
-              const { accept, connect, wire } = yield* TlsTest.ends(options).pipe(
+              const { accept, connect, wire } = yield* Tls12.ends(options).pipe(
                 Effect.provideService(Primitives, watching)
               )
               yield* cut(wire, from, record)
@@ -133,13 +135,13 @@ describe("secrets are overwritten", () => {
     Effect.gen(function*() {
       const { cache, kept, left } = yield* watchedCache
       const identity = yield* TlsTest.identity("server.test", 0)
-      yield* Effect.scoped(TlsTest.pair({ seed: 1, identity, sessionCache: cache }))
+      yield* Effect.scoped(Tls12.pair({ seed: 1, identity, sessionCache: cache }))
       const offers = kept.length
       const forgetful = SessionCache.SessionCache.of({
         ...cache,
         offer: (key) => key.startsWith("server") ? Effect.succeedNone : cache.offer(key)
       })
-      const { client } = yield* TlsTest.pair({ seed: 2, identity, sessionCache: forgetful })
+      const { client } = yield* Tls12.pair({ seed: 2, identity, sessionCache: forgetful })
       assert.isFalse(client.resumed)
       assert.strictEqual(kept.length, offers + 3)
       assert.strictEqual(left(), 0)
@@ -152,7 +154,7 @@ const opened = Effect.fnUntraced(function*(
   identity: TlsTest.ThrowAwayIdentity,
   options: TlsTest.Options = {}
 ) {
-  const { accept, clientSocket, wire } = yield* TlsTest.ends({ ...options, seed, identity })
+  const { accept, clientSocket, wire } = yield* Tls12.ends({ ...options, seed, identity })
   const keyLog: Array<string> = []
   let inside: Wire | undefined
   const primitives = yield* Primitives
@@ -200,7 +202,7 @@ describe("keys are dropped", () => {
         for (const { state } of [inbound, outbound]) {
           const { protection } = state.current
           assert.isUndefined(protection.open(23, new Uint8Array(100), 0))
-          assert.throws(() => protection.seal(23, data, 0, new Uint8Array(100), 0), "after its keys were forgotten")
+          assert.throws(() => protection.seal(23, data, 0, new Uint8Array(100), 0, 0), "after its keys were forgotten")
         }
         yield* Effect.all([pair.client.close, pair.server.close], { concurrency: 2 })
       }))
@@ -277,9 +279,10 @@ describe("no secret is in a printed form", () => {
         const passed = yield* wire.passed
         const answer = passed.find((_) => _.from === "server")
         const serverRandom = answer?._tag === "Record" ? answer.bytes.subarray(11, 43) : data
+        const suite = suites.find(({ id }) => id === client.cipherSuite.id) ?? suites[0]
         const keys = keyBlock(
-          Prf.make(primitives, client.cipherSuite.hash, secret),
-          client.cipherSuite,
+          Prf.make(primitives, suite.hash, secret),
+          suite,
           hello,
           serverRandom
         )

@@ -17,6 +17,7 @@ import {
   Trust
 } from "effect-tls"
 import { bytes, said, test, text, trustIn } from "./conversation.ts"
+import * as Tls12 from "../harness/Tls12.ts"
 
 const line = Effect.fnUntraced(function*(reader: Socket.Reader) {
   const [chunk] = yield* reader.pull
@@ -41,7 +42,7 @@ const upgraded = Effect.fnUntraced(function*(
       Effect.provideService(SessionCache.SessionCache, services.cache),
       Effect.provideService(Randomness.Randomness, Randomness.makeInsecureSeeded(primitives, seed))
     )
-  const { clientSocket, serverSocket, wire } = yield* TlsTest.ends()
+  const { clientSocket, serverSocket, wire } = yield* Tls12.ends()
   const [mine, theirs] = [yield* halvesOf(clientSocket), yield* halvesOf(serverSocket)]
   yield* mine.writer.write("STARTTLS\r\n")
   assert.strictEqual(yield* line(theirs.reader), "STARTTLS\r\n")

@@ -110,9 +110,9 @@ const runRecords = (bytes: Uint8Array): Outcome => {
 }
 
 const runCodec = (type: number, body: Uint8Array): Outcome => {
-  const decoded = decodeHandshake(type, body)
+  const decoded = decodeHandshake(type, body, "1.2")
   if (Result.isFailure(decoded)) return { label: decoded.failure._tag, violations: none }
-  const again = decodeHandshake(type, encodeHandshake(decoded.success).subarray(4))
+  const again = decodeHandshake(type, encodeHandshake(decoded.success).subarray(4), "1.2")
   return {
     label: "decoded",
     violations: Result.isSuccess(again) && isDeepStrictEqual(again.success, decoded.success)
@@ -193,7 +193,7 @@ const runMessage = async (type: number, body: Uint8Array): Promise<Outcome> => {
 const helloOf = async <Tag extends "ClientHello" | "ServerHello">(tag: Tag): Promise<HandshakeMessageOf<Tag>> => {
   const flight = await flightTo(tag === "ClientHello" ? "server" : "client")
   const bytes = flight.records[0]?.subarray(headerLength) ?? new Uint8Array(4)
-  const message = Result.getOrThrow(decodeHandshake(bytes[0] ?? 0, bytes.subarray(4)))
+  const message = Result.getOrThrow(decodeHandshake(bytes[0] ?? 0, bytes.subarray(4), "1.2"))
   if (message._tag !== tag) throw new Error(`the flight does not begin with ${tag}`)
   // Checked right above; TypeScript does not narrow a union by a generic tag.
   return message as HandshakeMessageOf<Tag>

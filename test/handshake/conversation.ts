@@ -9,6 +9,7 @@ import * as TestClock from "effect/testing/TestClock"
 import { type Connection, type Primitives, Reason, type TlsError, TlsTest } from "effect-tls"
 import { farewell, type Move, play, type Seen } from "./puppet.ts"
 import { awaited, type Flow, other, type Side, type World } from "./world.ts"
+import * as Tls12 from "../harness/Tls12.ts"
 
 /** Where something happens: at a unit that the subject waits for, or after all of them. */
 export interface Place {
@@ -89,7 +90,7 @@ export const settled = <A, E>(fiber: Fiber.Fiber<A, E>): Effect.Effect<Exit.Exit
   })
 
 export const endsOf = (world: World, subject: Side, flow: Flow, cache: TlsTest.Options["sessionCache"]) =>
-  TlsTest.ends({
+  Tls12.ends({
     seed: "subject",
     identity: world.server,
     trust: world.trust,

@@ -96,7 +96,8 @@ const isStop = (cause: Cause.Cause<unknown>): boolean =>
 
 /** Plays the puppet to its end, and lets go of the transport then. */
 const play = Effect.fnUntraced(function*(puppet: Puppet, transport: Transport.Transport, script: Script) {
-  const exit = yield* Effect.exit((puppet.side === "server" ? serve : call)(puppet, script))
+  const story = script.story ?? ((puppet: Puppet) => (puppet.side === "server" ? serve : call)(puppet, script))
+  const exit = yield* Effect.exit(story(puppet))
   if (Exit.isFailure(exit) && !isStop(exit.cause)) return yield* Effect.die(Cause.squash(exit.cause))
   yield* puppet.listen
   yield* transport.close

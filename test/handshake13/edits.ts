@@ -1,7 +1,15 @@
 /** How messages are made wrong, or merely different. */
-import { type Extension, findExtension, type KnownExtension } from "../../src/message/Extension.ts"
+import {
+  type Extension,
+  type ExtensionForm,
+  findExtension,
+  type KnownExtension,
+  type UnknownExtension
+} from "../../src/message/Extension.ts"
+import { writeExtensions } from "../../src/message/ExtensionCodec.ts"
 import type { HandshakeMessage } from "../../src/message/HandshakeMessage.ts"
 import { concat, fromHex } from "../../src/wire/Bytes.ts"
+import { Writer } from "../../src/wire/Writer.ts"
 import type { Puppet } from "./puppet.ts"
 
 interface Extended {
@@ -48,3 +56,17 @@ export const saysBytes = (edit: (body: Uint8Array) => Uint8Array) => (puppet: Pu
 
 /** RFC 8701. */
 export const grease = { suite: 0x0a0a, group: 0x1a1a, extension: 0x2a2a, version: 0x3a3a, scheme: 0x4a4a, psk: 0x4b } as const
+
+/** An extension as bytes of its type, in the form that it has in a message. */
+export const rawOf = (extension: KnownExtension, form: ExtensionForm): UnknownExtension => {
+  const writer = new Writer()
+  writeExtensions(writer, [extension], form)
+  const bytes = writer.finish()
+  return { _tag: "UnknownExtension", type: ((bytes[2] ?? 0) << 8) | (bytes[3] ?? 0), data: bytes.subarray(6) }
+}
+
+/** With a byte too many in it. */
+export const swollen = (extension: KnownExtension, form: ExtensionForm): UnknownExtension => {
+  const raw = rawOf(extension, form)
+  return { ...raw, data: Uint8Array.of(...raw.data, 0) }
+}

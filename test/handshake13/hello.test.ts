@@ -1,12 +1,9 @@
 /** What a server of TLS 1.3 makes of a ClientHello: RFC 8446 sections 4.1.2, 4.2 and 9.2. */
 import { assert } from "@effect/vitest"
-import * as Effect from "effect/Effect"
-import { Result } from "effect"
 import type { ClientHello } from "../../src/message/ClientHello.ts"
 import { findExtension } from "../../src/message/Extension.ts"
-import { decodeHandshake } from "../../src/message/HandshakeMessage.ts"
-import { NamedGroup, ProtocolVersion, SignatureScheme } from "../../src/wire/CodePoints.ts"
-import { accepts, conversation, converse, type Outcome, refuses } from "./conversation.ts"
+import { NamedGroup } from "../../src/wire/CodePoints.ts"
+import { accepts, refuses } from "./conversation.ts"
 import { grease, plus, pskOf, put, says, saysBytes, unknown, without } from "./edits.ts"
 import type { Script } from "./stories.ts"
 
@@ -199,27 +196,3 @@ accepts("R8446-4.1.2-06, R8446-4.2-04, R8446-9.3-01: what is not known is passed
     }
   }, retrying]
 ])
-
-/** The first message that the puppet heard, which ends what it says. */
-const answerTo = (script: Script, server = {}) => (all: Parameters<typeof converse>[0]) =>
-  Effect.gen(function*() {
-    const said: Script = {
-      ...script,
-      moves: {
-        ClientHello: (puppet, message) => {
-          script.moves?.ClientHello?.(puppet, message)
-        }
-      }
-    }
-    const { puppet }: Outcome = yield* converse(all, { subject: "server", script: said, server, waits: true })
-    const bytes = puppet.heard.find(({ type }) => type === 22)?.content
-    const message = Result.getOrThrow(decodeHandshake(bytes?.[0] ?? 0, bytes?.subarray(4, 4 + lengthOf(bytes)) ?? new Uint8Array(0), "1.2"))
-    assert(message._tag === "ServerHello")
-    return message
-  })
-const lengthOf = (bytes: Uint8Array) => ((bytes[1] ?? 0) << 16) + ((bytes[2] ?? 0) << 8) + (bytes[3] ?? 0)
-
-void answerTo
-void conversation
-void SignatureScheme
-void ProtocolVersion

@@ -5,6 +5,8 @@
 import * as Effect from "effect/Effect"
 import * as Result from "effect/Result"
 import * as Transport from "../../src/connection/Transport.ts"
+import type { ClientHello } from "../../src/message/ClientHello.ts"
+import { type ExtensionOf, findExtension } from "../../src/message/Extension.ts"
 import {
   decodeHandshake,
   encodeHandshake,
@@ -65,6 +67,8 @@ export interface Secrets {
 export class Puppet {
   readonly side: Side
   readonly heard: Array<Heard> = []
+  /** The messages that the script waited for. */
+  readonly received: Array<HandshakeMessage> = []
   /** How the transport of the subject ended. */
   ended: "fin" | "reset" | undefined
   suite: CipherSuite13
@@ -141,13 +145,25 @@ export class Puppet {
     const { psk } = this
     if (psk === undefined || last?._tag !== "PreSharedKeys" || !last.offers.some(isUnbound)) return encodeHandshake(message)
     const bytes = encodeHandshake(message)
-    const cut = last.offers.reduce((sum, { binder }) => sum + 1 + binder.length, 2)
-    const after = bytes.subarray(0, bytes.length - cut)
-    const hash = this.transcript.digestWith(primitives, this.suite.hash, { after })
-    const key = KeySchedule.resumptionBinderKey(primitives, KeySchedule.earlySecret(primitives, this.suite.hash, psk))
-    const binder = KeySchedule.verifyData(primitives, key, hash)
+    const after = bytes.subarray(0, bytes.length - bindersLength(last))
+    const binder = this.#binder(psk, this.transcript.digestWith(primitives, this.suite.hash, { after }))
     const offers = last.offers.map((offer) => isUnbound(offer) ? { ...offer, binder } : offer)
     return encodeHandshake({ ...message, extensions: [...message.extensions.slice(0, -1), { ...last, offers }] })
+  }
+
+  /** RFC 8446 section 4.2.11.2: the binder of the subject's last hello. */
+  checkBinder(psk: Uint8Array, { extensions }: ClientHello): void {
+    const offered = findExtension(extensions, "PreSharedKeys")
+    if (offered === undefined) throw new Error("the subject offers no session")
+    const hash = this.transcript.digestWith(primitives, this.suite.hash, { cut: bindersLength(offered) })
+    if (toHex(offered.offers[0]?.binder ?? empty) !== toHex(this.#binder(psk, hash))) {
+      throw new Error("the binder of the subject does not verify")
+    }
+  }
+
+  #binder(psk: Uint8Array, hash: Uint8Array): Uint8Array {
+    const early = KeySchedule.earlySecret(primitives, this.suite.hash, psk)
+    return KeySchedule.verifyData(primitives, KeySchedule.resumptionBinderKey(primitives, early), hash)
   }
 
   /** A handshake message, in the transcript as it is said, in a record of its own. */
@@ -271,6 +287,7 @@ export class Puppet {
       const message = Result.getOrThrow(decodeHandshake(bytes[0] ?? 0, bytes.subarray(4), "1.3"))
       const isDue = (message: HandshakeMessage): message is HandshakeMessageOf<Tag> =>
         (tags as ReadonlyArray<string>).includes(message._tag)
+      this.received.push(message)
       if (!isDue(message)) throw new Error(`the subject said ${message._tag} where ${tags.join(" or ")} was due`)
       return message
     })
@@ -375,6 +392,9 @@ export class Puppet {
     return this.#messages
   }
 }
+
+const bindersLength = ({ offers }: ExtensionOf<"PreSharedKeys">): number =>
+  offers.reduce((sum, { binder }) => sum + 1 + binder.length, 2)
 
 const isUnbound = ({ binder }: { readonly binder: Uint8Array }): boolean => binder.every((byte) => byte === 0)
 

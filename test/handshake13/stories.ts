@@ -41,7 +41,7 @@ export interface Script {
   /** A server asks for a certificate. */
   readonly asks?: boolean
   /** What a client offers, and a server accepts. */
-  readonly session?: Session
+  readonly session?: Session | undefined
   /** How the server agrees: by default an X25519 share of its own. */
   readonly group?: NamedGroup
   /** What to show. */
@@ -49,7 +49,9 @@ export interface Script {
   readonly scheme?: SignatureScheme
   /** On the open connection: by default `greeting`, then close_notify. */
   readonly open?: (puppet: Puppet) => Effect.Effect<void>
-  /** Whether the middlebox may be left alone: no ChangeCipherSpec. */
+  /** Something else altogether. */
+  readonly story?: (puppet: Puppet) => Effect.Effect<void>
+  /** No ChangeCipherSpec. */
   readonly isBare?: boolean
 }
 
@@ -95,7 +97,7 @@ const shareOf = ({ extensions }: ClientHello | ServerHello, group: NamedGroup): 
 const secretOf = (session: Session | undefined): Uint8Array | undefined =>
   session === undefined ? undefined : Redacted.value(session.secret).slice()
 
-export const helloOf = (puppet: Puppet, shares: ReadonlyArray<KeyShare>, session: Session | undefined): ClientHello => ({
+export const helloOf = (puppet: Pick<Puppet, "suite">, shares: ReadonlyArray<KeyShare>, session: Session | undefined): ClientHello => ({
   _tag: "ClientHello",
   version: ProtocolVersion.tls12,
   random: new Uint8Array(32).fill(0xc1),
@@ -113,7 +115,7 @@ export const helloOf = (puppet: Puppet, shares: ReadonlyArray<KeyShare>, session
   ]
 })
 
-export const offerOf = (puppet: Puppet, session: Session): Extension => ({
+export const offerOf = (puppet: Pick<Puppet, "suite">, session: Session): Extension => ({
   _tag: "PreSharedKeys",
   offers: [{ identity: session.id, obfuscatedAge: session.ageAdd, binder: unbound(puppet.suite) }],
   selected: undefined
@@ -143,6 +145,8 @@ export const serve = Effect.fnUntraced(function*(puppet: Puppet, script: Script)
     if (script.isBare !== true) puppet.ccs()
     hello = yield* puppet.expect("ClientHello")
   }
+  const psk = secretOf(session)
+  if (psk !== undefined) puppet.checkBinder(psk, hello)
   puppet.transcript.start(primitives, suite.hash)
   const mine = primitives.respond(group, shareOf(hello, group))
   if (mine === undefined) throw new Error("the share of the subject is not valid")
@@ -153,7 +157,7 @@ export const serve = Effect.fnUntraced(function*(puppet: Puppet, script: Script)
       ...session === undefined ? [] : [{ _tag: "PreSharedKeys", offers: [], selected: 0 } as const]
     ])
   )
-  const secrets = puppet.agree(mine.secret, secretOf(session))
+  const secrets = puppet.agree(mine.secret, psk)
   if (script.retries !== true && script.isBare !== true) puppet.ccs()
   puppet.write("handshake", secrets.server)
   puppet.read("handshake", secrets.client)

@@ -53,6 +53,10 @@ const watchedRandomness = (randomness: Randomness.Randomness["Service"], witness
     keyShare: (group) => {
       witness.groups.push(group)
       return randomness.keyShare(group)
+    },
+    respond: (group, peer) => {
+      witness.groups.push(group)
+      return randomness.respond(group, peer)
     }
   })
 
@@ -160,6 +164,7 @@ export const ourClient = (
       "our client's handshake",
       TlsClient.connect({
         serverName: "localhost",
+        versions: ["1.2"],
         ...options,
         ...(identity === undefined ? {} : { identity: yield* identityOf(identity, witness) })
       })
@@ -232,7 +237,12 @@ export const ourServer = (
       ? {}
       : { clientAuth: { mode: clientAuth.mode, trust: yield* trustOf(clientAuth.trust ?? "ca", witness) } }
     const shown = typeof identity === "object" ? identity : yield* identityOf(identity ?? "ec", witness)
-    yield* TlsServer.run(handler, { ...options, ...auth, report: (report) => Queue.offer(reports, report) }).pipe(
+    yield* TlsServer.run(handler, {
+      versions: ["1.2"],
+      ...options,
+      ...auth,
+      report: (report) => Queue.offer(reports, report)
+    }).pipe(
       Effect.provideService(SocketServer.SocketServer, server),
       Effect.provideService(Identity.Identity, shown),
       Effect.provideService(SessionCache.SessionCache, cache ?? (yield* SessionCache.makeMemory())),

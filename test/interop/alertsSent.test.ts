@@ -54,7 +54,7 @@ const withBrokenKey = Identity.Identity.of({
     Effect.map(testCredential("ec"), ({ chainDer }) =>
       Option.some({
         chain: chainDer,
-        authentication: "ecdsa",
+        keyType: "ec-p256" as const,
         sign: () => Effect.fail(new Identity.IdentityError({ why: "the key is held elsewhere, and does not answer" }))
       }))
 })
