@@ -71,7 +71,8 @@ export interface Connection extends Omit<Established, "exporter"> {
   readonly closure: Effect.Effect<Closure>
   /**
    * Keying material for the application, `length` bytes, bound to this connection (RFC 5705, RFC 8446 section 7.5). None in TLS 1.2
-   * without extended master secret, where it would not be bound.
+   * without extended master secret, where it would not be bound. A label of more than 249 bytes and a length of more than 255 hashes
+   * are defects, and throw.
    */
   readonly exportKeyingMaterial: (
     label: string,

@@ -19,8 +19,9 @@ import type { Wire } from "./Wire.ts"
 
 const unexpected = (expected: ReadonlyArray<string>, received: string): Fault => ({
   _tag: "MessageUnexpected",
-  expected,
-  received
+  // The tags of TLS 1.3 end in its number where TLS 1.2 has a message of the same name.
+  expected: expected.map((tag) => tag.replace(/13$/, "")),
+  received: received.replace(/13$/, "")
 })
 
 /**

@@ -294,7 +294,8 @@ export class Inbound {
       case ContentType.change_cipher_spec:
         return isOf13 ? unexpected("a protected change_cipher_spec") : this.#changeCipherSpec(content)
       default:
-        return { _tag: "RecordTypeUnknown", contentType: type }
+        // The header of a record in the clear was checked: this type was hidden.
+        return unexpected(`a protected record of content type ${type}`)
     }
   }
 

@@ -28,6 +28,10 @@ export interface Setting {
   readonly server?: TlsConfig.ServerOptions
   /** Of the puppet. */
   readonly suite?: CipherSuite13
+  /** The subject, a server, asks for a certificate; the puppet shows one unless it is shy. */
+  readonly asks?: "request" | "require"
+  /** The subject, a client, has a certificate to show. */
+  readonly isKnown?: boolean
   /** The subject has the session that both sides remember. */
   readonly remembers?: boolean
   /** What the application of the subject does; by default it reads to the end. */
@@ -115,8 +119,17 @@ export const converse = Effect.fnUntraced(
       trust: all.trust,
       sessionCache: watched.cache,
       // The hybrid group takes its time, and has tests of its own.
-      client: { serverName, groups: ["x25519", "secp256r1"], ...setting.client },
-      server: { groups: ["x25519", "secp256r1"], ...setting.server }
+      client: {
+        serverName,
+        groups: ["x25519", "secp256r1"],
+        ...setting.isKnown === true ? { identity: all.client } : {},
+        ...setting.client
+      },
+      server: {
+        groups: ["x25519", "secp256r1"],
+        ...setting.asks === undefined ? {} : { clientAuth: { mode: setting.asks, trust: all.clientTrust } },
+        ...setting.server
+      }
     })
     const socket = side === "client" ? ends.clientSocket : ends.serverSocket
     const transport = yield* Effect.orDie(Transport.open(socket, (effect) => effect))
@@ -125,8 +138,10 @@ export const converse = Effect.fnUntraced(
       inject: (bytes) => ends.wire.inject({ from: side, bytes }),
       cut: (by) => ends.wire.truncate({ from: side, by })
     })
-    const known = { ...setting.remembers === true ? { session: all.remembered[side][1] } : {} }
-    const credential = script.credential ?? all.credentials[side]
+    const known = {
+      ...setting.remembers === true ? { session: all.remembered[side][1] } : {},
+      ...script.isShy === true ? {} : { credential: all.credentials[side] }
+    }
     let opened: Connection | undefined
     const real = Effect.scoped(Effect.gen(function*() {
       const connection = opened = yield* subject === "client" ? ends.connect : ends.accept
@@ -134,8 +149,7 @@ export const converse = Effect.fnUntraced(
     })).pipe(
       Effect.catch((error) => Effect.succeed({ failure: lineOf(error), data: "", sentence: error.message }))
     )
-    const said = { ...known, ...script }
-    const playing = play(puppet, transport, side === "server" ? { ...said, credential } : said)
+    const playing = play(puppet, transport, { ...known, ...script })
     const fiber = yield* Effect.forkDetach(Effect.all([real, playing], { concurrency: 2 }))
     let exit = yield* settled(fiber)
     if (exit === undefined && setting.waits === true) {

@@ -1,6 +1,5 @@
 /** Extensions where they were not asked for, have no place, come twice, or are not what they say: RFC 8446 section 4.2. */
 import { assert } from "@effect/vitest"
-import * as Effect from "effect/Effect"
 import type { Extension, ExtensionForm, KnownExtension } from "../../src/message/Extension.ts"
 import type { HandshakeMessage } from "../../src/message/HandshakeMessage.ts"
 import { accepts, refuses, type Row } from "./conversation.ts"
@@ -95,7 +94,7 @@ refuses("R8446-4.2-01, R8446-4.1.4-07, R8446-4.4.2-01, R8446-6.2-27: what was no
 ])
 
 refuses("R8446-4.4.2-01: what was not asked for, in the Certificate of a client", "server", "110 ExtensionUnsolicited", [5, 18, 0x2a2a].map(
-  (type) => [`type ${type}`, inside.Certificate(unknown(type))] as const
+  (type) => [`type ${type}`, inside.Certificate(unknown(type)), { asks: "request" }] as const
 ))
 
 refuses("R8446-4.2-02, R8446-4.3.1-01: what is known, and has no place in the message", "client", "47 ParameterIllegal", [
@@ -123,7 +122,7 @@ refuses("R8446-4.2-02, R8446-4.3.1-01: what is known, and has no place in the me
   ...rows("NewSessionTicket", ["ServerName", "KeyShares", "SupportedVersions", "ApplicationProtocols"])
 ])
 
-refuses("R8446-4.2-02: and in the Certificate of a client", "server", "47 ParameterIllegal", rows("Certificate", ["ServerName", "KeyShares"]))
+refuses("R8446-4.2-02: and in the Certificate of a client", "server", "47 ParameterIllegal", rows("Certificate", ["ServerName", "KeyShares"], { asks: "request" }))
 
 const twice = (form: ExtensionForm, extension: Extension, ...more: ReadonlyArray<Extension>) =>
   [`${extension._tag} in ${form}`, inside[form](extension, ...more), {}, "more than once"] as const
@@ -190,5 +189,3 @@ refuses("R8446-4.2-01: an application protocol that was not offered, where other
   ["another one", inside.EncryptedExtensions({ _tag: "ApplicationProtocols", protocols: ["h3"] }), asked, "h3"],
   ["two of them", inside.EncryptedExtensions({ _tag: "ApplicationProtocols", protocols: ["h2", "h2"] }), asked, "exactly one"]
 ])
-
-void Effect

@@ -44,6 +44,8 @@ export interface Script {
   readonly session?: Session | undefined
   /** How the server agrees: by default an X25519 share of its own. */
   readonly group?: NamedGroup
+  /** A client shows no certificate. */
+  readonly isShy?: boolean
   /** What to show. */
   readonly credential?: Credential
   readonly scheme?: SignatureScheme

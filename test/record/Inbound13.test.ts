@@ -89,7 +89,7 @@ describe("the inner plaintext, RFC 8446 sections 5.2 and 5.4", () => {
     for (const length of [1, 2, 100, 16385]) {
       const direction = openDirection13()
       const incoming = receive(direction.inbound, sealInner(direction, new Uint8Array(length)))
-      isAnswered(incoming, { _tag: "RecordTypeUnknown", contentType: 0 }, "unexpected_message", `${length} zeros`)
+      isAnswered(incoming, illegal("a protected record of content type 0"), "unexpected_message", `${length} zeros`)
     }
   })
 
@@ -106,7 +106,7 @@ describe("the inner plaintext, RFC 8446 sections 5.2 and 5.4", () => {
       if (contentType >= 20 && contentType <= 23) continue
       isAnswered(
         say(openDirection13(), contentType, one),
-        { _tag: "RecordTypeUnknown", contentType },
+        illegal(`a protected record of content type ${contentType}`),
         "unexpected_message"
       )
     }

@@ -248,7 +248,7 @@ describe.each(suites13)("a target of $name", (suite) => {
       ["a ticket", handshake, ticket, "Handshake"],
       ["half a ticket", handshake, ticket.subarray(0, 15), undefined],
       ["an alert that is too long", alert, filled(9, 1), "AlertMalformed"],
-      ["an unknown type", 99, filled(9, 1), "RecordTypeUnknown"],
+      ["an unknown type", 99, filled(9, 1), "MessageUnexpected"],
       ["a ChangeCipherSpec", ContentType.change_cipher_spec, filled(9, 1), "MessageUnexpected"],
       ["no content", data, new Uint8Array(), undefined]
     ]
