@@ -74,7 +74,8 @@ export class Core {
     this.inbound = new Inbound({
       budget: budgetOf(settings.limits),
       handshake: handshakeLimitsOf(settings.limits),
-      observe: settings.observe
+      observe: settings.observe,
+      offers13: role === "client" && settings.versions.includes("1.3")
     })
     this.outbound = new Outbound(primitives, settings.observe)
     this.outbound.padTo(settings.recordPadding)
@@ -340,6 +341,8 @@ export class Core {
     if (this.#step("close_notify") === undefined) return
     if (forgets) this.#pendingSteps.add("forget session")
     if (handshaking && wasOpen) {
+      // In TLS 1.3 the other direction could go on, and has nothing to go on with.
+      this.#step("close")
       this.#pendingSteps.add("end transport")
       this.#end({ _tag: "Failed", error: new HandshakeAborted({ by: "close_notify", version }) })
     } else this.#end(clean)

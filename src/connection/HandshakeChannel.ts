@@ -38,6 +38,7 @@ export const make = (
   const { inbound, outbound, settings } = core
   const transcript = new Transcript()
   let isDisguised = false
+  const mayBe12 = () => inbound.version !== "1.3" && settings.versions.includes("1.2")
 
   /** What goes out before anything is waited for: one flight, one write. */
   const flight: Effect.Effect<void, TlsError> = Effect.suspend(() =>
@@ -64,7 +65,7 @@ export const make = (
             return Effect.succeed(incoming)
           case "Handshake": {
             const isHelloRequest = incoming.type === HandshakeType.hello_request
-            if (!isHelloRequest || core.role === "server") return Effect.succeed(incoming)
+            if (!isHelloRequest || core.role === "server" || !mayBe12()) return Effect.succeed(incoming)
             // RFC 5246 section 7.4.1.1: ignored by a client that is negotiating already, and never hashed.
             if (incoming.body.length > 0) {
               return Effect.fail<Fault>({

@@ -42,7 +42,8 @@ import {
   illegal,
   judgeClientHello13,
   judgeSecondHello,
-  mayResume13
+  mayResume13,
+  pskDheKe
 } from "./Negotiation13.ts"
 import { type ServerStory, sessionKeyOf } from "./ServerStory.ts"
 
@@ -144,8 +145,9 @@ export const handshake = Effect.fnUntraced(
 
     const peerCertificates = certificate?.chain ?? session?.session.peerCertificates ?? []
     const resumption = resumptionSecret(channel, application.master)
+    // RFC 8446 section 4.2.9: no ticket that the client could not use.
     const modes = findExtension(hello.extensions, "PskKeyExchangeModes")?.modes
-    if (modes !== undefined) yield* sendTickets(channel, story, { suite, resumption, serverName, peerCertificates })
+    if (modes?.includes(pskDheKe) === true) yield* sendTickets(channel, story, { suite, resumption, serverName, peerCertificates })
     return {
       version: "1.3",
       cipherSuite: suite,

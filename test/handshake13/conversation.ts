@@ -174,9 +174,9 @@ export const converse = Effect.fnUntraced(
 )
 
 /** `[what, script, ...]`, and what is special about the setting. */
-export type Row = readonly [name: string, script: Script, setting?: Omit<Setting, "subject" | "script">]
+export type Row = readonly [name: string, script: Script, setting?: Omit<Setting, "subject" | "script"> | undefined]
 
-const body = (effect: (all: World) => Effect.Effect<void, never, Primitives>) => () =>
+const body = (effect: (all: World) => Effect.Effect<void, unknown, Primitives>) => () =>
   Effect.flatMap(world, effect).pipe(Effect.provide(NodePrimitives.layerPrimitives))
 
 /**
@@ -231,10 +231,31 @@ export const accepts = (
   })
 }
 
+/** How each of these ends for the subject (`failure`, `data`), and which alerts the puppet reads. */
+export const ends = (
+  name: string,
+  subject: Side,
+  rows: ReadonlyArray<readonly [...Row, failure: string, alerts: ReadonlyArray<string>, data?: string]>
+): void => {
+  describe(name, () => {
+    for (const [what, script, setting, failure, alerts, data = ""] of rows) {
+      it.effect(
+        what,
+        body((all) =>
+          Effect.gen(function*() {
+            const outcome = yield* converse(all, { ...setting, subject, script })
+            assert.deepStrictEqual([outcome.failure, outcome.data, ...outcome.alerts], [failure, data, ...alerts])
+          })
+        )
+      )
+    }
+  })
+}
+
 /** A conversation of its own. */
 export const conversation = (
   name: string,
-  test: (all: World) => Effect.Effect<void, never, Primitives>
+  test: (all: World) => Effect.Effect<void, unknown, Primitives>
 ): void => {
   it.effect(name, body(test))
 }

@@ -86,6 +86,7 @@ export class Puppet {
   #bytes: Uint8Array = empty
   readonly #records: Array<Uint8Array> = []
   #alerts = 0
+  #cut: "fin" | "reset" | undefined
   readonly #transport: Transport.Transport
   readonly #wire: PuppetWire
 
@@ -203,15 +204,21 @@ export class Puppet {
   }
 
   readonly flush: Effect.Effect<void> = Effect.suspend(() => {
-    const bytes = this.#outbox.splice(0)
-    if (bytes.length === 0) return Effect.void
     // Not through the writer: what the subject no longer takes is no failure of the puppet.
-    return Effect.forEach(bytes, this.#wire.inject, { discard: true })
+    const all = Effect.forEach(this.#outbox.splice(0), this.#wire.inject, { discard: true })
+    const cut = this.#cut
+    this.#cut = undefined
+    return cut === undefined ? all : Effect.andThen(all, this.#wire.cut(cut))
   })
 
   /** Ends what the puppet has to say. */
   cut(by: "fin" | "reset"): Effect.Effect<void> {
     return Effect.andThen(this.flush, this.#wire.cut(by))
+  }
+
+  /** The same, when what was said is out. */
+  cutLater(by: "fin" | "reset"): void {
+    this.#cut = by
   }
 
   // ---- keys
