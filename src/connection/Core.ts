@@ -154,7 +154,10 @@ export class Core {
   }
 
   openTraffic(traffic: Traffic): void {
-    this.#traffic = new Traffic13(traffic, this.inbound, this.outbound, (type, content) => this.send(type, content))
+    this.#traffic = new Traffic13(traffic, this.inbound, this.outbound, {
+      seal: (type, content) => this.send(type, content),
+      holds: (record) => this.outbox.includes(record)
+    })
   }
 
   /** Law 12: bytes that are overwritten when the handshake is over, however it ends. */
@@ -173,8 +176,10 @@ export class Core {
   }
 
   /** Seals one content and puts it into the outbox. */
-  send(type: number, content: Uint8Array): void {
-    this.outbox.push(this.outbound.seal(type, content))
+  send(type: number, content: Uint8Array): Uint8Array {
+    const record = this.outbound.seal(type, content)
+    this.outbox.push(record)
+    return record
   }
 
   /** Application data, RFC 5246 section 10. A fault where the key must not protect that much more. */

@@ -197,7 +197,11 @@ export const refuses = (
           Effect.gen(function*() {
             const outcome = yield* converse(all, { ...setting, subject, script })
             const [code, fault] = expected.split(" ")
-            assert.strictEqual(outcome.failure.split(" ").slice(0, 3).join(" "), `AlertSent ${code} ${fault}`, outcome.sentence)
+            assert.strictEqual(
+              outcome.failure.split(" ").slice(0, 3).join(" "),
+              `AlertSent ${code} ${fault}`,
+              outcome.sentence
+            )
             assert.include(outcome.sentence, words)
             assert.deepStrictEqual(outcome.alerts.map((alert) => alert.split(" ")[1]), [`2/${code}`])
             assert.strictEqual(outcome.puppet.heard.at(-1)?.type, 21)
@@ -222,7 +226,11 @@ export const accepts = (
         body((all) =>
           Effect.gen(function*() {
             const outcome = yield* converse(all, { ...setting, subject, script })
-            assert.deepStrictEqual([outcome.failure, outcome.data, ...outcome.alerts], ["clean", greeting, "application 1/0"])
+            assert.deepStrictEqual([outcome.failure, outcome.data, ...outcome.alerts], [
+              "clean",
+              greeting,
+              "application 1/0"
+            ])
             also?.(outcome)
           })
         )

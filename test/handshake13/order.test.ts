@@ -42,7 +42,9 @@ const places: ReadonlyArray<Place> = [
 ]
 
 const nameOf = ({ script, setting, subject, unit }: Place): string =>
-  `the ${subject} waits for ${unit}${setting.remembers === true ? " of a resumption" : ""}${script.asks === true ? ", asked" : ""}`
+  `the ${subject} waits for ${unit}${setting.remembers === true ? " of a resumption" : ""}${
+    script.asks === true ? ", asked" : ""
+  }`
 
 /** Something else, and nothing after it. */
 const instead = ({ script, unit }: Place, act: (puppet: Puppet) => void): Script => {
@@ -97,15 +99,22 @@ const atDisguise = places.filter(({ unit }) => unit !== "ClientHello")
 for (const where of atDisguise) {
   const { setting, subject } = where
   ends(`R8446-5-02, R8446-D.4-01: ${nameOf(where)}, and a ChangeCipherSpec is dropped`, subject, [
-    ["one", {
-      ...where.script,
-      moves: {
-        [where.unit]: (puppet: Puppet, message: Parameters<Puppet["encode"]>[0]) => {
-          puppet.ccs()
-          puppet.say(message)
+    [
+      "one",
+      {
+        ...where.script,
+        moves: {
+          [where.unit]: (puppet: Puppet, message: Parameters<Puppet["encode"]>[0]) => {
+            puppet.ccs()
+            puppet.say(message)
+          }
         }
-      }
-    }, setting, "clean", ["application 1/0"], "hello"]
+      },
+      setting,
+      "clean",
+      ["application 1/0"],
+      "hello"
+    ]
   ])
 }
 
@@ -140,7 +149,13 @@ for (const where of places) {
   const isWriting = epoch === "handshake"
   ends(`R8446-6.1-06: ${nameOf(where)}, and the transport ends`, subject, [
     ["in order", cut("fin"), setting, `Truncated fin after 0 handshaking ${version}`, []],
-    ["by a reset", cut("reset"), setting, isWriting ? "TransportFailed" : `Truncated reset after 0 handshaking ${version}`, []]
+    [
+      "by a reset",
+      cut("reset"),
+      setting,
+      isWriting ? "TransportFailed" : `Truncated reset after 0 handshaking ${version}`,
+      []
+    ]
   ])
 }
 
@@ -161,8 +176,12 @@ refuses("R8446-4-01: a client, and a message is left out or said twice", "client
   ...(["EncryptedExtensions", "Certificate", "CertificateVerify"] as const).map((unit) =>
     [`without ${unit}`, skipping(unit)] as const
   ),
-  ["without Certificate and CertificateVerify", { moves: { ...skipping("Certificate").moves, ...skipping("CertificateVerify").moves } }],
-  ...(["EncryptedExtensions", "Certificate", "CertificateVerify"] as const).map((unit) => [`${unit} twice`, twice(unit)] as const),
+  ["without Certificate and CertificateVerify", {
+    moves: { ...skipping("Certificate").moves, ...skipping("CertificateVerify").moves }
+  }],
+  ...(["EncryptedExtensions", "Certificate", "CertificateVerify"] as const).map((unit) =>
+    [`${unit} twice`, twice(unit)] as const
+  ),
   ["Certificate before EncryptedExtensions", {
     moves: {
       EncryptedExtensions: (puppet) => puppet.blurt(Uint8Array.of(11, 0, 0, 4, 0, 0, 0, 0))
@@ -199,26 +218,31 @@ refuses("R8446-4-01: a server, and a message is left out or said twice", "server
 ])
 
 for (const subject of ["client", "server"] as const) {
-  refuses(`R8446-5.2-02: to the ${subject}, the Finished of the other side and its keys do not go together`, subject, "20 BadRecordMac", [
-    ["it is left out, and data comes", {
-      moves: {
-        Finished: (puppet, message) => {
-          puppet.mean(message)
-          puppet.write("application", puppet.application()[puppet.side])
-          puppet.data("too early")
-          puppet.stop()
+  refuses(
+    `R8446-5.2-02: to the ${subject}, the Finished of the other side and its keys do not go together`,
+    subject,
+    "20 BadRecordMac",
+    [
+      ["it is left out, and data comes", {
+        moves: {
+          Finished: (puppet, message) => {
+            puppet.mean(message)
+            puppet.write("application", puppet.application()[puppet.side])
+            puppet.data("too early")
+            puppet.stop()
+          }
         }
-      }
-    }],
-    ["it comes again, under the keys of the handshake", {
-      moves: {
-        Finished: (puppet, message) => {
-          puppet.say(message)
-          puppet.blurt(message)
+      }],
+      ["it comes again, under the keys of the handshake", {
+        moves: {
+          Finished: (puppet, message) => {
+            puppet.say(message)
+            puppet.blurt(message)
+          }
         }
-      }
-    }]
-  ])
+      }]
+    ]
+  )
 }
 
 /** The message, and more in its record. */
@@ -230,12 +254,17 @@ const joined = (unit: Unit, ...more: ReadonlyArray<number>): Script => ({
   }
 })
 
-refuses("R8446-5.1-02: a message before new keys ends with its record, to a client", "client", "10 KeyChangeInsideMessage", [
-  ["ServerHello, and a byte", joined("ServerHello", 8)],
-  ["ServerHello, and a whole EncryptedExtensions", joined("ServerHello", 8, 0, 0, 2, 0, 0)],
-  ["Finished, and a byte", joined("Finished", 4)],
-  ["Finished, and a whole ticket", joined("Finished", 4, 0, 0, 0)]
-])
+refuses(
+  "R8446-5.1-02: a message before new keys ends with its record, to a client",
+  "client",
+  "10 KeyChangeInsideMessage",
+  [
+    ["ServerHello, and a byte", joined("ServerHello", 8)],
+    ["ServerHello, and a whole EncryptedExtensions", joined("ServerHello", 8, 0, 0, 2, 0, 0)],
+    ["Finished, and a byte", joined("Finished", 4)],
+    ["Finished, and a whole ticket", joined("Finished", 4, 0, 0, 0)]
+  ]
+)
 
 refuses("R8446-5.1-02: and to a server", "server", "10 KeyChangeInsideMessage", [
   ["ClientHello, and a byte", joined("ClientHello", 20)],

@@ -39,7 +39,10 @@ describe("R8446-4.2.11-01, R8446-6.2-21: a binder that does not verify is decryp
       moves: { ClientHello: (puppet, _) => puppet.say(puppet.encode(_).with(10, 0x77)) }
     }],
     ["of 48 bytes, where the hash has 32", hello(offers((_) => [{ ..._, binder: new Uint8Array(48).fill(1) }]))],
-    ["the second of two, where the first is not known", hello(offers((_) => [strange, { ..._, binder: strange.binder }]))]
+    [
+      "the second of two, where the first is not known",
+      hello(offers((_) => [strange, { ..._, binder: strange.binder }]))
+    ]
   ]
   for (const [what, script] of cases) {
     conversation(what, (all) =>
@@ -53,24 +56,29 @@ describe("R8446-4.2.11-01, R8446-6.2-21: a binder that does not verify is decryp
 })
 
 refuses("R8446-4.2.11-05: as many binders as identities", "server", "47 ParameterIllegal", [
-  ["two identities, one binder", {
-    moves: {
-      ClientHello: saysBytes((body) => {
-        // The list of binders is the end of the hello: one of 32 bytes, whose list and extension grow by another.
-        const whole = Uint8Array.of(...body, 32, ...new Uint8Array(32))
-        const at = body.length - 35
-        const shift = (offset: number, by: number) => {
-          const value = ((whole[offset] ?? 0) << 8) + (whole[offset + 1] ?? 0) + by
-          whole.set([value >> 8, value & 255], offset)
-        }
-        shift(at, 33)
-        // Of the extension, and of the block of extensions.
-        shift(at - 2 - 2 - 32 - 4 - 2, 33)
-        shift(2 + 32 + 1 + 32 + 2 + 2 + 2, 33)
-        return whole
-      })
-    }
-  }, resuming, "binders"]
+  [
+    "two identities, one binder",
+    {
+      moves: {
+        ClientHello: saysBytes((body) => {
+          // The list of binders is the end of the hello: one of 32 bytes, whose list and extension grow by another.
+          const whole = Uint8Array.of(...body, 32, ...new Uint8Array(32))
+          const at = body.length - 35
+          const shift = (offset: number, by: number) => {
+            const value = ((whole[offset] ?? 0) << 8) + (whole[offset + 1] ?? 0) + by
+            whole.set([value >> 8, value & 255], offset)
+          }
+          shift(at, 33)
+          // Of the extension, and of the block of extensions.
+          shift(at - 2 - 2 - 32 - 4 - 2, 33)
+          shift(2 + 32 + 1 + 32 + 2 + 2 + 2, 33)
+          return whole
+        })
+      }
+    },
+    resuming,
+    "binders"
+  ]
 ])
 
 refuses("R8446-4.2.11-01: binders that are none", "server", "50 MessageMalformed", [
@@ -84,45 +92,79 @@ accepts("a server resumes what it remembers", "server", [
     isResumed(true)(outcome)
     assert.strictEqual(answered(outcome), 0)
   }],
-  ["R8446-4.2.11-02: the second of two, where the first is not known", hello(offers((_) => [strange, _])), resuming, (outcome) => {
-    isResumed(true)(outcome)
-    assert.strictEqual(answered(outcome), 1)
-  }],
+  [
+    "R8446-4.2.11-02: the second of two, where the first is not known",
+    hello(offers((_) => [strange, _])),
+    resuming,
+    (outcome) => {
+      isResumed(true)(outcome)
+      assert.strictEqual(answered(outcome), 1)
+    }
+  ],
   ["after a HelloRetryRequest", {}, { ...resuming, server: { groups: ["secp256r1"] } }, isResumed(true)],
-  ["whatever the ticket age says: it is for early data", hello(offers((_) => [{ ..._, obfuscatedAge: 0xffff_ffff }])), resuming, isResumed(true)],
+  [
+    "whatever the ticket age says: it is for early data",
+    hello(offers((_) => [{ ..._, obfuscatedAge: 0xffff_ffff }])),
+    resuming,
+    isResumed(true)
+  ],
   ["where it would ask for a certificate, and the session has none", {}, { ...resuming, server: {} }, isResumed(true)]
 ])
 
 accepts("or makes another one, and the session lives on", "server", [
-  ["psk_ke is all that the client has", { ...hello(put({ _tag: "PskKeyExchangeModes", modes: [0] })) }, resuming, isResumed(false)],
+  [
+    "psk_ke is all that the client has",
+    { ...hello(put({ _tag: "PskKeyExchangeModes", modes: [0] })) },
+    resuming,
+    isResumed(false)
+  ],
   ["the identity is not known", hello(offers(() => [strange])), resuming, isResumed(false)],
-  ["the identity has another length", hello(offers((_) => [{ ..._, identity: _.identity.subarray(1) }])), resuming, isResumed(false)],
-  ["it is the third of three: each look-up costs", hello(offers((_) => [strange, strange, _])), resuming, isResumed(false)],
+  [
+    "the identity has another length",
+    hello(offers((_) => [{ ..._, identity: _.identity.subarray(1) }])),
+    resuming,
+    isResumed(false)
+  ],
+  [
+    "it is the third of three: each look-up costs",
+    hello(offers((_) => [strange, strange, _])),
+    resuming,
+    isResumed(false)
+  ],
   ["for another host", hello((_) => put({ _tag: "ServerName", name: "other.test" })(_)), resuming, isResumed(false)],
   ["for no host", hello(without("ServerName")), resuming, isResumed(false)],
-  ["the suite has another hash", {
-    moves: { ClientHello: says((_) => ({ ..._, cipherSuites: [0x1301, 0x1302] })) },
-    isBare: true
-  }, { ...resuming, suite: suiteOf(0x1302), server: { cipherSuites: [suiteOf(0x1302)] } }, isResumed(false)],
+  [
+    "the suite has another hash",
+    {
+      moves: { ClientHello: says((_) => ({ ..._, cipherSuites: [0x1301, 0x1302] })) },
+      isBare: true
+    },
+    { ...resuming, suite: suiteOf(0x1302), server: { cipherSuites: [suiteOf(0x1302)] } },
+    isResumed(false)
+  ],
   ["it requires a certificate, and the session has none", {}, { ...resuming, asks: "require" }, isResumed(false)]
 ])
 
 describe("R8446-4.6.1-02: how long a ticket is good for", () => {
-  const gone = (duration: "59 minutes" | "25 hours" | "3 hours", lives: string | undefined, expected: boolean) => (all: World) =>
-    Effect.gen(function*() {
-      const cacheOf = Effect.fnUntraced(function*() {
-        const fresh = watch(yield* SessionCache.makeMemory(lives === undefined ? {} : { timeToLive: "100 hours" }))
-        yield* fresh.cache.store(...all.remembered.server)
-        yield* TestClock.adjust(duration)
-        return fresh
+  const gone =
+    (duration: "59 minutes" | "25 hours" | "3 hours", lives: string | undefined, expected: boolean) => (all: World) =>
+      Effect.gen(function*() {
+        const cacheOf = Effect.fnUntraced(function*() {
+          const fresh = watch(yield* SessionCache.makeMemory(lives === undefined ? {} : { timeToLive: "100 hours" }))
+          yield* fresh.cache.store(...all.remembered.server)
+          yield* TestClock.adjust(duration)
+          return fresh
+        })
+        const outcome = yield* converse({ ...all, cacheOf }, { ...resuming, subject: "server", script: {} })
+        assert.deepStrictEqual([outcome.failure, outcome.data], ["clean", "hello"])
+        assert.strictEqual(outcome.connection?.resumed, expected)
       })
-      const outcome = yield* converse({ ...all, cacheOf }, { ...resuming, subject: "server", script: {} })
-      assert.deepStrictEqual([outcome.failure, outcome.data], ["clean", "hello"])
-      assert.strictEqual(outcome.connection?.resumed, expected)
-    })
   conversation("a server resumes within the hour of its cache", gone("59 minutes", undefined, true))
   conversation("and not after it", gone("3 hours", undefined, false))
-  conversation("and not after the lifetime that it told, whatever its cache keeps", gone("25 hours", "100 hours", false))
+  conversation(
+    "and not after the lifetime that it told, whatever its cache keeps",
+    gone("25 hours", "100 hours", false)
+  )
 
   const ticket = (lifetime: number): NewSessionTicket => ({
     _tag: "NewSessionTicket",
@@ -148,7 +190,10 @@ describe("R8446-4.6.1-02: how long a ticket is good for", () => {
           puppet.blurt(ticket(lifetime))
           return greets(puppet)
         }
-        const outcome = yield* converse({ ...all, cacheOf: () => Effect.succeed(watched) }, { subject: "client", script: { open } })
+        const outcome = yield* converse({ ...all, cacheOf: () => Effect.succeed(watched) }, {
+          subject: "client",
+          script: { open }
+        })
         assert.strictEqual(outcome.failure, "clean")
         assert.deepStrictEqual(watched.stored.map(([, { lifetime }]) => lifetime), stored === undefined ? [] : [stored])
       }))
@@ -157,14 +202,22 @@ describe("R8446-4.6.1-02: how long a ticket is good for", () => {
   conversation("the age of a ticket is hidden by what the server added, modulo 2^32", (all) =>
     Effect.gen(function*() {
       const [key, session] = all.remembered.client
-      const aged = new Session({ ...session, ageAdd: 0xffff_ff00, secret: Redacted.make(Redacted.value(session.secret).slice()) })
+      const aged = new Session({
+        ...session,
+        ageAdd: 0xffff_ff00,
+        secret: Redacted.make(Redacted.value(session.secret).slice())
+      })
       const cacheOf = Effect.fnUntraced(function*() {
         const fresh = watch(yield* SessionCache.makeMemory())
         yield* fresh.cache.store(key, aged)
         yield* TestClock.adjust("1 second")
         return fresh
       })
-      const { connection, puppet } = yield* converse({ ...all, cacheOf }, { ...resuming, subject: "client", script: {} })
+      const { connection, puppet } = yield* converse({ ...all, cacheOf }, {
+        ...resuming,
+        subject: "client",
+        script: {}
+      })
       const first = puppet.received.find((_) => _._tag === "ClientHello")
       assert.strictEqual(pskOf(first ?? { extensions: [] }).offers[0]?.obfuscatedAge, (0xffff_ff00 + 1000) % 2 ** 32)
       assert.isTrue(connection?.resumed)
@@ -219,18 +272,24 @@ describe("a client and its tickets", () => {
       assert.lengthOf(new Set(watched.stored.map(([, { ageAdd }]) => ageAdd)), 2)
     }))
 
-  conversation("gets as many as the server has to give, and a resumed connection gives new ones", (all) =>
-    Effect.gen(function*() {
-      const { open, watched } = yield* pairs(all)
-      for (const [tickets, stored] of [[0, 0], [8, 8], [1, 9]] as const) {
-        yield* Effect.scoped(Effect.flatMap(open({ server: { tickets } }), exchange))
-        assert.lengthOf(watched.stored.filter(([key]) => key.startsWith("client")), stored)
-      }
-    }))
+  conversation(
+    "gets as many as the server has to give, and a resumed connection gives new ones",
+    (all) =>
+      Effect.gen(function*() {
+        const { open, watched } = yield* pairs(all)
+        for (const [tickets, stored] of [[0, 0], [8, 8], [1, 9]] as const) {
+          yield* Effect.scoped(Effect.flatMap(open({ server: { tickets } }), exchange))
+          assert.lengthOf(watched.stored.filter(([key]) => key.startsWith("client")), stored)
+        }
+      })
+  )
 
   conversation("a resumed connection tells what the first one proved", (all) =>
     Effect.gen(function*() {
-      const auth = { client: { identity: all.client }, server: { clientAuth: { mode: "require", trust: all.clientTrust } as const } }
+      const auth = {
+        client: { identity: all.client },
+        server: { clientAuth: { mode: "require", trust: all.clientTrust } as const }
+      }
       const { open } = yield* pairs(all, auth)
       yield* Effect.scoped(Effect.flatMap(open(), exchange))
       yield* Effect.scoped(Effect.gen(function*() {
@@ -242,28 +301,40 @@ describe("a client and its tickets", () => {
       }))
     }))
 
-  conversation("R8446-6.2-30, R8446-6.2-31: a server that forgot its sessions gives no sign but another handshake", (all) =>
-    Effect.gen(function*() {
-      const { open, watched } = yield* pairs(all)
-      yield* Effect.scoped(Effect.flatMap(open(), exchange))
-      for (const [key, session] of watched.stored) {
-        if (key.startsWith("server")) yield* watched.cache.invalidate(key, session)
-      }
-      const exit = yield* Effect.exit(Effect.scoped(Effect.gen(function*() {
-        const pair = yield* open()
-        yield* exchange(pair)
-        assert.isFalse(pair.client.resumed)
-      })))
-      assert.isTrue(Exit.isSuccess(exit))
-    }))
+  conversation(
+    "R8446-6.2-30, R8446-6.2-31: a server that forgot its sessions gives no sign but another handshake",
+    (all) =>
+      Effect.gen(function*() {
+        const { open, watched } = yield* pairs(all)
+        yield* Effect.scoped(Effect.flatMap(open(), exchange))
+        for (const [key, session] of watched.stored) {
+          if (key.startsWith("server")) yield* watched.cache.invalidate(key, session)
+        }
+        const exit = yield* Effect.exit(Effect.scoped(Effect.gen(function*() {
+          const pair = yield* open()
+          yield* exchange(pair)
+          assert.isFalse(pair.client.resumed)
+        })))
+        assert.isTrue(Exit.isSuccess(exit))
+      })
+  )
 })
 
 describe("R8446-4.2.9-01: tickets are for clients that can use them", () => {
   const ticketsOf = ({ puppet }: Outcome) => puppet.unasked.filter(([type]) => type === 4)
   accepts("psk_key_exchange_modes", "server", [
     ["has psk_dhe_ke: there are two", {}, {}, (outcome) => assert.lengthOf(ticketsOf(outcome), 2)],
-    ["has psk_ke alone: there is none", hello(put({ _tag: "PskKeyExchangeModes", modes: [0] })), {}, (outcome) =>
-      assert.lengthOf(ticketsOf(outcome), 0)],
-    ["is not there: there is none", hello(without("PskKeyExchangeModes")), {}, (outcome) => assert.lengthOf(ticketsOf(outcome), 0)]
+    [
+      "has psk_ke alone: there is none",
+      hello(put({ _tag: "PskKeyExchangeModes", modes: [0] })),
+      {},
+      (outcome) => assert.lengthOf(ticketsOf(outcome), 0)
+    ],
+    [
+      "is not there: there is none",
+      hello(without("PskKeyExchangeModes")),
+      {},
+      (outcome) => assert.lengthOf(ticketsOf(outcome), 0)
+    ]
   ])
 })

@@ -114,7 +114,9 @@ export class Puppet {
 
   /** Under the current keys, or in the clear where there are none. Any type, any length, any padding. */
   record(type: number, content: Uint8Array | ReadonlyArray<number>, padding = 0, keys = this.writing): void {
-    this.#outbox.push(keys === undefined ? makeRecord(type, Uint8Array.from(content)) : sealed(keys, type, content, padding))
+    this.#outbox.push(
+      keys === undefined ? makeRecord(type, Uint8Array.from(content)) : sealed(keys, type, content, padding)
+    )
   }
 
   /** The record that would come next, for those who turn a bit in it. */
@@ -144,7 +146,9 @@ export class Puppet {
     if (message._tag !== "ClientHello") return encodeHandshake(message)
     const last = message.extensions.at(-1)
     const { psk } = this
-    if (psk === undefined || last?._tag !== "PreSharedKeys" || !last.offers.some(isUnbound)) return encodeHandshake(message)
+    if (psk === undefined || last?._tag !== "PreSharedKeys" || !last.offers.some(isUnbound)) {
+      return encodeHandshake(message)
+    }
     const bytes = encodeHandshake(message)
     const after = bytes.subarray(0, bytes.length - bindersLength(last))
     const binder = this.#binder(psk, this.transcript.digestWith(primitives, this.suite.hash, { after }))
@@ -255,7 +259,12 @@ export class Puppet {
 
   /** After the client's Finished. */
   resume(): void {
-    this.resumption = KeySchedule.deriveSecret(primitives, this.#agreed().master, "res master", this.transcript.digest())
+    this.resumption = KeySchedule.deriveSecret(
+      primitives,
+      this.#agreed().master,
+      "res master",
+      this.transcript.digest()
+    )
   }
 
   finished(by: Side): HandshakeMessageOf<"Finished"> {
@@ -374,7 +383,9 @@ export class Puppet {
       return { epoch: "clear", type, content: fragment, padding: 0, record }
     }
     const inner = keys.protection.open(type, fragment, keys.sequence++)
-    if (inner === undefined) throw new Error(`the puppet cannot open a record of the subject under its ${keys.epoch} keys`)
+    if (inner === undefined) {
+      throw new Error(`the puppet cannot open a record of the subject under its ${keys.epoch} keys`)
+    }
     const end = inner.findLastIndex((byte) => byte !== 0)
     const content = inner.subarray(0, end)
     return { epoch: keys.epoch, type: inner[end] ?? 0, content, padding: inner.length - end - 1, record }
@@ -405,8 +416,7 @@ const bindersLength = ({ offers }: ExtensionOf<"PreSharedKeys">): number =>
 
 const isUnbound = ({ binder }: { readonly binder: Uint8Array }): boolean => binder.every((byte) => byte === 0)
 
-const lengthOf = (bytes: Uint8Array): number =>
-  4 + ((bytes[1] ?? 0) << 16) + ((bytes[2] ?? 0) << 8) + (bytes[3] ?? 0)
+const lengthOf = (bytes: Uint8Array): number => 4 + ((bytes[1] ?? 0) << 16) + ((bytes[2] ?? 0) << 8) + (bytes[3] ?? 0)
 
 const messagesIn = (bytes: Uint8Array): ReadonlyArray<Uint8Array> => {
   const messages: Array<Uint8Array> = []

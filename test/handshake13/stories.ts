@@ -99,7 +99,20 @@ const shareOf = ({ extensions }: ClientHello | ServerHello, group: NamedGroup): 
 const secretOf = (session: Session | undefined): Uint8Array | undefined =>
   session === undefined ? undefined : Redacted.value(session.secret).slice()
 
-export const helloOf = (puppet: Pick<Puppet, "suite">, shares: ReadonlyArray<KeyShare>, session: Session | undefined): ClientHello => ({
+// Of any use to a server, in an order that the shares can keep.
+const groups = {
+  x25519mlkem768: NamedGroup.x25519mlkem768,
+  x25519: NamedGroup.x25519,
+  secp256r1: NamedGroup.secp256r1,
+  secp384r1: NamedGroup.secp384r1,
+  secp521r1: NamedGroup.secp521r1
+} as const satisfies Record<NamedGroup, number>
+
+export const helloOf = (
+  puppet: Pick<Puppet, "suite">,
+  shares: ReadonlyArray<KeyShare>,
+  session: Session | undefined
+): ClientHello => ({
   _tag: "ClientHello",
   version: ProtocolVersion.tls12,
   random: new Uint8Array(32).fill(0xc1),
@@ -108,7 +121,7 @@ export const helloOf = (puppet: Pick<Puppet, "suite">, shares: ReadonlyArray<Key
   compressionMethods: [0],
   extensions: [
     { _tag: "ServerName", name: "server.test" },
-    { _tag: "SupportedGroups", groups: [NamedGroup.x25519, NamedGroup.secp256r1] },
+    { _tag: "SupportedGroups", groups: Object.values(groups) },
     { _tag: "SignatureAlgorithms", schemes: [SignatureScheme.ecdsa_secp256r1_sha256] },
     { _tag: "SupportedVersions", versions: [ProtocolVersion.tls13] },
     { _tag: "KeyShares", shares: shares.map(({ group, publicKey }) => ({ group: NamedGroup[group], publicKey })) },

@@ -68,7 +68,8 @@ describe("R8446-4.2.1-01, R8446-D.2-02: without supported_versions a server answ
     }))
   conversation("nor has one that does", (all) =>
     Effect.gen(function*() {
-      const answer = yield* answerTo(all, (hello) => put({ _tag: "SupportedVersions", versions: [0x0303, 0x0304] })(hello), ["1.3", "1.2"])
+      const answer = yield* answerTo(all, (hello) =>
+        put({ _tag: "SupportedVersions", versions: [0x0303, 0x0304] })(hello), ["1.3", "1.2"])
       assert.deepStrictEqual([answer.version, answer.selected], [0x0303, [0x0304]])
       assert.notInclude(Object.values(marks), answer.mark)
     }))
@@ -144,7 +145,10 @@ refuses("R8446-4.2.1-03: supported_versions of a ServerHello selects TLS 1.3", "
 
 refuses("R8446-D.5-01, R9846-4.2.2-01: TLS 1.3 with another legacy_version", "client", "70 VersionUnsupported", [
   ...[0x0300, 0x0302, 0x0304, 0x7f1c].map((version) =>
-    [`0x${version.toString(16)}`, { moves: { ServerHello: (puppet, _) => puppet.say({ ..._, version }) } } satisfies Script] as const
+    [
+      `0x${version.toString(16)}`,
+      { moves: { ServerHello: (puppet, _) => puppet.say({ ..._, version }) } } satisfies Script
+    ] as const
   ),
   ["in a HelloRetryRequest", {
     retries: true,
@@ -154,8 +158,7 @@ refuses("R8446-D.5-01, R9846-4.2.2-01: TLS 1.3 with another legacy_version", "cl
 
 refuses("R8446-D.5-02: a hello in the form of SSL 2.0 is not taken", "server", "10 RecordTypeUnknown", [
   ["of TLS 1.2", {
-    story: (puppet) =>
-      Effect.sync(() => puppet.bytes(fromHex(`802e0103030015000000100000c02bc02c${"00".repeat(31)}`)))
+    story: (puppet) => Effect.sync(() => puppet.bytes(fromHex(`802e0103030015000000100000c02bc02c${"00".repeat(31)}`)))
   }]
 ])
 
