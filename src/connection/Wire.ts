@@ -53,6 +53,7 @@ export const make = (core: Core, transport: Transport, cache: SessionCache["Serv
   const ended = Deferred.makeUnsafe<void>()
   let ahead: Fiber.Fiber<NonEmptyReadonlyArray<Uint8Array>, TransportEnd> | undefined
   let isReceiving = false
+  let hasWritten = false
   let isReleasing = false
   let isFailing = false
 
@@ -69,6 +70,7 @@ export const make = (core: Core, transport: Transport, cache: SessionCache["Serv
     // A writer may have looked ahead since the reader found nothing.
     if (core.received.length > 0 || core.ending !== undefined) return Effect.void
     isReceiving = true
+    hasWritten = false
     const pulled = ahead === undefined ? Effect.exit(transport.pull) : Fiber.await(ahead)
     return pulled.pipe(
       Effect.map((exit) => {
@@ -91,10 +93,11 @@ export const make = (core: Core, transport: Transport, cache: SessionCache["Serv
       take(exit)
       core.process()
     }
-    // One batch and no more is read for an application that does not read.
-    if (ahead === undefined && core.received.length === 0 && core.ending === undefined) {
+    // One batch and no more is read for an application that does not read: who writes one answer after the other reads.
+    if (hasWritten && ahead === undefined && core.received.length === 0 && core.ending === undefined) {
       ahead = Effect.runFork(transport.pull)
     }
+    hasWritten = true
   }
 
   /** RFC 5246 section 7.2.1 wants what was written to arrive: read on, within limits, until the peer is done as well. */

@@ -120,19 +120,20 @@ export const sendFinished = (channel: Channel, sender: "client" | "server", mast
  * @category finished
  * @since 0.1.0
  */
-export const expectFinished = (
-  channel: Channel,
-  sender: "client" | "server",
-  master: MasterSecret
-): Effect.Effect<void, HandshakeFailure> =>
-  Effect.gen(function*() {
+export const expectFinished = Effect.fnUntraced(
+  function*(
+    channel: Channel,
+    sender: "client" | "server",
+    master: MasterSecret
+  ): Effect.fn.Return<void, HandshakeFailure> {
     yield* channel.expectChangeCipherSpec
     const verifyData = KeySchedule.verifyData(master.prf, sender, channel.transcript.digest())
     const finished = yield* channel.expect("Finished")
     if (!channel.primitives.equal(finished.verifyData, verifyData)) {
       return yield* Effect.fail<Fault>({ _tag: "FinishedWrong" })
     }
-  })
+  }
+)
 
 /**
  * RFC 5246 section 4.7: the signature must be of a scheme that was offered, fit the key, and verify.
