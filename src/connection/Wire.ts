@@ -188,8 +188,11 @@ export const make = (core: Core, transport: Transport, cache: SessionCache["Serv
     }))
 
   const carried = (effect: Effect.Effect<void, TlsError | Socket.SocketError>): Effect.Effect<void, TlsError> =>
-    Effect.catch(effect, (error) =>
-      Socket.isSocketError(error) ? writeFailed(error) : Effect.andThen(settle, Effect.fail(error)))
+    effect.pipe(
+      Effect.catch((error) =>
+        Socket.isSocketError(error) ? writeFailed(error) : Effect.andThen(settle, Effect.fail(error))
+      )
+    )
 
   return {
     core,
