@@ -12,7 +12,6 @@
  */
 import * as Context from "effect/Context"
 import * as Effect from "effect/Effect"
-import * as Layer from "effect/Layer"
 import * as Scope from "effect/Scope"
 import * as Socket from "effect/socket/Socket"
 import { type Alert, toBytes } from "./alert/Alert.ts"
@@ -132,14 +131,9 @@ export const identity: (
   seed: string | number
 ) => Effect.Effect<ThrowAway.ThrowAwayIdentity, never, Primitives> = ThrowAway.make
 
-const serviceOf = <I, S, E, R>(
-  key: Context.Key<I, S>,
-  layer: Layer.Layer<I, E, R>
-): Effect.Effect<S, never, R> =>
-  // A layer over values that were made here has nothing to release, and nothing to fail with.
-  Effect.scoped(Effect.map(Effect.orDie(Layer.build(layer)), (context) => Context.get(context, key)))
-
-const trusting = (anchors: ReadonlyArray<Uint8Array>) => serviceOf(Trust.Trust, Trust.layerAnchors({ anchors }))
+// DER that was made here has nothing to fail with.
+const trusting = (anchors: ReadonlyArray<Uint8Array>) =>
+  Effect.orDie(Effect.provide(Trust.Trust, Trust.layerAnchors({ anchors })))
 
 const clientAuthOf = Effect.fnUntraced(function*(mode: "request" | "require", seed: string | number) {
   const made = yield* ThrowAway.make("client.test", seed)

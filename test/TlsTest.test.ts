@@ -382,6 +382,19 @@ describe("ends", () => {
       )
       assert.strictEqual((yield* Effect.flip(Effect.scoped(clientSocket.reader))).reason._tag, "SocketOpenError")
       assert.strictEqual((yield* Effect.flip(server.upgrade())).reason._tag, "SocketUpgradeError")
+      // Two pulls at the same time are a defect of who pulls.
+      assert.strictEqual(how(yield* Effect.exit(Effect.all([server.pull, server.pull], { concurrency: 2 }))), "defect")
+      // The end of a writer's scope half-closes: nothing can be written after it.
+      const half = yield* TlsTest.ends()
+      const writing = yield* Scope.make()
+      yield* half.clientSocket.reader
+      const writer = yield* half.clientSocket.writer.pipe(Scope.provide(writing))
+      yield* writer.writeAll(["one ", data])
+      yield* Scope.close(writing, Exit.void)
+      assert.strictEqual((yield* Effect.flip(writer.write("more"))).reason._tag, "SocketWriteError")
+      const reading = yield* Socket.readerBytes(half.serverSocket)
+      assert.strictEqual(text(yield* reading), `one ${text(data)}`)
+      assert.strictEqual((yield* Effect.flip(reading)).reason._tag, "SocketCloseError")
       // The end of the scope fails a pull that waits, and ends what this side writes.
       const pulled = yield* Effect.forkChild(Effect.flip(pull), { startImmediately: true })
       yield* Scope.close(scope, Exit.void)

@@ -118,14 +118,8 @@ export class Core {
 
   /** What a read gets after the last data; `undefined` for a clean end. */
   get readFailure(): TlsError | undefined {
-    switch (this.#ending?._tag) {
-      case "Failed":
-        return this.#ending.error
-      case "Released":
-        return new ConnectionClosed({ by: "local" })
-      default:
-        return undefined
-    }
+    if (this.#ending?._tag === "Failed") return this.#ending.error
+    return this.#ending?._tag === "Released" ? new ConnectionClosed({ by: "local" }) : undefined
   }
 
   /** Whether there is something to carry out: bytes to send, or steps to take. */
@@ -243,11 +237,8 @@ export class Core {
       phase !== "handshaking"
     if (this.#closure !== "Truncated" || isAllowed) this.#end(clean)
     else {
-      const { version } = this.inbound
-      this.#end({
-        _tag: "Failed",
-        error: new Truncated({ by, bytesRead: this.#bytesRead, midRecord, phase, version })
-      })
+      const how = { by, midRecord, phase, bytesRead: this.#bytesRead, version: this.inbound.version }
+      this.#end({ _tag: "Failed", error: new Truncated(how) })
     }
   }
 
@@ -274,9 +265,7 @@ export class Core {
     }
   }
 
-  /**
-   * Takes in what was received on the open connection. Data goes to `received`; with a target, into that, as long as it fits.
-   */
+  /** Takes in what was received on the open connection: data to `received`, or into the target as long as it fits. */
   process(target?: Target): void {
     while (this.#ending === undefined) {
       const at = target?.at
@@ -295,18 +284,9 @@ export class Core {
   processAlerts(): void {
     while (this.#ending === undefined) {
       const incoming = this.inbound.next()
-      switch (incoming?._tag) {
-        case "Alert":
-          this.judged(incoming.alert, incoming.verdict)
-          break
-        case "ChangeCipherSpec":
-          if (this.inbound.changeCipherSpec() !== undefined) return
-          break
-        case "Handshake":
-          break
-        default:
-          return
-      }
+      if (incoming?._tag === "Alert") this.judged(incoming.alert, incoming.verdict)
+      // Behind a ChangeCipherSpec it would take keys that nobody has installed.
+      else if (incoming?._tag !== "Handshake") return
     }
   }
 

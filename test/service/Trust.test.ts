@@ -1,6 +1,6 @@
 import "../harness/ReflectMetadata.ts"
 import { assert, describe, it } from "@effect/vitest"
-import { X509CertificateGenerator } from "@peculiar/x509"
+import { BasicConstraintsExtension, X509CertificateGenerator } from "@peculiar/x509"
 import * as Effect from "effect/Effect"
 import * as Layer from "effect/Layer"
 import { TestClock } from "effect/testing"
@@ -165,14 +165,35 @@ describe("layerAnchors", () => {
       assert.deepStrictEqual(judged, ["CertificateNotYetValid", "verified", "CertificateExpired"])
     }))
 
-  test("hostile chains are judged in bounded work", () =>
+  test("hostile chains are judged in bounded work: authorities that all issue each other", () =>
     Effect.gen(function*() {
       yield* now
-      const { ca, int } = yield* testPki
-      const { leafDer } = yield* testCredential("untrusted")
-      const trust = yield* anchored([ca.certificateDer])
-      const chain = [leafDer, ...Array.from({ length: 1000 }, () => int.certificateDer)]
-      assert.strictEqual(yield* judge(trust, chain, host), "CertificateUntrusted")
+      const { ca, issuedAt } = yield* testPki
+      const day = 86_400_000
+      const validity = { notBefore: new Date(issuedAt.getTime() - day), notAfter: new Date(issuedAt.getTime() + day) }
+      const chain = yield* Effect.promise(async () => {
+        const first = await issueAuthority({ ...validity, commonName: "maze", key: "P-256" })
+        const usage = { usage: "serverAuth", subjectAltName: [{ type: "dns", value: "test.example" }] } as const
+        const leaf = await issueLeaf(
+          { ...validity, ...usage, subjectAltName: [...usage.subjectAltName], commonName: "leaf", key: "P-256" },
+          first
+        )
+        const others = await Promise.all(Array.from({ length: 30 }, () =>
+          X509CertificateGenerator.create({
+            ...validity,
+            subject: "CN=maze",
+            issuer: "CN=maze",
+            publicKey: first.keys.publicKey,
+            signingKey: first.keys.privateKey,
+            signingAlgorithm: { name: "ECDSA", hash: "SHA-256" },
+            extensions: [new BasicConstraintsExtension(true, undefined, true)]
+          })))
+        return [certificateDer(leaf), ...others.map((other) => new Uint8Array(other.rawData))]
+      })
+      // Some 30 to the power of 8 ways lead from the leaf to nowhere.
+      assert.strictEqual(yield* judge(yield* anchored([ca.certificateDer]), chain, host), "CertificateUntrusted")
+      const [leaf = new Uint8Array(0), anchor = leaf] = chain
+      assert.strictEqual(yield* judge(yield* anchored([anchor]), [leaf], host), "verified")
     }))
 
   test("fingerprints differ where the judgement does; no anchor is an error, not an empty trust", () =>
