@@ -76,6 +76,7 @@ const sentReasons = [
   Reason.HandshakeFailure,
   Reason.BadCertificate,
   Reason.UnsupportedCertificate,
+  Reason.CertificateRevoked,
   Reason.CertificateExpired,
   Reason.CertificateUnknown,
   Reason.IllegalParameter,
@@ -88,6 +89,7 @@ const sentReasons = [
   Reason.InappropriateFallback,
   Reason.UnsupportedExtension,
   Reason.UnrecognizedName,
+  Reason.BadCertificateStatusResponse,
   Reason.NoApplicationProtocol
 ] as const
 

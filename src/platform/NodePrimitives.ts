@@ -73,6 +73,7 @@ const hostToAscii = (host: string): string | undefined => {
 export const make: Primitives["Service"] = {
   hash: (name) => new NodeRunningHash(name),
   digest: (name, bytes) => plain(hash(name, bytes, "buffer")),
+  sha1: (bytes) => plain(hash("sha1", bytes, "buffer")),
   mac: (name, key) => new NodeMac(name, key),
   aead: (name, key) => new NodeAeadKey(name, key),
   keyShare: (group, privateKey) => new NodeKeyShare(group, privateKey),
