@@ -121,8 +121,8 @@ export type SubjectKey =
 // What a verification costs, in units of one with P-256 (about 50 microseconds in OpenSSL 3.5 on a server of 2024).
 const curves: Readonly<Record<string, { readonly name: string; readonly size: number; readonly cost: number }>> = {
   "1.2.840.10045.3.1.7": { name: "P-256", size: 32, cost: 1 },
-  "1.3.132.0.34": { name: "P-384", size: 48, cost: 12 },
-  "1.3.132.0.35": { name: "P-521", size: 66, cost: 40 }
+  "1.3.132.0.34": { name: "P-384", size: 48, cost: 16 },
+  "1.3.132.0.35": { name: "P-521", size: 66, cost: 32 }
 }
 const costOfEd25519 = 3
 const costOfRsa = (bits: number): number => bits <= 2048 ? 1 : bits <= 4096 ? 3 : 8

@@ -18,7 +18,7 @@ export interface Limits {
   readonly intermediates: number
   /** Candidates that are looked at while a path is built: 1,000. */
   readonly candidates: number
-  /** Signatures that are verified: 400, one of RSA-4096 counting for 3, of RSA-8192 for 8, of P-384 for 12, of P-521 for 40. */
+  /** Signatures that are verified: 320, one of RSA-4096 or Ed25519 counting for 3, of RSA-8192 for 8, of P-384 for 16, of P-521 for 32. */
   readonly signatures: number
   /** Names that are held against a name constraint: 20,000. */
   readonly comparisons: number
@@ -33,7 +33,7 @@ export const defaultLimits: Limits = {
   bytes: 64 * 1024,
   intermediates: 8,
   candidates: 1_000,
-  signatures: 400,
+  signatures: 320,
   comparisons: 20_000
 }
 

@@ -59,7 +59,7 @@ const byTag: { readonly [Tag in Fault["_tag"]]: FaultOf<Tag> } = {
   CertificateRevoked: { _tag: "CertificateRevoked", depth: 0, at: "2026-01-01T00:00:00Z" },
   CertificateStatusWrong: { _tag: "CertificateStatusWrong", why: "it is about another certificate" },
   CertificateStatusUnknown: { _tag: "CertificateStatusUnknown", depth: 1, why: "the list is old" },
-  CertificateTooCostly: { _tag: "CertificateTooCostly", what: "signatures", limit: 400 },
+  CertificateTooCostly: { _tag: "CertificateTooCostly", what: "signatures", limit: 320 },
   CertificateNotPinned: { _tag: "CertificateNotPinned", spkiSha256: "00ff" },
   CertificateRefused: { _tag: "CertificateRefused", alert: "access_denied", why: "the account is closed" },
   InternalFault: { _tag: "InternalFault", why: "the signing key is gone" },
