@@ -197,7 +197,9 @@ export const layerPemFiles = (
         Effect.all({ certificate: system.readFileString(certificate), privateKey: system.readFileString(privateKey) })
     )
     const folders = new Set(all.flatMap(({ certificate, privateKey }) => [certificate, privateKey].map(folderOf)))
-    const changes = Stream.mergeAll([...folders].map((folder) => system.watch(folder)), { concurrency: "unbounded" })
+    const watched = [...folders].map((folder) => system.watch(folder))
+    // A watch takes a moment to begin: what changed in it is found by one look afterwards.
+    const changes = Stream.merge(Stream.succeed("begun"), Stream.mergeAll(watched, { concurrency: "unbounded" }))
     return layerReloading(
       Effect.flatMap(load, (options) => makePem(options, choice)),
       Stream.debounce(changes, quiet)

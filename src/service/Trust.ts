@@ -9,6 +9,7 @@ import * as Effect from "effect/Effect"
 import * as Base64 from "effect/encoding/Base64"
 import * as Layer from "effect/Layer"
 import * as Result from "effect/Result"
+import type * as Stream from "effect/Stream"
 import type { CertificateFault, FaultOf } from "../alert/Fault.ts"
 import { Primitives } from "../secret/Primitives.ts"
 import { parse as parseCertificate } from "../x509/Certificate.ts"
@@ -25,6 +26,7 @@ import {
   TrustError
 } from "./Judgement.ts"
 import { decodePem, type PemError } from "./Pem.ts"
+import * as Reloading from "./Reloading.ts"
 import { verified, type VerifiedChain } from "./VerifiedChain.ts"
 
 export type { CertificateFault } from "../alert/Fault.ts"
@@ -91,6 +93,8 @@ const judging = ({ fingerprint, judge }: Judgement): Trust["Service"] =>
   })
 
 /**
+ * Whom to trust, and how to judge.
+ *
  * @category models
  * @since 0.1.0
  */
@@ -152,6 +156,44 @@ export const layerSystemWith = (
 export const layerSystem: Layer.Layer<Trust, never, Primitives | SystemAnchors> =
   // Without revocation lists there is none that could not be read.
   Layer.orDie(layerSystemWith({}))
+
+/**
+ * A trust that is loaded anew with every element of `triggers`, such as a schedule: for revocation lists, which grow old. A failure
+ * of it is logged, and the trust stays as it was; lists that have run out are not trusted any longer.
+ *
+ * @example
+ * import { Effect, Layer, Schedule, Stream } from "effect"
+ * import { type Primitives, Trust } from "effect-tls"
+ *
+ * declare const readAnchors: Effect.Effect<string>
+ * declare const readLists: Effect.Effect<string>
+ *
+ * const load: Effect.Effect<Trust.Trust["Service"], unknown, Primitives> = Effect.gen(function*() {
+ *   const [anchors, crls] = [yield* readAnchors, yield* readLists]
+ *   return yield* Effect.provide(Trust.Trust, Trust.layerAnchors({ anchors, crls }))
+ * })
+ * export const layer = Trust.layerReloading(load, Stream.fromSchedule(Schedule.spaced("1 hour")))
+ *
+ * @category layers
+ * @since 0.1.0
+ */
+export const layerReloading = <E, R, E2, R2>(
+  load: Effect.Effect<Trust["Service"], E, R>,
+  triggers: Stream.Stream<unknown, E2, R2>
+): Layer.Layer<Trust, E, R | R2> =>
+  Layer.effect(
+    Trust,
+    Effect.gen(function*() {
+      const reloading = yield* Reloading.make(load)
+      yield* Reloading.on("trust", reloading, triggers)
+      return Trust.of({
+        get fingerprint() {
+          return reloading.current().fingerprint
+        },
+        verify: (chain, peer) => Effect.suspend(() => reloading.current().verify(chain, peer))
+      })
+    })
+  )
 
 const pinLength = 32
 

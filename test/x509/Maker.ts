@@ -123,15 +123,8 @@ export interface Order {
 }
 
 let serials = 0x100
-/** Keys are dear, and tests seldom care which. */
-const spare: Array<Keys> = []
-const nextKeys = (): Keys => {
-  const keys = serials % 3 === 0 ? spare[serials % Math.max(1, spare.length)] : undefined
-  return keys ?? (spare[spare.length] = ecKey())
-}
-
 export const certificate = (order: Order): Made => {
-  const keys = order.keys ?? nextKeys()
+  const keys = order.keys ?? ecKey()
   const subject = nameOf(order.subject)
   const signer = order.issuer ?? { keys, subject }
   const way = order.way ?? wayOf(signer.keys.privateKey)
