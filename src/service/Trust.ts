@@ -99,14 +99,14 @@ const judging = ({ fingerprint, judge }: Judgement): Trust["Service"] =>
  * @since 0.1.0
  */
 export interface AnchorOptions extends JudgementOptions {
-  /** PEM text with one or more certificates, or certificates in DER. */
+  /** PEM text with one or more certificates, or certificates in DER: without any, nobody is trusted. */
   readonly anchors: string | ReadonlyArray<Uint8Array>
 }
 
 /**
  * Trusts what chains to one of these certificates, and one of these certificates itself.
  *
- * Fails where `anchors` holds no certificate, and with the number of the first certificate or list that cannot be read.
+ * Fails where a text holds no certificate, and with the number of the first certificate or list that cannot be read.
  *
  * @category layers
  * @since 0.1.0
@@ -118,7 +118,6 @@ export const layerAnchors = (options: AnchorOptions): Layer.Layer<Trust, PemErro
       const ders = typeof options.anchors === "string"
         ? yield* decodePem(options.anchors, "CERTIFICATE")
         : options.anchors
-      if (ders.length === 0) return yield* new TrustError({ why: "there is no anchor to trust" })
       const anchors = yield* readAll("certificate", ders, parseCertificate)
       return judging(yield* makeJudgement(anchors, { ...options, uncriticalAnchors: false }))
     })

@@ -13,7 +13,7 @@ import { type Certificate, parse } from "./Certificate.ts"
 import { type Candidate, candidatesOf, objection } from "./Constraint.ts"
 import { formatName, sameName } from "./Name.ts"
 import { judgeRevocation, type Means, type RevocationPolicy } from "./Revocation.ts"
-import { isSelfIssued, judgeIssuer, judgeLeafForm, judgeLeafUse, type Peer } from "./Rules.ts"
+import { isSelfIssued, judgeAny, judgeIssuer, judgeLeafForm, judgeLeafUse, type Peer } from "./Rules.ts"
 import { type Reader, verify } from "./Signature.ts"
 
 /**
@@ -109,15 +109,13 @@ class Search {
     for (const [issuers, isAnchor] of [[anchors.named(top.issuer), true], [this.#issuersOf(top), false]] as const) {
       for (const issuer of byKeyIdentifier(issuers, top)) {
         this.#means.budget.candidate()
-        // RFC 4158 section 2.4.2: the same key under the same name again would lead nowhere new.
-        if (path.some((above) => sameName(above.subject, issuer.subject) && samePublic(above.spki, issuer.spki))) {
-          continue
-        }
+        if (!isAnchor && isRepeated(issuer, path)) continue
         const below = path.slice(1).filter((above) => !isSelfIssued(above)).length
         const mayBeUncritical = isAnchor && this.#policy.uncriticalAnchors === true
         const place = { depth, below, isAnchor, mayBeUncritical }
-        const fault = judgeIssuer(issuer, place, this.#peer.role, this.#means.now) ??
-          this.#signatureFault(top, issuer, depth - 1)
+        // Whether it is the issuer comes before whether it may be.
+        const fault = judgeAny(issuer, depth) ?? this.#signatureFault(top, issuer, depth - 1) ??
+          judgeIssuer(issuer, place, this.#peer.role, this.#means.now)
         if (fault !== undefined) {
           this.#note(depth, fault)
           continue
@@ -210,6 +208,10 @@ class Search {
     return names
   }
 }
+
+/** RFC 4158 section 2.4.2: the same key under the same name again would lead nowhere new. */
+const isRepeated = (issuer: Certificate, path: ReadonlyArray<Certificate>): boolean =>
+  path.some((below) => sameName(below.subject, issuer.subject) && samePublic(below.spki, issuer.spki))
 
 const untrusted = (certificate: Certificate, depth: number): CertificateFault => ({
   _tag: "CertificateUntrusted",

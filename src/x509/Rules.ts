@@ -59,8 +59,13 @@ export const judgeTime = (certificate: Certificate, depth: number, now: number):
 
 const maxSerialLength = 20
 
-/** What holds for every certificate of a path, anchors included. */
-const judgeAny = (certificate: Certificate, depth: number): CertificateFault | undefined => {
+/**
+ * What holds for every certificate of a path, anchors included: its key counts, and nothing in it is critical and unknown.
+ *
+ * @category rules
+ * @since 0.1.0
+ */
+export const judgeAny = (certificate: Certificate, depth: number): CertificateFault | undefined => {
   const { extensions, key } = certificate
   if (extensions.unknownCritical !== undefined) {
     return { _tag: "CertificateExtensionUnknown", depth, extension: extensions.unknownCritical }
@@ -124,7 +129,7 @@ const judgeAuthority = (issuer: Certificate, place: Place): CertificateFault | u
 const purposes = { server: Purpose.serverAuth, client: Purpose.clientAuth } as const
 
 /**
- * Whether a certificate may be an issuer in its place.
+ * Whether a certificate that has signed another may do so in its place.
  *
  * @category rules
  * @since 0.1.0
@@ -136,8 +141,7 @@ export const judgeIssuer = (
   now: number
 ): CertificateFault | undefined => {
   const { depth } = place
-  const fault = judgeAny(issuer, depth) ?? (place.isAnchor ? undefined : judgeSent(issuer, depth)) ??
-    judgeAuthority(issuer, place)
+  const fault = (place.isAnchor ? undefined : judgeSent(issuer, depth)) ?? judgeAuthority(issuer, place)
   if (fault !== undefined) return fault
   const usage = issuer.extensions.extendedKeyUsage
   if (usage !== undefined && !usage.includes(purposes[role]) && !usage.includes(Purpose.any)) {
