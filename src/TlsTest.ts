@@ -2,8 +2,9 @@
  * TLS in a test: a client and a server in one process, and a wire between them that can be made to do harm.
  *
  * No port is opened and no time passes. Handshake, keys, records and verification are the real ones. Under one seed the order
- * of events, the randoms and the secrets are the same in every run; the bytes on the wire are, too, but for signatures where
- * the platform makes them with fresh randomness, as ECDSA on Node, and what is computed from those.
+ * of events and the randoms are the same in every run. The secrets and the bytes on the wire are, too, but for what the platform
+ * makes with fresh randomness, as Node does for signatures of ECDSA and for the server's part of x25519mlkem768, and what is
+ * computed from that: Ed25519 and other groups have nothing of the kind.
  *
  * It is not for anything that leaves a test: whoever knows the seed knows every secret. And it tells nothing about a real
  * transport: how a kernel splits and joins segments, resets and buffers, only a socket shows.

@@ -76,6 +76,7 @@ const sentReasons = [
   Reason.HandshakeFailure,
   Reason.BadCertificate,
   Reason.UnsupportedCertificate,
+  Reason.CertificateRevoked,
   Reason.CertificateExpired,
   Reason.CertificateUnknown,
   Reason.IllegalParameter,
@@ -90,6 +91,7 @@ const sentReasons = [
   Reason.UnsupportedExtension,
   Reason.UnrecognizedName,
   Reason.CertificateRequired,
+  Reason.BadCertificateStatusResponse,
   Reason.NoApplicationProtocol
 ] as const
 

@@ -236,7 +236,8 @@ const selectCredential = (
     // RFC 5246 section 7.4.4 and RFC 8422 section 5.5: rsa_sign(1), ecdsa_sign(64).
     authentication: request.certificateTypes.flatMap((type) => type === 64 ? "ecdsa" : type === 1 ? "rsa" : []),
     signatureSchemes: commonSchemes(request.signatureSchemes, story.settings.signatureSchemes),
-    curves: undefined
+    curves: undefined,
+    authorities: request.authorities
   })
 }
 

@@ -211,7 +211,7 @@ const answerRequest = Effect.fnUntraced(
   function*(channel: Channel, story: ClientStory, request: CertificateRequest13): Effect.fn.Return<void, Fault> {
     const theirs = findExtension(request.extensions, "SignatureAlgorithms")?.schemes
     const schemes = commonSchemes(theirs, story.settings.signatureSchemes)
-    const credential = Option.getOrUndefined(yield* selectCredential(story, schemes))
+    const credential = Option.getOrUndefined(yield* selectCredential(story, request, schemes))
     channel.send({
       _tag: "Certificate13",
       context: request.context,
@@ -226,6 +226,7 @@ const answerRequest = Effect.fnUntraced(
 
 const selectCredential = (
   story: ClientStory,
+  request: CertificateRequest13,
   signatureSchemes: ReadonlyArray<SignatureScheme>
 ): Effect.Effect<Option.Option<Credential>, Fault> =>
   story.identity === undefined
@@ -236,5 +237,6 @@ const selectCredential = (
       serverName: undefined,
       authentication: ["ecdsa", "rsa"],
       signatureSchemes,
-      curves: undefined
+      curves: undefined,
+      authorities: findExtension(request.extensions, "CertificateAuthorities")?.authorities ?? []
     })

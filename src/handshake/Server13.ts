@@ -115,11 +115,12 @@ export const handshake = Effect.fnUntraced(
     channel.installWrite(secrets.server.parameters)
     yield* channel.installRead(secrets.client.parameters)
 
-    channel.send({ _tag: "EncryptedExtensions", extensions: encryptedExtensions(settings, hello, alpnProtocol) })
+    // RFC 8449 section 4: for every protected record, this one as well.
     const theirLimit = findExtension(hello.extensions, "RecordSizeLimit")?.limit
     if (theirLimit !== undefined) {
       channel.limitRecords({ read: settings.recordSizeLimit + 1, write: theirLimit - 1 })
     }
+    channel.send({ _tag: "EncryptedExtensions", extensions: encryptedExtensions(settings, hello, alpnProtocol) })
     const isRequested = clientAuth !== undefined && session === undefined
     if (isRequested) {
       const schemes = settings.signatureSchemes.map((scheme) => SignatureScheme[scheme])

@@ -18,7 +18,8 @@ const states = ({ client, server }: TlsTest.Pair) =>
   Effect.map(Effect.all([client.closure, server.closure]), ([client, server]) => `${client._tag} ${server._tag}`)
 
 /** The tickets out of the way. */
-const opened = (options: TlsTest.Options = {}) => TlsTest.pair({ ...options, server: { tickets: 0, ...options.server } })
+const opened = (options: TlsTest.Options = {}) =>
+  TlsTest.pair({ ...options, server: { tickets: 0, ...options.server } })
 
 describe("R8446-6-03, R8446-6.1-04, R8446-6.1-08: each direction ends on its own", () => {
   for (const side of sides) {
@@ -26,7 +27,8 @@ describe("R8446-6-03, R8446-6.1-04, R8446-6.1-08: each direction ends on its own
       Effect.gen(function*() {
         const pair = yield* opened()
         const [first, second] = [pair[side], pair[other(side)]]
-        const both = () => Effect.map(states(pair), (text) => side === "client" ? text : text.split(" ").reverse().join(" "))
+        const both = () =>
+          Effect.map(states(pair), (text) => side === "client" ? text : text.split(" ").reverse().join(" "))
         yield* first.write(bytes("the last words"))
         yield* first.closeWrite
         assert.strictEqual(text(yield* second.pull), "the last words")
@@ -104,7 +106,9 @@ describe("R8446-6-03, R8446-6.1-04, R8446-6.1-08: each direction ends on its own
 for (const side of sides) {
   const trailing: ReadonlyArray<readonly [what: string, script: Script]> = [
     ["data", { open: (puppet) => Effect.map(greets(puppet), () => puppet.data("too late")) }],
-    ["noise", { open: (puppet) => Effect.map(greets(puppet), () => puppet.raw(23, 3, 3, 0, 20, ...new Uint8Array(20))) }],
+    ["noise", {
+      open: (puppet) => Effect.map(greets(puppet), () => puppet.raw(23, 3, 3, 0, 20, ...new Uint8Array(20)))
+    }],
     ["what is no TLS", { open: (puppet) => Effect.map(greets(puppet), () => puppet.raw(1, 2, 3, 4, 5, 6, 7)) }],
     ["a fatal alert", { open: (puppet) => Effect.map(greets(puppet), () => puppet.alert(2, 80)) }],
     ["KeyUpdates", {
@@ -116,100 +120,134 @@ for (const side of sides) {
     ["another close_notify", { open: (puppet) => Effect.map(greets(puppet), () => puppet.closeNotify()) }],
     ["a FIN", { open: (puppet) => Effect.andThen(greets(puppet), Effect.sync(() => puppet.cutLater("fin"))) }]
   ]
-  ends(`R8446-6.1-01, R8446-6.1-05: nothing after a close_notify is looked at by the ${side}`, side, trailing.map(([what, script]) =>
-    [what, script, {}, "clean", ["application 1/0"], "hello"] as const
-  ))
+  ends(
+    `R8446-6.1-01, R8446-6.1-05: nothing after a close_notify is looked at by the ${side}`,
+    side,
+    trailing.map(([what, script]) => [what, script, {}, "clean", ["application 1/0"], "hello"] as const)
+  )
 
   ends(`R8446-6.1-06: without a close_notify the ${side} cannot know whether it was all`, side, [
-    ["a FIN", {
-      open: (puppet) =>
-        Effect.sync(() => {
-          puppet.data("a part")
-          puppet.cutLater("fin")
-        })
-    }, {}, "Truncated fin after 6 established 1.3", [], "a part"]
-  ])
-
-  ends(`after its own close_notify the ${side} learns how the other one ends`, side, ([
-    ["by a fatal alert", (puppet) => puppet.alert(2, 80), "AlertReceived fatal 80 closing 1.3"],
-    ["by a record that does not open", (puppet) => puppet.raw(23, 3, 3, 0, 20, ...new Uint8Array(20)), "AlertSent 20 BadRecordMac closing 1.3"],
-    ["by a FIN", (puppet) => puppet.cutLater("fin"), "Truncated fin after 0 closing 1.3"],
-    ["by close_notify", (puppet) => puppet.closeNotify(), "clean"]
-  ] as ReadonlyArray<readonly [string, (puppet: Parameters<NonNullable<Script["open"]>>[0]) => void, string]>).map(([what, act, failure]) =>
     [
-      what,
+      "a FIN",
       {
         open: (puppet) =>
-          Effect.gen(function*() {
-            while (puppet.alerts.length === 0) yield* puppet.hear(1)
-            act(puppet)
+          Effect.sync(() => {
+            puppet.data("a part")
+            puppet.cutLater("fin")
           })
       },
-      { use: (connection: Connection) => Effect.andThen(connection.closeWrite, readToTheEnd(connection)) },
-      failure,
-      // Nobody is told: close_notify was the last word.
-      ["application 1/0"]
-    ] as const
-  ))
+      {},
+      "Truncated fin after 6 established 1.3",
+      [],
+      "a part"
+    ]
+  ])
 
-  conversation(`R8446-6.1-07, R9846-6.1-01, R8446-B.1-01: the last record of the ${side} is close_notify, at level warning`, (all) =>
-    Effect.gen(function*() {
-      const { puppet } = yield* converse(all, { subject: side, script: {} })
-      const last = puppet.heard.at(-1)
-      assert.deepStrictEqual([last?.type, last?.epoch, [...last?.content ?? []]], [ContentType.alert, "application", [1, 0]])
-      assert.strictEqual(puppet.ended, "fin")
-    }))
+  ends(
+    `after its own close_notify the ${side} learns how the other one ends`,
+    side,
+    ([
+      ["by a fatal alert", (puppet) => puppet.alert(2, 80), "AlertReceived fatal 80 closing 1.3"],
+      [
+        "by a record that does not open",
+        (puppet) => puppet.raw(23, 3, 3, 0, 20, ...new Uint8Array(20)),
+        "AlertSent 20 BadRecordMac closing 1.3"
+      ],
+      ["by a FIN", (puppet) => puppet.cutLater("fin"), "Truncated fin after 0 closing 1.3"],
+      ["by close_notify", (puppet) => puppet.closeNotify(), "clean"]
+    ] as ReadonlyArray<readonly [string, (puppet: Parameters<NonNullable<Script["open"]>>[0]) => void, string]>).map((
+      [what, act, failure]
+    ) =>
+      [
+        what,
+        {
+          open: (puppet) =>
+            Effect.gen(function*() {
+              while (puppet.alerts.length === 0) yield* puppet.hear(1)
+              act(puppet)
+            })
+        },
+        { use: (connection: Connection) => Effect.andThen(connection.closeWrite, readToTheEnd(connection)) },
+        failure,
+        // Nobody is told: close_notify was the last word.
+        ["application 1/0"]
+      ] as const
+    )
+  )
 
-  conversation(`R8446-6.1-07, R8446-6.2-01, R8446-6.2-03, R8446-6-08: after a fatal alert the ${side} says nothing, no close_notify either`, (all) =>
-    Effect.gen(function*() {
-      const script: Script = { open: (puppet) => Effect.sync(() => puppet.ccs()) }
-      const use = (connection: Connection) =>
-        Effect.gen(function*() {
-          const found = yield* Effect.orDie(Effect.flip(connection.pull))
-          // R8446-6-05: neither data out nor data in.
-          assert.strictEqual(yield* Effect.orDie(Effect.flip(connection.write(bytes("x")))), found)
-          assert.strictEqual(yield* Effect.orDie(Effect.flip(connection.pull)), found)
-          assert.strictEqual(yield* Effect.orDie(Effect.flip(connection.updateKeys(true))), found)
-          yield* connection.closeWrite
-          return { failure: Cause.isDone(found) ? "" : found._tag, data: "" }
-        })
-      const { alerts, failure, puppet } = yield* converse(all, { subject: side, script, use })
-      assert.strictEqual(failure, "AlertSent")
-      assert.deepStrictEqual([alerts, puppet.text, puppet.ended], [["application 2/10"], "", "fin"])
-    }))
+  conversation(
+    `R8446-6.1-07, R9846-6.1-01, R8446-B.1-01: the last record of the ${side} is close_notify, at level warning`,
+    (all) =>
+      Effect.gen(function*() {
+        const { puppet } = yield* converse(all, { subject: side, script: {} })
+        const last = puppet.heard.at(-1)
+        assert.deepStrictEqual([last?.type, last?.epoch, [...last?.content ?? []]], [ContentType.alert, "application", [
+          1,
+          0
+        ]])
+        assert.strictEqual(puppet.ended, "fin")
+      })
+  )
 
-  conversation(`R8446-6-05: after a fatal alert of the peer the ${side} reads and writes no more`, (all) =>
-    Effect.gen(function*() {
-      const script: Script = {
-        open: (puppet) =>
-          Effect.sync(() => {
-            puppet.alert(2, 40)
-            puppet.data("and yet it goes on")
-            puppet.closeNotify()
+  conversation(
+    `R8446-6.1-07, R8446-6.2-01, R8446-6.2-03, R8446-6-08: after a fatal alert the ${side} says nothing, no close_notify either`,
+    (all) =>
+      Effect.gen(function*() {
+        const script: Script = { open: (puppet) => Effect.sync(() => puppet.ccs()) }
+        const use = (connection: Connection) =>
+          Effect.gen(function*() {
+            const found = yield* Effect.orDie(Effect.flip(connection.pull))
+            // R8446-6-05: neither data out nor data in.
+            assert.strictEqual(yield* Effect.orDie(Effect.flip(connection.write(bytes("x")))), found)
+            assert.strictEqual(yield* Effect.orDie(Effect.flip(connection.pull)), found)
+            assert.strictEqual(yield* Effect.orDie(Effect.flip(connection.updateKeys(true))), found)
+            yield* connection.closeWrite
+            return { failure: Cause.isDone(found) ? "" : found._tag, data: "" }
           })
-      }
-      const use = (connection: Connection) =>
-        Effect.gen(function*() {
-          const end = yield* readToTheEnd(connection)
-          const refused = yield* Effect.orDie(Effect.flip(connection.write(bytes("x"))))
-          return { ...end, failure: `${end.failure}, ${refused._tag}` }
-        })
-      const { alerts, data, failure, puppet } = yield* converse(all, { subject: side, script, use })
-      assert.deepStrictEqual([data, failure], ["", "AlertReceived fatal 40 established 1.3, AlertReceived"])
-      assert.deepStrictEqual([alerts, puppet.text], [[], ""])
-    }))
+        const { alerts, failure, puppet } = yield* converse(all, { subject: side, script, use })
+        assert.strictEqual(failure, "AlertSent")
+        assert.deepStrictEqual([alerts, puppet.text, puppet.ended], [["application 2/10"], "", "fin"])
+      })
+  )
+
+  conversation(
+    `R8446-6-05: after a fatal alert of the peer the ${side} reads and writes no more`,
+    (all) =>
+      Effect.gen(function*() {
+        const script: Script = {
+          open: (puppet) =>
+            Effect.sync(() => {
+              puppet.alert(2, 40)
+              puppet.data("and yet it goes on")
+              puppet.closeNotify()
+            })
+        }
+        const use = (connection: Connection) =>
+          Effect.gen(function*() {
+            const end = yield* readToTheEnd(connection)
+            const refused = yield* Effect.orDie(Effect.flip(connection.write(bytes("x"))))
+            return { ...end, failure: `${end.failure}, ${refused._tag}` }
+          })
+        const { alerts, data, failure, puppet } = yield* converse(all, { subject: side, script, use })
+        assert.deepStrictEqual([data, failure], ["", "AlertReceived fatal 40 established 1.3, AlertReceived"])
+        assert.deepStrictEqual([alerts, puppet.text], [[], ""])
+      })
+  )
 }
 
 describe("R8446-6.1-02, R8446-6.1-03, R9846-6.1-02: who gives up", () => {
   for (const side of sides) {
-    conversation(`a handshake that takes the ${side} too long: user_canceled, then close_notify`, (all) =>
-      Effect.gen(function*() {
-        const script: Script = { moves: { Finished: (puppet) => puppet.stop() } }
-        const { alerts, failure } = yield* converse(all, { subject: side, script, waits: true })
-        assert.strictEqual(failure, "HandshakeAborted timeout 1.3")
-        const epoch = side === "client" ? "handshake" : "application"
-        assert.deepStrictEqual(alerts, [`${epoch} 1/90`, `${epoch} 1/0`])
-      }))
+    conversation(
+      `a handshake that takes the ${side} too long: user_canceled, then close_notify`,
+      (all) =>
+        Effect.gen(function*() {
+          const script: Script = { moves: { Finished: (puppet) => puppet.stop() } }
+          const { alerts, failure } = yield* converse(all, { subject: side, script, waits: true })
+          assert.strictEqual(failure, "HandshakeAborted timeout 1.3")
+          const epoch = side === "client" ? "handshake" : "application"
+          assert.deepStrictEqual(alerts, [`${epoch} 1/90`, `${epoch} 1/0`])
+        })
+    )
 
     test(`a handshake of the ${side} that is interrupted`, () =>
       Effect.gen(function*() {
@@ -217,11 +255,16 @@ describe("R8446-6.1-02, R8446-6.1-03, R9846-6.1-02: who gives up", () => {
         const { accept, connect, wire } = yield* TlsTest.ends(alerts.options)
         yield* wire.hold({ from: other(side), record: side === "client" ? 1 : 2 })
         const [mine, theirs] = side === "client" ? [connect, accept] : [accept, connect]
-        const peer = yield* Effect.forkScoped(Effect.exit(Effect.scoped(Effect.flatMap(theirs, (_) => _.pull))), { startImmediately: true })
+        const peer = yield* Effect.forkScoped(Effect.exit(Effect.scoped(Effect.flatMap(theirs, (_) => _.pull))), {
+          startImmediately: true
+        })
         const fiber = yield* Effect.forkScoped(mine, { startImmediately: true })
         for (let turn = 0; turn < 100; turn++) yield* Effect.yieldNow
         yield* Fiber.interrupt(fiber)
-        assert.deepStrictEqual(alerts.sent.filter((_) => _.startsWith(side)), [`${side} warning user_canceled`, `${side} warning close_notify`])
+        assert.deepStrictEqual(alerts.sent.filter((_) => _.startsWith(side)), [
+          `${side} warning user_canceled`,
+          `${side} warning close_notify`
+        ])
         yield* wire.release({ from: other(side) })
         assert.include(["HandshakeAborted", "Done"], how(yield* Fiber.join(peer)))
       }))
@@ -264,6 +307,11 @@ test("R8446-6.2-02, R8446-6.2-04, R8446-6.2-05, R8446-6.2-07: alerts can be watc
     yield* server.write(bytes("data"))
     const [sent, received] = [yield* Effect.flip(client.pull), yield* Effect.flip(server.pull)]
     assert(sent instanceof TlsError.AlertSent && received instanceof TlsError.AlertReceived)
-    assert.deepStrictEqual([alerts.sent, alerts.received], [["client fatal bad_record_mac"], ["server fatal bad_record_mac"]])
-    assert.match(received.message, /^The peer ended the TLS 1\.3 connection .* with the fatal alert bad_record_mac \(20\)/)
+    assert.deepStrictEqual([alerts.sent, alerts.received], [["client fatal bad_record_mac"], [
+      "server fatal bad_record_mac"
+    ]])
+    assert.match(
+      received.message,
+      /^The peer ended the TLS 1\.3 connection .* with the fatal alert bad_record_mac \(20\)/
+    )
   }))

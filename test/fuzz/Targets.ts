@@ -15,6 +15,7 @@ import { defaultLimits, handshakeLimitsOf } from "../../src/service/TlsConfig.ts
 import * as Trust from "../../src/service/Trust.ts"
 import { concat } from "../../src/wire/Bytes.ts"
 import { ContentType, HandshakeType } from "../../src/wire/CodePoints.ts"
+import { parse } from "../../src/x509/Certificate.ts"
 import { headerLength, makeRecord, splitRecords } from "../harness/TlsRecords.ts"
 import { converse, type Outcome, type Setup, stoppedAt } from "./Conversation.ts"
 import { Dice } from "./Dice.ts"
@@ -253,8 +254,10 @@ const lastTime = Date.parse("9999-12-31T23:59:59Z")
 
 const runCertificate = async (der: Uint8Array): Promise<Outcome> => {
   const certificate = NodeCertificate.parse(der)
-  if (certificate === undefined) return { label: "refused", violations: none }
-  const { issuer, notAfter, notBefore, subject } = certificate
+  const parsed = parse(der)
+  if (certificate === undefined || Result.isFailure(parsed)) return { label: "refused", violations: none }
+  const { issuer, subject } = certificate
+  const [notBefore, notAfter] = [parsed.success.notBefore * 1000, parsed.success.notAfter * 1000]
   const violations: Array<string> = []
   const isReadable = [notBefore, notAfter].every((time) => time >= firstTime && time <= lastTime)
   if (!isReadable) violations.push(`valid from ${notBefore} to ${notAfter}`)

@@ -33,6 +33,9 @@ export const speech: ReadonlyArray<string> = ["some words", "!", "and many more 
 /** What the side in question says, where it says something. */
 const answer = "what the recorded side has to say"
 
+/** What is cut and joined here is a conversation of TLS 1.2; that of TLS 1.3 has its own tests. */
+const versions = ["1.2"] as const
+
 const bytesOf = (text: string) => new TextEncoder().encode(text)
 
 export interface Recording {
@@ -91,8 +94,11 @@ const open = (
     Context.add(SessionCache.SessionCache, cache)
   )
   return side === "server"
-    ? TlsServer.accept(socket).pipe(Effect.provideService(Identity.Identity, identity), Effect.provide(services))
-    : TlsClient.connect({ serverName }).pipe(
+    ? TlsServer.accept(socket, { versions }).pipe(
+      Effect.provideService(Identity.Identity, identity),
+      Effect.provide(services)
+    )
+    : TlsClient.connect({ serverName, versions }).pipe(
       Effect.provideService(Socket.Socket, socket),
       Effect.provideService(Trust.Trust, all.trust),
       Effect.provide(services)

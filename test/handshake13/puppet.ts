@@ -80,6 +80,8 @@ export class Puppet {
   psk: Uint8Array | undefined
   writing: Keys | undefined
   reading: Keys | undefined
+  /** What is said at once arrives as one chunk, and not one for each record. */
+  isOneChunk = false
   readonly #outbox: Array<Uint8Array> = []
   readonly #messages: Array<Uint8Array> = []
   #fragment: Uint8Array = empty
@@ -209,7 +211,9 @@ export class Puppet {
 
   readonly flush: Effect.Effect<void> = Effect.suspend(() => {
     // Not through the writer: what the subject no longer takes is no failure of the puppet.
-    const all = Effect.forEach(this.#outbox.splice(0), this.#wire.inject, { discard: true })
+    const bytes = this.#outbox.splice(0)
+    const chunks = this.isOneChunk && bytes.length > 0 ? [concat(bytes)] : bytes
+    const all = Effect.forEach(chunks, this.#wire.inject, { discard: true })
     const cut = this.#cut
     this.#cut = undefined
     return cut === undefined ? all : Effect.andThen(all, this.#wire.cut(cut))

@@ -79,7 +79,7 @@ const clientRows: ReadonlyArray<ClientRow> = [
   presented("expired", 45, "CertificateExpired", "CertificateExpired"),
   presented("future", 45, "CertificateExpired", "CertificateNotYetValid"),
   presented("wrongHost", 46, "CertificateUnknown", "CertificateNameMismatch"),
-  presented("client", 43, "UnsupportedCertificate", "CertificateUnsupported"),
+  presented("client", 43, "UnsupportedCertificate", "CertificateUsageWrong"),
   {
     why: "a certificate that the application refuses",
     number: 49,
@@ -166,7 +166,7 @@ const auth = { clientAuth: { mode: "require" } } as const
 const serverRows: ReadonlyArray<ServerRow> = [
   { ...presented("clientOther", 48, "UnknownCa", "CertificateUntrusted"), ours: auth },
   { ...presented("clientExpired", 45, "CertificateExpired", "CertificateExpired"), ours: auth },
-  { ...presented("ec", 43, "UnsupportedCertificate", "CertificateUnsupported"), ours: auth },
+  { ...presented("ec", 43, "UnsupportedCertificate", "CertificateUsageWrong"), ours: auth },
   {
     why: "no certificate where one is required",
     number: 40,

@@ -77,6 +77,8 @@ everyPeer("a chain with an intermediate", (peer, it) => {
 const keyFor = (scheme: typeof schemeNames[number]) =>
   scheme.startsWith("rsa")
     ? "rsa"
+    : scheme === "ed25519"
+    ? "ed25519"
     : scheme === "ecdsa_secp384r1_sha384"
     ? "ec384"
     : scheme === "ecdsa_secp521r1_sha512"
