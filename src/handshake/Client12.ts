@@ -74,6 +74,7 @@ const establish = (
  * ```text
  *       Client                           Server
  *                                  Certificate
+ *                           CertificateStatus*
  *                            ServerKeyExchange
  *                          CertificateRequest*
  *                 <--------    ServerHelloDone
@@ -95,8 +96,11 @@ export const full = Effect.fnUntraced(
     const { isExtendedMasterSecret, suite } = hellos.choice
 
     const { chain } = yield* channel.expect("Certificate")
-    const certificate = yield* judgeCertificate(story, suite, chain)
-    const keyExchange = yield* channel.expect("ServerKeyExchange")
+    // RFC 6066 section 8: a server that is willing to tell the status need not do it.
+    const answer = hellos.choice.mayStaple ? yield* channel.expect("CertificateStatus", "ServerKeyExchange") : undefined
+    const stapled = answer?._tag === "CertificateStatus" ? answer.response : undefined
+    const certificate = yield* judgeCertificate(story, suite, chain, stapled)
+    const keyExchange = answer?._tag === "ServerKeyExchange" ? answer : yield* channel.expect("ServerKeyExchange")
     const share = yield* judgeKeyExchange(channel, story, certificate, keyExchange, randoms)
     const next = yield* channel.expect("CertificateRequest", "ServerHelloDone")
     const request = next._tag === "CertificateRequest" ? next : undefined
@@ -179,13 +183,14 @@ export const abbreviated = Effect.fnUntraced(
 const judgeCertificate = (
   story: ClientStory,
   suite: CipherSuite,
-  chain: ReadonlyArray<Uint8Array>
+  chain: ReadonlyArray<Uint8Array>,
+  stapled: Uint8Array | undefined
 ): Effect.Effect<VerifiedChain, Fault> => {
   if (chain.length === 0) {
     return fail({ _tag: "MessageMalformed", message: "Certificate", field: "certificate_list", why: "is empty" })
   }
   return Effect.flatMap(
-    story.trust.verify(chain, story.peer),
+    story.trust.verify(chain, { ...story.peer, status: { stapled } }),
     (certificate) =>
       (certificate.publicKey.type === "rsa") === (suite.authentication === "rsa")
         ? Effect.succeed(certificate)

@@ -200,7 +200,10 @@ const expectServerCertificate = Effect.fnUntraced(
         why: "is empty"
       })
     }
-    const certificate: VerifiedChain = yield* story.trust.verify(yield* chainOf(entries), story.peer)
+    const certificate: VerifiedChain = yield* story.trust.verify(yield* chainOf(entries, "server"), {
+      ...story.peer,
+      status: { stapled: findExtension(entries[0]?.extensions ?? [], "StatusRequest")?.response }
+    })
     yield* expectCertificateVerify(channel, "server", certificate, story.settings.signatureSchemes)
     return { peerCertificates: certificate.chain, request }
   }

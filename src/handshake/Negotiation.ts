@@ -262,6 +262,8 @@ export interface ServerChoice {
   readonly isExtendedMasterSecret: boolean
   readonly isResumed: boolean
   readonly recordSizeLimit: number | undefined
+  /** RFC 6066 section 8: a CertificateStatus may come. */
+  readonly mayStaple: boolean
 }
 
 /**
@@ -329,5 +331,6 @@ export const judgeServerHello = (
   if (recordSizeLimit !== undefined && recordSizeLimit > 2 ** 14) {
     return Result.fail(illegal(name, "record_size_limit", `is ${recordSizeLimit}, more than the protocol allows`))
   }
-  return Result.succeed({ suite, alpnProtocol, isExtendedMasterSecret, isResumed, recordSizeLimit })
+  const mayStaple = findExtension(hello.extensions, "StatusRequest") !== undefined
+  return Result.succeed({ suite, alpnProtocol, isExtendedMasterSecret, isResumed, recordSizeLimit, mayStaple })
 }

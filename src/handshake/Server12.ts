@@ -128,6 +128,7 @@ const limitRecords = (channel: Channel, settings: Settings, hello: ClientHello):
  *       Client                           Server
  *                                  ServerHello
  *                                  Certificate
+ *                           CertificateStatus*
  *                            ServerKeyExchange
  *                          CertificateRequest*
  *                 <--------    ServerHelloDone
@@ -155,8 +156,14 @@ const full = Effect.fnUntraced(
     const sessionId = isExtended ? channel.randomness.bytes(32) : empty
 
     channel.transcript.start(channel.primitives, suite.hash)
-    channel.send(serverHello(settings, hello, randoms.server, sessionId, suite, alpnProtocol, false))
+    const staple = findExtension(hello.extensions, "StatusRequest") === undefined ? undefined : credential.staple
+    const answer = serverHello(settings, hello, randoms.server, sessionId, suite, alpnProtocol, false)
+    const stapling: ReadonlyArray<Extension> = staple === undefined
+      ? []
+      : [{ _tag: "StatusRequest", response: undefined }]
+    channel.send({ ...answer, extensions: [...answer.extensions, ...stapling] })
     channel.send({ _tag: "Certificate", chain: credential.chain })
+    if (staple !== undefined) channel.send({ _tag: "CertificateStatus", response: staple })
     const share = channel.randomness.keyShare(group)
     const params = encodeServerEcdhParams(NamedGroup[group], share.publicKey)
     channel.send({

@@ -132,7 +132,8 @@ export const handshake = Effect.fnUntraced(
     }
     if (proof !== undefined) {
       const { credential, scheme } = proof
-      channel.send({ _tag: "Certificate13", context: new Uint8Array(0), entries: entriesOf(credential.chain) })
+      const staple = findExtension(hello.extensions, "StatusRequest") === undefined ? undefined : credential.staple
+      channel.send({ _tag: "Certificate13", context: new Uint8Array(0), entries: entriesOf(credential.chain, staple) })
       yield* sendCertificateVerify(channel, "server", credential, scheme)
     }
     sendFinished(channel, secrets.server)
@@ -148,7 +149,9 @@ export const handshake = Effect.fnUntraced(
     const resumption = resumptionSecret(channel, application.master)
     // RFC 8446 section 4.2.9: no ticket that the client could not use.
     const modes = findExtension(hello.extensions, "PskKeyExchangeModes")?.modes
-    if (modes?.includes(pskDheKe) === true) yield* sendTickets(channel, story, { suite, resumption, serverName, peerCertificates })
+    if (modes?.includes(pskDheKe) === true) {
+      yield* sendTickets(channel, story, { suite, resumption, serverName, peerCertificates })
+    }
     return {
       version: "1.3",
       cipherSuite: suite,
@@ -300,7 +303,7 @@ const expectCertificate = Effect.fnUntraced(
     if (context.length > 0) {
       return yield* fail(illegal("Certificate", "certificate_request_context", "is not that of the request"))
     }
-    const chain = yield* chainOf(entries)
+    const chain = yield* chainOf(entries, "client")
     if (chain.length === 0) {
       return clientAuth.mode === "require" ? yield* fail({ _tag: "CertificateMissing" }) : undefined
     }

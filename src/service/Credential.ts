@@ -59,6 +59,8 @@ export interface IdentityRequest {
 export interface Credential {
   readonly chain: ReadonlyArray<Uint8Array>
   readonly keyType: KeyType
+  /** The OCSP response about the leaf, in DER, that a server staples for clients that ask for it (RFC 6066 section 8). */
+  readonly staple?: Uint8Array | undefined
   readonly sign: (scheme: SignatureScheme, message: Uint8Array) => Effect.Effect<Uint8Array, IdentityError>
 }
 
@@ -131,6 +133,8 @@ export interface PemOptions {
   readonly certificate: string
   /** PEM text: PKCS#8, PKCS#1 or SEC 1, not encrypted. */
   readonly privateKey: string | Redacted.Redacted<string>
+  /** An OCSP response about the leaf, in DER: a server staples it. It is sent as it stands, and has to be renewed in time. */
+  readonly staple?: Uint8Array | undefined
 }
 
 /**
@@ -147,6 +151,7 @@ export interface SignerOptions {
    * verified before it is sent.
    */
   readonly sign: Credential["sign"]
+  readonly staple?: Uint8Array | undefined
 }
 
 /** Both parsers have to take our own leaf: what they refuse, a peer may. The rest is sent as it stands. */
@@ -174,10 +179,11 @@ const readChain = Effect.fnUntraced(function*(certificate: string) {
 
 const credentialOf = (
   read: Effect.Success<ReturnType<typeof readChain>>,
-  sign: Credential["sign"]
+  sign: Credential["sign"],
+  staple: Uint8Array | undefined
 ): ReadCredential => {
   const { chain, issuers, leaf, publicKey } = read
-  return { chain, issuers, leaf, keyType: publicKey.type, sign }
+  return { chain, issuers, leaf, keyType: publicKey.type, sign, staple }
 }
 
 /**
@@ -202,11 +208,12 @@ export const fromPem = Effect.fnUntraced(
     if (!key.matches(read.publicKey)) {
       return yield* new IdentityError({ why: `the private key does not belong to the certificate of ${read.subject}` })
     }
-    return credentialOf(read, (scheme, message) =>
+    const sign: Credential["sign"] = (scheme, message) =>
       Effect.try({
         try: () => key.sign(scheme, message),
         catch: (cause) => new IdentityError({ why: `signing with ${scheme} failed: ${String(cause)}` })
-      }))
+      })
+    return credentialOf(read, sign, options.staple)
   }
 )
 
@@ -227,7 +234,10 @@ const verifying = (sign: Credential["sign"], publicKey: PublicKey): Credential["
 export const fromSigner = (
   options: SignerOptions
 ): Effect.Effect<ReadCredential, IdentityError | PemError, Primitives> =>
-  Effect.map(readChain(options.certificate), (read) => credentialOf(read, verifying(options.sign, read.publicKey)))
+  Effect.map(
+    readChain(options.certificate),
+    (read) => credentialOf(read, verifying(options.sign, read.publicKey), options.staple)
+  )
 
 const fits = ({ keyType }: ReadCredential, request: IdentityRequest): boolean => {
   const curve = curveOf[keyType]

@@ -172,6 +172,8 @@ export const layerReloading = <E, R, E2, R2>(
 export interface PemFiles {
   readonly certificate: string
   readonly privateKey: string
+  /** An OCSP response about the leaf, in DER, that a server staples. */
+  readonly staple?: string | undefined
 }
 
 const folderOf = (path: string): string => path.replace(/[^/\\]*$/, "") || "."
@@ -195,10 +197,18 @@ export const layerPemFiles = (
     const all = listOf(files)
     const load = Effect.forEach(
       all,
-      ({ certificate, privateKey }) =>
-        Effect.all({ certificate: system.readFileString(certificate), privateKey: system.readFileString(privateKey) })
+      ({ certificate, privateKey, staple }) =>
+        Effect.all({
+          certificate: system.readFileString(certificate),
+          privateKey: system.readFileString(privateKey),
+          staple: staple === undefined ? Effect.undefined : system.readFile(staple)
+        })
     )
-    const folders = new Set(all.flatMap(({ certificate, privateKey }) => [certificate, privateKey].map(folderOf)))
+    const folders = new Set(
+      all.flatMap(({ certificate, privateKey, staple }) =>
+        [certificate, privateKey, staple ?? certificate].map(folderOf)
+      )
+    )
     const watched = [...folders].map((folder) => system.watch(folder))
     // A watch takes a moment to begin: what changed in it is found by one look afterwards.
     const changes = Stream.merge(Stream.succeed("begun"), Stream.mergeAll(watched, { concurrency: "unbounded" }))

@@ -190,7 +190,7 @@ for (const side of sides) {
   )
 
   conversation(
-    `R8446-6.1-07, R8446-6.2-01, R8446-6.2-03, R8446-6-08: after a fatal alert the ${side} says nothing, no close_notify either`,
+    `R8446-2-01, R8446-6.1-07, R8446-6.2-01, R8446-6.2-03, R8446-6-08: after a fatal alert the ${side} says nothing, no close_notify either`,
     (all) =>
       Effect.gen(function*() {
         const script: Script = { open: (puppet) => Effect.sync(() => puppet.ccs()) }

@@ -226,10 +226,10 @@ describe("R8446-4.4.2.2-01, R8446-4.4.2.4-03: a chain that is not acceptable get
     ["R8446-6.2-18", "untrusted", "client", "48 CertificateUntrusted"],
     ["R8446-6.2-18", "selfSigned", "client", "48 CertificateUntrusted"],
     ["R8446-6.2-16", "wrongHost", "client", "46 CertificateNameMismatch"],
-    ["R8446-6.2-13", "client", "client", "43 CertificateUnsupported"],
+    ["R8446-6.2-13", "client", "client", "43 CertificateUsageWrong"],
     ["R8446-6.2-15", "clientExpired", "server", "45 CertificateExpired"],
     ["R8446-6.2-18", "clientOther", "server", "48 CertificateUntrusted"],
-    ["R8446-6.2-13", "ec", "server", "43 CertificateUnsupported"]
+    ["R8446-6.2-13", "ec", "server", "43 CertificateUsageWrong"]
   ]
   for (const [ids, name, subject, failure] of cases) {
     conversation(`${ids}: ${name}, to the ${subject}`, (all) =>

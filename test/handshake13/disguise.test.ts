@@ -15,7 +15,9 @@ const { application_data, change_cipher_spec, handshake } = ContentType
 const both = { client: { groups: ["x25519", "secp256r1"] }, server: { groups: ["x25519", "secp256r1"] } } as const
 
 describe("R8446-D.4-01: one ChangeCipherSpec of each side", () => {
-  const rows: ReadonlyArray<readonly [what: string, options: TlsTest.Options, client: ReadonlyArray<number>, server: ReadonlyArray<number>]> = [
+  const rows: ReadonlyArray<
+    readonly [what: string, options: TlsTest.Options, client: ReadonlyArray<number>, server: ReadonlyArray<number>]
+  > = [
     ["before the second flight of the client, and behind the first message of the server", both, [
       handshake,
       change_cipher_spec,
@@ -37,8 +39,8 @@ describe("R8446-D.4-01: one ChangeCipherSpec of each side", () => {
     test(what, () =>
       Effect.gen(function*() {
         const { wire } = yield* TlsTest.pair(options)
-        assert.deepStrictEqual(yield* typesOf(wire, "client", client.length), client)
-        assert.deepStrictEqual(yield* typesOf(wire, "server", server.length), server)
+        assert.deepStrictEqual(yield* typesOf(wire, "client", client.length), client.slice())
+        assert.deepStrictEqual(yield* typesOf(wire, "server", server.length), server.slice())
         for (const from of ["client", "server"] as const) {
           const records = yield* recordsOf(wire, from)
           assert.lengthOf(records.filter(([type]) => type === change_cipher_spec), 1)
@@ -55,19 +57,22 @@ const helloOf = ({ puppet }: Outcome) => {
 }
 
 describe("the first hello of a client", () => {
-  conversation("has a session id of 32 bytes, another one each time, and the versions that it speaks", (all) =>
-    Effect.gen(function*() {
-      const hello = helloOf(yield* converse(all, { subject: "client", script: {} }))
-      assert.lengthOf(hello.sessionId, 32)
-      assert.notDeepEqual(hello.sessionId, hello.random)
-      assert.strictEqual(hello.version, 0x0303)
-      assert.deepStrictEqual(hello.compressionMethods, [0])
-      assert.deepStrictEqual(findExtension(hello.extensions, "SupportedVersions")?.versions, [0x0304, 0x0303])
-      assert.deepStrictEqual(findExtension(hello.extensions, "PskKeyExchangeModes")?.modes, [1])
-      for (const tag of ["EarlyData", "PostHandshakeAuth", "Cookie", "PreSharedKeys"] as const) {
-        assert.isUndefined(findExtension(hello.extensions, tag))
-      }
-    }))
+  conversation(
+    "has a session id of 32 bytes, another one each time, and the versions that it speaks",
+    (all) =>
+      Effect.gen(function*() {
+        const hello = helloOf(yield* converse(all, { subject: "client", script: {} }))
+        assert.lengthOf(hello.sessionId, 32)
+        assert.notDeepEqual(hello.sessionId, hello.random)
+        assert.strictEqual(hello.version, 0x0303)
+        assert.deepStrictEqual(hello.compressionMethods, [0])
+        assert.deepStrictEqual(findExtension(hello.extensions, "SupportedVersions")?.versions, [0x0304, 0x0303])
+        assert.deepStrictEqual(findExtension(hello.extensions, "PskKeyExchangeModes")?.modes, [1])
+        for (const tag of ["EarlyData", "PostHandshakeAuth", "Cookie", "PreSharedKeys"] as const) {
+          assert.isUndefined(findExtension(hello.extensions, tag))
+        }
+      })
+  )
 
   conversation("has what it offers in TLS 1.3 alone", (all) =>
     Effect.gen(function*() {
@@ -91,18 +96,22 @@ describe("the first hello of a client", () => {
     }))
 })
 
-accepts("a server echoes the session id, of any length", "server", [0, 1, 16, 31, 32].map((length) =>
-  [
-    `${length} bytes`,
-    { moves: { ClientHello: says((_) => ({ ..._, sessionId: new Uint8Array(length).fill(0x5e) })) }, isBare: true },
-    {},
-    ({ puppet }: Outcome) => {
-      const answer = puppet.received.find((_) => _._tag === "ServerHello")
-      assert.deepStrictEqual(answer?.sessionId, new Uint8Array(length).fill(0x5e))
-      assert.strictEqual(puppet.heard.some(({ type }) => type === change_cipher_spec), length > 0)
-    }
-  ] as const
-))
+accepts(
+  "a server echoes the session id, of any length",
+  "server",
+  [0, 1, 16, 31, 32].map((length) =>
+    [
+      `${length} bytes`,
+      { moves: { ClientHello: says((_) => ({ ..._, sessionId: new Uint8Array(length).fill(0x5e) })) }, isBare: true },
+      {},
+      ({ puppet }: Outcome) => {
+        const answer = puppet.received.find((_) => _._tag === "ServerHello")
+        assert.deepStrictEqual(answer?.sessionId, new Uint8Array(length).fill(0x5e))
+        assert.strictEqual(puppet.heard.some(({ type }) => type === change_cipher_spec), length > 0)
+      }
+    ] as const
+  )
+)
 
 accepts("a client bears a server without disguise", "client", [
   ["no ChangeCipherSpec", { isBare: true }],

@@ -8,6 +8,7 @@ import { greets, type Script } from "./stories.ts"
 
 const samples: { readonly [Tag in KnownExtension["_tag"]]: Extract<KnownExtension, { readonly _tag: Tag }> } = {
   ServerName: { _tag: "ServerName", name: "server.test" },
+  StatusRequest: { _tag: "StatusRequest", response: undefined },
   SupportedGroups: { _tag: "SupportedGroups", groups: [29, 23] },
   EcPointFormats: { _tag: "EcPointFormats", formats: [0] },
   SignatureAlgorithms: { _tag: "SignatureAlgorithms", schemes: [0x0403] },
@@ -90,12 +91,12 @@ refuses(
   "client",
   "110 ExtensionUnsolicited",
   [
-    ...unsolicited("ServerHello", 5, 18, 0x2a2a, 0xffff),
+    ...unsolicited("ServerHello", 34, 18, 0x2a2a, 0xffff),
     ...rows("ServerHello", ["ApplicationProtocols", "EarlyData", "PreSharedKeys", "PostHandshakeAuth"]),
-    ...unsolicited("HelloRetryRequest", 5, 0x2a2a),
-    ...unsolicited("EncryptedExtensions", 1, 5, 18, 0x2a2a),
+    ...unsolicited("HelloRetryRequest", 34, 0x2a2a),
+    ...unsolicited("EncryptedExtensions", 1, 34, 18, 0x2a2a),
     ...rows("EncryptedExtensions", ["ApplicationProtocols", "EarlyData"]),
-    ...unsolicited("Certificate", 5, 18, 0x2a2a),
+    ...unsolicited("Certificate", 34, 18, 0x2a2a),
     [
       "R8449-5-01: max_fragment_length beside record_size_limit",
       inside.EncryptedExtensions(samples.RecordSizeLimit, unknown(1, "01"))
@@ -107,7 +108,7 @@ refuses(
   "R8446-4.4.2-01: what was not asked for, in the Certificate of a client",
   "server",
   "110 ExtensionUnsolicited",
-  [5, 18, 0x2a2a].map(
+  [34, 18, 0x2a2a].map(
     (type) => [`type ${type}`, inside.Certificate(unknown(type)), { asks: "request" }] as const
   )
 )
@@ -173,7 +174,7 @@ refuses("R8446-4.2-03: one type twice in a block", "client", "47 ParameterIllega
   twice("EncryptedExtensions", unknown(0x2a2a), unknown(0x2a2a)),
   twice("CertificateRequest", samples.SignatureAlgorithms),
   twice("CertificateRequest", unknown(0x2a2a), unknown(0x2a2a)),
-  twice("Certificate", unknown(5), unknown(5)),
+  twice("Certificate", unknown(34), unknown(34)),
   twice("NewSessionTicket", ticketEarlyData, ticketEarlyData)
 ])
 

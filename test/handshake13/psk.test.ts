@@ -302,7 +302,7 @@ describe("a client and its tickets", () => {
     }))
 
   conversation(
-    "R8446-6.2-30, R8446-6.2-31: a server that forgot its sessions gives no sign but another handshake",
+    "a server that forgot its sessions gives no sign but another handshake",
     (all) =>
       Effect.gen(function*() {
         const { open, watched } = yield* pairs(all)

@@ -22,10 +22,12 @@ const optionsOf = (options: ForeignOptions) => ({
   // Its security level refuses the signatures of TLS 1.1.
   ...(options.version === "1.1" ? { ciphers: "DEFAULT@SECLEVEL=0" } : {}),
   ...(options.suites === undefined ? {} : { ciphers: options.suites.map(Names.openSslSuite).join(":") }),
-  ecdhCurve: (options.groups ?? Names.groupNames).map(Names.openSslGroup).join(":"),
+  ecdhCurve: (options.groups ?? Names.groupNamesOf("node:tls", options.version === "1.3" ? "1.3" : "1.2")).map(Names.openSslGroup).join(":"),
   ...(options.schemes === undefined ? {} : { sigalgs: options.schemes.join(":") }),
   ...(options.alpnProtocol === undefined ? {} : { ALPNProtocols: [options.alpnProtocol] }),
-  secureOptions: constants.SSL_OP_NO_TICKET | (options.isExtended === false ? noExtendedMasterSecret : 0)
+  // There are no sessions without tickets in TLS 1.3.
+  secureOptions: (options.version === "1.3" ? 0 : constants.SSL_OP_NO_TICKET) |
+    (options.isExtended === false ? noExtendedMasterSecret : 0)
 })
 
 const credentialOf = (name: ForeignOptions["identity"]) =>
@@ -47,7 +49,7 @@ const facts = (socket: TLSSocket): Facts => {
   const { standardName } = socket.getCipher()
   const key = socket.getEphemeralKeyInfo() // of a client alone
   return {
-    suite: Names.suiteNames.find((name) => name === standardName),
+    suite: Names.suiteNamed(standardName),
     group: Names.groupOf(key !== null && "name" in key ? String(key.name) : undefined),
     scheme: undefined,
     isExtended: undefined,
