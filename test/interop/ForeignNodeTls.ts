@@ -22,7 +22,9 @@ const optionsOf = (options: ForeignOptions) => ({
   // Its security level refuses the signatures of TLS 1.1.
   ...(options.version === "1.1" ? { ciphers: "DEFAULT@SECLEVEL=0" } : {}),
   ...(options.suites === undefined ? {} : { ciphers: options.suites.map(Names.openSslSuite).join(":") }),
-  ecdhCurve: (options.groups ?? Names.groupNamesOf("node:tls", options.version === "1.3" ? "1.3" : "1.2")).map(Names.openSslGroup).join(":"),
+  ecdhCurve: (options.groups ?? Names.groupNamesOf("node:tls", options.version === "1.3" ? "1.3" : "1.2")).map(
+    Names.openSslGroup
+  ).join(":"),
   ...(options.schemes === undefined ? {} : { sigalgs: options.schemes.join(":") }),
   ...(options.alpnProtocol === undefined ? {} : { ALPNProtocols: [options.alpnProtocol] }),
   // There are no sessions without tickets in TLS 1.3.

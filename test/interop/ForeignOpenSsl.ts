@@ -64,8 +64,8 @@ const serverNameIn = (dump: string | undefined): string | undefined => {
 /** What `-trace` shows of the messages, which is the same at both ends. */
 const facts = (output: string): Facts => {
   // The last one: what comes before it is a HelloRetryRequest.
-  const [, serverHello = ""] =
-    [...output.matchAll(/ServerHello, Length=([^]*?)^(?:Sent|Received) Record/mg)].at(-1) ?? []
+  const [, serverHello = ""] = [...output.matchAll(/ServerHello, Length=([^]*?)^(?:Sent|Received) Record/mg)].at(-1) ??
+    []
   const is13 = serverHello.includes("supported_versions")
   return {
     suite: Names.suiteNamed(printed(serverHello, /cipher_suite \{.*\} (\w+)/)),

@@ -1,4 +1,4 @@
-import { suites, suites13 } from "../../src/secret/CipherSuite.ts"
+import { type AnyCipherSuite, suites, suites13 } from "../../src/secret/CipherSuite.ts"
 import type { NamedGroup, SignatureScheme } from "../../src/wire/CodePoints.ts"
 
 /** What is ours in the names of the registries, and how each peer spells it. */
@@ -10,9 +10,9 @@ interface Spelling {
 /** A version that both sides can be left with. */
 export type Version = "1.2" | "1.3"
 
-export const suiteNames = suites.map(({ name }) => name)
-export const suiteNames13 = suites13.map(({ name }) => name)
-export type SuiteName = typeof suiteNames[number]
+export const suiteNames: ReadonlyArray<SuiteName> = suites.map(({ name }) => name)
+export const suiteNames13: ReadonlyArray<SuiteName> = suites13.map(({ name }) => name)
+export type SuiteName = AnyCipherSuite["name"]
 
 export const isOf13 = (suite: SuiteName): boolean => suiteNames13.includes(suite)
 
@@ -67,7 +67,7 @@ export const gnuTlsPriority = (options: {
     options.groups === undefined ? [] : ["-GROUP-ALL", options.groups.map((group) => `+GROUP-${groups[group].gnutls}`)],
     options.schemes === undefined
       ? []
-      : ["-SIGN-ALL", options.schemes.map((scheme) => `+SIGN-${schemes[scheme].gnutls}`)],
+      : ["-SIGN-ALL", options.schemes.map((scheme) => `+SIGN-${gnuTlsScheme(scheme, options.version)}`)],
     options.isExtended === false ? "%NO_SESSION_HASH" : [],
     options.isFallback === true ? "%FALLBACK_SCSV" : []
   ].flat(3).join(":")
@@ -112,6 +112,12 @@ export const schemeNames = Object.keys(schemes).filter((name): name is Signature
 export const schemeNamesOf = (version: Version): ReadonlyArray<SignatureScheme> =>
   version === "1.2" ? schemeNames : schemeNames.filter((name) => !name.startsWith("rsa_pkcs1"))
 
+// The schemes of TLS 1.3 that name a curve have a name of their own there.
+const gnuTlsScheme = (scheme: SignatureScheme, version: string = "1.2"): string =>
+  version === "1.3" && scheme.startsWith("ecdsa") ? scheme.toUpperCase().replaceAll("_", "-") : schemes[scheme].gnutls
+
 /** By the name of the registry, or of a peer. */
 export const schemeOf = (name: string | undefined): SignatureScheme | undefined =>
-  schemeNames.find((scheme) => scheme === name || schemes[scheme].openssl === name || schemes[scheme].gnutls === name)
+  schemeNames.find((scheme) =>
+    [scheme, schemes[scheme].openssl, schemes[scheme].gnutls, gnuTlsScheme(scheme, "1.3")].some((_) => _ === name)
+  )

@@ -7,7 +7,7 @@ import * as Exit from "effect/Exit"
 import type { Connection, Primitives, TlsConfig } from "effect-tls"
 import { descriptionCode, levelCode } from "../../src/alert/Alert.ts"
 import type { HandshakeMessage } from "../../src/message/HandshakeMessage.ts"
-import { empty } from "../../src/wire/Bytes.ts"
+import { concat, empty } from "../../src/wire/Bytes.ts"
 import { ContentType } from "../../src/wire/CodePoints.ts"
 import { makeRecord } from "../harness/TlsRecords.ts"
 import { converse, lineOf, readToTheEnd, type Setting } from "../handshake13/conversation.ts"
@@ -23,13 +23,15 @@ type Alteration = (bytes: Uint8Array) => Uint8Array
 
 /**
  * What becomes of the message that is due: the puppet does something `instead`, and its story is over; it does something `before`
- * it, leaves it out and goes on with a later one (`skip`), says it `twice`, or `altered`, and its story goes on.
+ * it, leaves it out and goes on with a later one (`skip`), says it `twice`, `joined` with more, or `altered`, and its story goes on.
  */
 export type Move =
   | { readonly how: "instead"; readonly act: Act }
   | { readonly how: "before"; readonly act: Act }
   | { readonly how: "skip"; readonly to: number }
   | { readonly how: "twice" }
+  /** With more in its record. */
+  | { readonly how: "joined"; readonly more: ReadonlyArray<number> }
   /** The record as it goes out, or the message: that one is what the puppet means to have said. */
   | { readonly how: "altered"; readonly content?: Alteration; readonly record?: Alteration }
 
@@ -98,6 +100,8 @@ const movesOf = (place: Place, move: Move, units: Array<readonly [Unit, Uint8Arr
       case "twice":
         puppet.say(due)
         return puppet.blurt(due)
+      case "joined":
+        return puppet.record(ContentType.handshake, concat([puppet.mean(due), Uint8Array.from(move.more)]))
       case "altered":
         return sayAltered(puppet, due, move)
       case "skip":
