@@ -249,6 +249,8 @@ export interface ServerChoice {
   readonly alpnProtocol: string | undefined
   readonly isExtendedMasterSecret: boolean
   readonly isResumed: boolean
+  /** RFC 5077 section 3.2: a NewSessionTicket comes before the ChangeCipherSpec of the server. */
+  readonly isTicketPromised: boolean
   readonly recordSizeLimit: number | undefined
 }
 
@@ -317,5 +319,13 @@ export const judgeServerHello = (
   if (recordSizeLimit !== undefined && recordSizeLimit > 2 ** 14) {
     return Result.fail(illegal(name, "record_size_limit", `is ${recordSizeLimit}, more than the protocol allows`))
   }
-  return Result.succeed({ suite, alpnProtocol, isExtendedMasterSecret, isResumed, recordSizeLimit })
+  const isTicketPromised = findExtension(hello.extensions, "SessionTicket") !== undefined
+  return Result.succeed({
+    suite,
+    alpnProtocol,
+    isExtendedMasterSecret,
+    isResumed,
+    isTicketPromised,
+    recordSizeLimit
+  })
 }
