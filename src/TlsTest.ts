@@ -149,8 +149,8 @@ const clientAuthOf = Effect.fnUntraced(function*(mode: "request" | "require", se
 const emptyRecord = (state: ConnectionState, contentType: number): Uint8Array => {
   const { protection } = state.current
   const out = new Uint8Array(headerLength + protection.overhead)
-  out.set([contentType, 3, 3, 0, protection.overhead])
-  protection.seal(contentType, empty, state.sequence, out, headerLength)
+  out.set([protection.hidesType ? ContentType.application_data : contentType, 3, 3, 0, protection.overhead])
+  protection.seal(contentType, empty, state.sequence, out, headerLength, 0)
   state.advance()
   return out
 }

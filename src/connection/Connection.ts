@@ -24,6 +24,7 @@ import type { Target } from "../record/Inbound.ts"
 import { Primitives } from "../secret/Primitives.ts"
 import { Randomness } from "../service/Randomness.ts"
 import { SessionCache } from "../service/SessionCache.ts"
+import * as SessionMetrics from "../service/SessionMetrics.ts"
 import type { Settings } from "../service/TlsConfig.ts"
 import { Core } from "./Core.ts"
 import * as HandshakeChannel from "./HandshakeChannel.ts"
@@ -201,6 +202,7 @@ export const open = (
       const established = yield* restore(story).pipe(Effect.onError(abort))
       channel.transcript.forget()
       core.establish()
+      if (established.resumed) yield* SessionMetrics.resumed(role)
       if (opening.awaitPeerVerdict !== undefined && established.version === "1.3") {
         yield* restore(awaitVerdict(wire, opening.awaitPeerVerdict)).pipe(Effect.onError(abort))
       }

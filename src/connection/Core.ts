@@ -63,6 +63,8 @@ export class Core {
   readonly #secrets: Array<Uint8Array> = []
   #bytesRead = 0
   #alertIsOut = false
+  /** Our fatal alert, sealed. It is not said before the session is forgotten: whoever hears it may rely on that. */
+  #lastWord: Uint8Array | undefined
   #isCancelled = false
   #closedFirst: "local" | "peer" = "local"
 
@@ -185,9 +187,20 @@ export class Core {
   }
 
   sendAlert(alert: Alert): void {
+    this.outbox.push(this.#sealAlert(alert))
+  }
+
+  #sealAlert(alert: Alert): Uint8Array {
     const { isProtected } = this.outbound.state.current.protection
-    this.send(ContentType.alert, toBytes(alert))
+    const record = this.outbound.seal(ContentType.alert, toBytes(alert))
     this.settings.observe?.({ _tag: "Alert", direction: "sent", alert, isProtected })
+    return record
+  }
+
+  /** Puts the fatal alert of `fail` into the outbox, once. */
+  sayLastWord(): void {
+    if (this.#lastWord !== undefined) this.outbox.push(this.#lastWord)
+    this.#lastWord = undefined
   }
 
   /** The one place where this side fails (laws 1 and 5): the first fault wins, is answered, and is stored. */
@@ -198,7 +211,7 @@ export class Core {
     if (steps === undefined) return this.refusal ?? error
     if (steps.includes("send alert")) {
       this.#alertIsOut = true
-      this.sendAlert(fatal(answer(fault, this.inbound.version)))
+      this.#lastWord = this.#sealAlert(fatal(answer(fault, this.inbound.version)))
     }
     return this.#end({ _tag: "Failed", error })
   }
@@ -336,7 +349,7 @@ export class Core {
     const wasOpen = this.#closure === "Open"
     if (wasOpen) this.#closedFirst = "peer"
     if (this.#step("close_notify") === undefined) return
-    if (forgets) this.#pendingSteps.add("forget session")
+    if (forgets) this.#forget("received")
     if (handshaking && wasOpen) {
       this.#pendingSteps.add("end transport")
       this.#end({ _tag: "Failed", error: new HandshakeAborted({ by: "close_notify", version }) })
@@ -351,9 +364,16 @@ export class Core {
     this.#closure = state
     for (const step of steps) {
       if (step === "send close_notify") this.sendAlert(warning("close_notify"))
+      else if (step === "forget session") this.#forget(event === "fault" ? "found" : "received")
       else if (step !== "send alert" && step !== "discard writes") this.#pendingSteps.add(step)
     }
     return steps
+  }
+
+  /** RFC 5246 section 7.2.2, as far as the policy goes along: nobody has proved anything before the handshake is over. */
+  #forget(cause: "found" | "received"): void {
+    const isKept = this.settings.policies.forgetting !== "strict" && (cause === "received" || this.isHandshaking)
+    if (!isKept) this.#pendingSteps.add("forget session")
   }
 
   #end(ending: Ending): TlsError {
