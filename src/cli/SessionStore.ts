@@ -68,7 +68,7 @@ export const cacheOf = (where: string): Layer.Layer<SessionCache.SessionCache, C
     ? NodeSessionDirectory.layer(where.slice(directoryPrefix.length))
     : NodeSessionRedis.layer(Redacted.make(where))
   return SessionCache.layerPersisted().pipe(
-    Layer.provide(Layer.catch(store, (error) => failed<BackingPersistence>(unusable(error.message)))),
+    Layer.provide(store.pipe(Layer.catch((error) => failed<BackingPersistence>(unusable(error.message))))),
     Layer.provide(keys)
   )
 }

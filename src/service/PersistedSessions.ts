@@ -169,10 +169,10 @@ export const make = (options: PersistedOptions = {}): Effect.Effect<
             continue
           }
           const mark = serverMark ?? markOf(key, session.id)
-          const isDead = denied.refuses(mark, session.createdAt) || (isClient
+          const isDead = denied.has(mark) || (isClient
             ? Option.getOrUndefined(yield* guard.run("offer", isMarked(mark)))
             : answer.value.isMarked)
-          if (isDead === false) {
+          if (isDead === false && !denied.refuses(mark, session.createdAt)) {
             if (isSingleUse(key, session)) yield* guard.run("offer", store.remove(slot))
             chosen = Option.some(session)
             continue

@@ -191,14 +191,14 @@ export const layerRedacted = (
         const secret = secretOf(text)
         if (secret === undefined) {
           const why = `key ${index + 1} is not ${secretLength} bytes in base64 or hexadecimal`
-          return yield* Effect.fail(new InvalidOption({ option: "session keys", why }))
+          return yield* new InvalidOption({ option: "session keys", why })
         }
         made.push(makeKey(primitives, secret))
         secret.fill(0)
       }
       const [first, ...others] = made
       if (first === undefined) {
-        return yield* Effect.fail(new InvalidOption({ option: "session keys", why: "there is none" }))
+        return yield* new InvalidOption({ option: "session keys", why: "there is none" })
       }
       return service(primitives, randomness, Effect.succeed([first, ...others]))
     })
