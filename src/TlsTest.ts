@@ -101,6 +101,8 @@ export interface Ends {
   readonly connect: Effect.Effect<Connection, TlsError, Scope.Scope>
   /** The handshake of the server. */
   readonly accept: Effect.Effect<Connection, TlsError, Scope.Scope>
+  /** Both handshakes: what `pair` does, after whatever the wire was told before. */
+  readonly both: Effect.Effect<Omit<Pair, "wire">, TlsError, Scope.Scope>
   /** What `connect` opens. Each of the two can be opened once: by TLS, or by hand. */
   readonly clientSocket: Socket.Socket
   /** What `accept` opens. */
@@ -145,6 +147,19 @@ const clientAuthOf = Effect.fnUntraced(function*(mode: "request" | "require", se
   return { client: { identity: shown }, server: { clientAuth: { mode, trust: yield* trusting([made.der]) } } }
 })
 
+const sendAs = (innards: Innards | undefined, what: Parameters<Wire["send"]>[0]): Effect.Effect<void> => {
+  if (innards === undefined) return Effect.die(new Error(`the ${what.from} is not open`))
+  const { core, lane } = innards
+  const { content, contentType } = "alert" in what
+    ? { content: toBytes(what.alert), contentType: ContentType.alert }
+    : what
+  return Effect.suspend(() => {
+    if (content.length > 0) core.send(contentType, content)
+    else core.outbox.push(emptyRecord(core.outbound.state, contentType))
+    return Effect.orDie(lane.flush)
+  })
+}
+
 /** What TLS itself never sends. */
 const emptyRecord = (state: ConnectionState, contentType: number): Uint8Array => {
   const { protection } = state.current
@@ -158,8 +173,8 @@ const emptyRecord = (state: ConnectionState, contentType: number): Uint8Array =>
 /**
  * Two ends, before their handshakes: to see how each of them fails, to give each a scope of its own, to play one of them by hand.
  *
- * A side that has sent a fatal alert waits for its peer to hang up, `drainTimeout` long at most. Where nobody is at the other
- * end, and the clock is a `TestClock`, let that time pass.
+ * A side that has sent a fatal alert waits for its peer to hang up, `drainTimeout` long at most. Where the peer does not, or is
+ * to close in the same scope after it, and the clock is a `TestClock`, let that time pass. `both` takes care of it.
  *
  * @example
  * import { Effect } from "effect"
@@ -192,35 +207,27 @@ export const ends = Effect.fnUntraced(function*(options: Options = {}): Effect.f
       Context.add(SessionCache, cache),
       Context.add(Inside, (inside) => innards.set(side, inside))
     )
-  return {
-    connect: TlsClient.connect({ ...auth?.client, ...options.client, serverName }).pipe(
-      Effect.provideService(Socket.Socket, client),
-      Effect.provideService(Trust.Trust, trust),
-      Effect.provide(services("client"))
-    ),
-    accept: TlsServer.accept(server, { ...auth?.server, ...options.server }).pipe(
-      Effect.provideService(Identity.Identity, shown),
-      Effect.provide(services("server"))
-    ),
-    clientSocket: client,
-    serverSocket: server,
-    wire: {
-      ...cable,
-      send: (what) =>
-        Effect.suspend(() => {
-          const inside = innards.get(what.from)
-          if (inside === undefined) return Effect.die(new Error(`the ${what.from} is not open`))
-          const { core, lane } = inside
-          const { content, contentType } = "alert" in what
-            ? { content: toBytes(what.alert), contentType: ContentType.alert }
-            : what
-          return Effect.orDie(lane.send(Effect.sync(() => {
-            if (content.length > 0) core.send(contentType, content)
-            else core.outbox.push(emptyRecord(core.outbound.state, contentType))
-          })))
-        })
-    }
+  const wire: Wire = {
+    ...cable,
+    send: (what) => Effect.suspend(() => sendAs(innards.get(what.from), what))
   }
+  const connect = TlsClient.connect({ ...auth?.client, ...options.client, serverName }).pipe(
+    Effect.provideService(Socket.Socket, client),
+    Effect.provideService(Trust.Trust, trust),
+    Effect.provide(services("client"))
+  )
+  const accept = TlsServer.accept(server, { ...auth?.server, ...options.server }).pipe(
+    Effect.provideService(Identity.Identity, shown),
+    Effect.provide(services("server"))
+  )
+  const both = Effect.gen(function*() {
+    // Each may wait for the other's goodbye, so they close at the same time.
+    const scope = yield* Scope.fork(yield* Effect.scope, "parallel")
+    const [client, server] = yield* Effect.all([connect, accept], { concurrency: 2 }).pipe(Scope.provide(scope))
+    yield* Effect.addFinalizer(() => Effect.andThen(wire.release({ from: "client" }), wire.release({ from: "server" })))
+    return { client, server }
+  })
+  return { connect, accept, both, clientSocket: client, serverSocket: server, wire }
 })
 
 /**
@@ -240,13 +247,5 @@ export const ends = Effect.fnUntraced(function*(options: Options = {}): Effect.f
  * @category constructors
  * @since 0.1.0
  */
-export const pair = Effect.fnUntraced(
-  function*(options: Options = {}): Effect.fn.Return<Pair, TlsError, Primitives | Scope.Scope> {
-    const { accept, connect, wire } = yield* ends(options)
-    // Each may wait for the other's goodbye, so they close at the same time.
-    const scope = yield* Scope.fork(yield* Effect.scope, "parallel")
-    const [client, server] = yield* Effect.all([connect, accept], { concurrency: 2 }).pipe(Scope.provide(scope))
-    yield* Effect.addFinalizer(() => Effect.andThen(wire.release({ from: "client" }), wire.release({ from: "server" })))
-    return { client, server, wire }
-  }
-)
+export const pair = (options: Options = {}): Effect.Effect<Pair, TlsError, Primitives | Scope.Scope> =>
+  Effect.flatMap(ends(options), ({ both, wire }) => Effect.map(both, (sides) => ({ ...sides, wire })))

@@ -184,12 +184,12 @@ describe("wire", () => {
 
   test("split: a whole handshake, one byte at a time", () =>
     Effect.gen(function*() {
-      const { accept, connect, wire } = yield* TlsTest.ends()
+      const { both, wire } = yield* TlsTest.ends()
       for (let record = 0; record < 8; record++) {
         yield* wire.split({ from: "client", record })
         yield* wire.split({ from: "server", record })
       }
-      const [client, server] = yield* Effect.all([connect, accept], { concurrency: 2 })
+      const { client, server } = yield* both
       yield* client.write(data)
       assert.strictEqual(text(yield* server.pull), text(data))
     }))
@@ -339,6 +339,16 @@ describe("ends", () => {
       const exits = yield* Effect.all([Effect.exit(connect), Effect.exit(accept)], { concurrency: 2 })
       assert.deepStrictEqual(exits.map(how), ["AlertReceived UnexpectedMessage", "AlertSent UnexpectedMessage"])
       assert.deepStrictEqual(yield* plainAlertsOf(wire, "server"), ["fatal unexpected_message"])
+    }))
+
+  test("a test that fails is over at once, whatever the clock says", () =>
+    Effect.gen(function*() {
+      const failing = Effect.gen(function*() {
+        const { both } = yield* TlsTest.ends()
+        yield* both
+        return yield* Effect.die("an assertion")
+      })
+      assert.strictEqual(how(yield* Effect.exit(Effect.scoped(failing))), "defect")
     }))
 
   test("one end can be played by hand", () =>

@@ -103,7 +103,11 @@ const expected = (tags: ReadonlyArray<string>): string => tags.length === 0 ? "n
 const certificate = (depth: number): string => depth === 0 ? "the certificate" : `certificate ${depth} of the chain`
 
 const sentences: { readonly [Tag in Fault["_tag"]]: (fault: FaultOf<Tag>) => string } = {
-  RecordTypeUnknown: (_) => `a record has content type ${_.contentType}, which TLS does not define`,
+  RecordTypeUnknown: (_) =>
+    // A letter is how most protocols in the clear begin.
+    _.contentType > 0x20 && _.contentType < 0x7f
+      ? `what came does not begin like TLS, but with the character ${String.fromCharCode(_.contentType)}`
+      : `a record has content type ${_.contentType}, which TLS does not define`,
   RecordVersionWrong: (_) => `a record has version 0x${_.version.toString(16).padStart(4, "0")}`,
   RecordTooLong: (_) => `a record has ${_.length} bytes where ${_.limit} are allowed`,
   RecordEmpty: (_) => `an empty record of content type ${_.contentType} arrived`,

@@ -27,7 +27,7 @@ const Version = Schema.Literals(["1.2", "1.3", "undecided"])
 
 const where: Readonly<Record<ErrorPhase, string>> = {
   handshaking: "during the handshake",
-  established: "on the open connection",
+  established: "after the handshake",
   closing: "after our close_notify"
 }
 

@@ -25,8 +25,9 @@ import * as TlsClient from "../TlsClient.ts"
 import { negotiated } from "./Ending.ts"
 import { type CommandFailed, systemReason, tlsFailed, unusable } from "./Failure.ts"
 import { identityOf, keyLogTo, trustOf } from "./Files.ts"
-import { alpn, keylog } from "./Flags.ts"
+import { alpn, keylog, tls, versionsOf } from "./Flags.ts"
 import { paintFor } from "./Paint.ts"
+import { printable } from "./Printable.ts"
 import * as SessionFile from "./SessionFile.ts"
 import * as Trace from "./Trace.ts"
 
@@ -59,6 +60,7 @@ const parameters = {
     Flag.optional
   ),
   alpn,
+  tls,
   cert: Flag.String("cert").pipe(
     Flag.withMetavar("FILE"),
     Flag.withDescription("PEM: the certificate to show where the server asks, then its intermediates; needs --key"),
@@ -171,6 +173,7 @@ export const connect = Command.make("connect", parameters, (flags) =>
       )
       : undefined
     const tell = (event: string) => Effect.andThen(Effect.sync(() => trace?.flush()), Console.error(event))
+    // What ended the connection is drawn before the sentence about it.
     yield* Effect.addFinalizer(() => Effect.sync(() => trace?.flush()))
 
     if (flags.insecure) yield* tell("warning: the certificate of the peer is not checked.")
@@ -191,6 +194,7 @@ export const connect = Command.make("connect", parameters, (flags) =>
       serverName: Option.getOrElse(flags.serverName, () => host),
       sessionName: `${host}:${port}`,
       alpnProtocols: flags.alpn,
+      ...versionsOf(flags.tls),
       limits: { handshakeTimeout: Duration.seconds(flags.handshakeTimeout) },
       ...(identity === undefined ? {} : { identity }),
       ...(insecureKeyLog === undefined ? {} : { insecureKeyLog }),
@@ -203,7 +207,7 @@ export const connect = Command.make("connect", parameters, (flags) =>
       Effect.provideService(Trust.Trust, trust),
       Effect.provide(sessions)
     )
-    yield* tell(`connected to ${host}:${port}: ${negotiated(tls)}`)
+    yield* tell(printable(`connected to ${host}:${port}: ${negotiated(tls)}`))
     yield* tell(yield* converse(tls, flags.closeOnEof))
   }).pipe(
     Effect.scoped,

@@ -9,6 +9,7 @@ import type { TlsError } from "../alert/TlsError.ts"
 import type { Connection } from "../connection/Connection.ts"
 import type { Primitives } from "../secret/Primitives.ts"
 import { toHex } from "../wire/Bytes.ts"
+import { printable } from "./Printable.ts"
 
 const maxHead = 16 * 1024
 const patience = "30 seconds"
@@ -60,7 +61,7 @@ export const facts = (tls: Connection, primitives: Primitives["Service"]): strin
     ["session", tls.sessionId.length === 0 ? "none" : toHex(tls.sessionId)],
     ["ALPN", tls.alpnProtocol ?? "none"],
     ["server name", tls.serverName ?? "none"],
-    ["client", client === undefined ? "no certificate" : client.replaceAll("\n", ", ")]
+    ["client", client === undefined ? "no certificate" : printable(client.replaceAll("\n", ", "))]
   ].map(([name, value]) => `${name?.padEnd(14)}${value}\n`).join("")
 }
 

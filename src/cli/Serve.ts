@@ -27,8 +27,9 @@ import * as TlsServer from "../TlsServer.ts"
 import { ending, negotiated } from "./Ending.ts"
 import { systemReason, tlsFailed, unusable } from "./Failure.ts"
 import { identityOf, keyLogTo, trustOf } from "./Files.ts"
-import { alpn, keylog } from "./Flags.ts"
+import { alpn, keylog, tls, versionsOf } from "./Flags.ts"
 import * as Page from "./Page.ts"
+import { printable } from "./Printable.ts"
 import { cacheOf, sessionCache } from "./SessionStore.ts"
 
 const flags = {
@@ -57,6 +58,7 @@ const flags = {
     Flag.optional
   ),
   alpn,
+  tls,
   keylog,
   sessionCache,
   echo: Flag.Boolean("echo").pipe(
@@ -128,6 +130,7 @@ export const serve = Command.make("serve", flags, (flags) =>
     const host = Option.getOrUndefined(flags.host)
     const options: ServerOptions = {
       alpnProtocols: flags.alpn,
+      ...versionsOf(flags.tls),
       // A line says how a connection ended: worth the wait for the answer of the peer.
       policies: { waitForPeer: true },
       ...(Option.isSome(flags.keylog) ? { insecureKeyLog: yield* keyLogTo(flags.keylog.value) } : {}),
@@ -148,7 +151,7 @@ export const serve = Command.make("serve", flags, (flags) =>
     const handler = flags.echo
       ? (tls: Connection) => Stream.run(tls.stream, tls.sink)
       : (tls: Connection) => Page.answer(tls, primitives)
-    return yield* TlsServer.run(handler, { ...options, report: (told) => Console.error(report(told)) }).pipe(
+    return yield* TlsServer.run(handler, { ...options, report: (told) => Console.error(printable(report(told))) }).pipe(
       Effect.provideService(Identity, identity),
       Effect.provideService(SocketServer.SocketServer, server),
       Effect.provideContext(sessions),

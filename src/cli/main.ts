@@ -19,6 +19,7 @@ import { readFileSync } from "node:fs"
 import { connect } from "./Connect.ts"
 import { explain } from "./Explain.ts"
 import { CommandFailed, ExitCode } from "./Failure.ts"
+import { printable } from "./Printable.ts"
 import { serve } from "./Serve.ts"
 
 const versionOf = (packageJson: unknown): string =>
@@ -57,7 +58,7 @@ const oneLine = (message: string): string =>
 const main = Command.run(cli, { version }).pipe(
   Effect.catch((error) =>
     error._tag === "CommandFailed"
-      ? Effect.andThen(Console.error(`effect-tls: ${error.message}`), Effect.fail(error))
+      ? Effect.andThen(Console.error(`effect-tls: ${printable(error.message)}`), Effect.fail(error))
       : Effect.fail(new CommandFailed({ message: error.message, exitCode: ExitCode.usage }))
   ),
   Effect.provide([

@@ -72,7 +72,8 @@ export interface Connection extends Omit<Established, "exporter"> {
   readonly closure: Effect.Effect<Closure>
   /**
    * Keying material for the application, `length` bytes, bound to this connection (RFC 5705, RFC 8446 section 7.5). None in TLS 1.2
-   * without extended master secret, where it would not be bound.
+   * without extended master secret, where it would not be bound. A label of more than 249 bytes and a length of more than 255 hashes
+   * are defects, and throw.
    */
   readonly exportKeyingMaterial: (
     label: string,
@@ -191,7 +192,7 @@ export const open = (
         : opening.handshake(channel, cache)
       const story = handshake.pipe(
         // The last flight, where the story ends with one of ours.
-        Effect.tap(() => core.outbox.length === 0 ? Effect.void : wire.send(() => undefined)),
+        Effect.tap(() => core.outbox.length === 0 ? Effect.void : wire.flush),
         Effect.catch((failure) => settleFailure(wire, failure)),
         Effect.timeoutOrElse({
           duration: settings.limits.handshakeTimeout,
@@ -286,7 +287,7 @@ const make = (wire: Wire.Wire, { exporter, ...facts }: Established): Connection 
       wire.lookAhead()
       const { refusal } = core
       if (refusal !== undefined) return Effect.andThen(wire.settle, Effect.fail(refusal))
-      return length === 0 ? Effect.void : wire.send(() => core.sendData(parts, length))
+      return length === 0 ? Effect.void : wire.send(parts, length)
     })
 
   const closeWrite = Effect.suspend(() => {
@@ -315,10 +316,9 @@ const make = (wire: Wire.Wire, { exporter, ...facts }: Established): Connection 
       Effect.suspend(() => {
         const { refusal, traffic } = core
         if (refusal !== undefined) return Effect.fail(refusal)
-        return traffic === undefined ? Effect.void : wire.send(() => {
-          traffic.updateWrite(isPeerAsked)
-          return undefined
-        })
+        if (traffic === undefined) return Effect.void
+        traffic.updateWrite(isPeerAsked)
+        return wire.flush
       })
   }
 }

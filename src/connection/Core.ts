@@ -48,6 +48,7 @@ const clean: Ending = { _tag: "Clean" }
 export class Core {
   readonly role: "client" | "server"
   readonly settings: Settings
+  readonly primitives: Primitives["Service"]
   readonly inbound: Inbound
   readonly outbound: Outbound
   /** Sealed and not yet handed to the transport, in the order of sealing. */
@@ -71,6 +72,7 @@ export class Core {
   constructor(role: "client" | "server", primitives: Primitives["Service"], settings: Settings) {
     this.role = role
     this.settings = settings
+    this.primitives = primitives
     this.inbound = new Inbound({
       budget: budgetOf(settings.limits),
       handshake: handshakeLimitsOf(settings.limits),
@@ -213,15 +215,15 @@ export class Core {
       this.#alertIsOut = true
       this.#lastWord = this.#sealAlert(fatal(answer(fault, this.inbound.version)))
     }
-    return this.#end({ _tag: "Failed", error })
+    return this.#failureOf(this.#end({ _tag: "Failed", error }))
   }
 
   /** An end that nobody is told of, and that forgets nothing: the transport failed, or time ran out. */
   abandon(error: TlsError): TlsError {
-    if (this.#ending !== undefined) return this.#end(this.#ending)
+    if (this.#ending !== undefined) return this.#failureOf(this.#ending)
     this.#closure = "Failed"
     this.#pendingSteps.add("end transport")
-    return this.#end({ _tag: "Failed", error })
+    return this.#failureOf(this.#end({ _tag: "Failed", error }))
   }
 
   /** Our close_notify, once (RFC 5246 section 7.2.1). */
@@ -376,11 +378,16 @@ export class Core {
     if (!isKept) this.#pendingSteps.add("forget session")
   }
 
-  #end(ending: Ending): TlsError {
+  #end(ending: Ending): Ending {
     this.#ending ??= ending
     // Whatever was to be said is sealed by now, and nothing more will be opened.
     if (this.#ending._tag === "Failed") this.wipe()
-    return this.#ending._tag === "Failed" ? this.#ending.error : new ConnectionClosed({ by: this.#closedFirst })
+    return this.#ending
+  }
+
+  /** What a call on the connection fails with after this end. */
+  #failureOf(ending: Ending): TlsError {
+    return ending._tag === "Failed" ? ending.error : new ConnectionClosed({ by: this.#closedFirst })
   }
 
   #errorPhase(): ErrorPhase {

@@ -19,8 +19,9 @@ import type { Wire } from "./Wire.ts"
 
 const unexpected = (expected: ReadonlyArray<string>, received: string): Fault => ({
   _tag: "MessageUnexpected",
-  expected,
-  received
+  // The tags of TLS 1.3 end in its number where TLS 1.2 has a message of the same name.
+  expected: expected.map((tag) => tag.replace(/13$/, "")),
+  received: received.replace(/13$/, "")
 })
 
 /**
@@ -40,7 +41,7 @@ export const make = (
 
   /** What goes out before anything is waited for: one flight, one write. */
   const flight: Effect.Effect<void, TlsError> = Effect.suspend(() =>
-    core.outbox.length === 0 ? Effect.void : wire.send(() => undefined)
+    core.outbox.length === 0 ? Effect.void : wire.flush
   )
 
   /** The next message or ChangeCipherSpec; alerts and the end of the transport end the story. */

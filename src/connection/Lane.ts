@@ -5,95 +5,165 @@
  * @since 0.1.0
  */
 import * as Cause from "effect/Cause"
+import * as Deferred from "effect/Deferred"
 import * as Effect from "effect/Effect"
 import * as Exit from "effect/Exit"
 import * as Fiber from "effect/Fiber"
-import * as Semaphore from "effect/Semaphore"
 import * as Socket from "effect/socket/Socket"
+import type { TlsError } from "../alert/TlsError.ts"
 import { concat } from "../wire/Bytes.ts"
 import type { Core } from "./Core.ts"
 import type { Transport } from "./Transport.ts"
+
+type LaneError = TlsError | Socket.SocketError
 
 /**
  * @category models
  * @since 0.1.0
  */
 export interface Lane {
-  /** Runs `seal` as the only one who seals, then hands over everything that is in the outbox. */
-  readonly send: <E>(seal: Effect.Effect<void, E>) => Effect.Effect<void, E | Socket.SocketError>
+  /**
+   * Seals application data and hands it over with whatever is in the outbox. While the lane is busy, what several writers want
+   * to send is gathered, and sealed together.
+   */
+  readonly send: (parts: ReadonlyArray<Uint8Array>, length: number) => Effect.Effect<void, LaneError>
   /** Hands over what is in the outbox. */
-  readonly flush: Effect.Effect<void, Socket.SocketError>
-  /** The same, by whoever has the lane, without waiting for it: for a reader, who must not wait on the peer's reader. */
+  readonly flush: Effect.Effect<void, LaneError>
+  /** The same, without waiting for it: for a reader, who must not wait on the peer's reader. */
   readonly flushLater: () => void
+  /** Whether everything that was sealed is handed over. */
+  readonly isIdle: () => boolean
   /** Stops the hand-over where it is: nothing more leaves. */
   readonly giveUp: Effect.Effect<void>
 }
 
-/** A hand-over that was given up is interrupted; those who waited for it get a failure, and go on. */
-const outcome = (exit: Exit.Exit<void, Socket.SocketError>): Effect.Effect<void, Socket.SocketError> =>
-  Exit.isSuccess(exit)
-    ? Effect.void
-    : Cause.hasInterruptsOnly(exit.cause)
-    ? Effect.fail(new Socket.SocketError({ reason: new Socket.SocketWriteError({ cause: new Error("given up") }) }))
-    : Effect.failCause(exit.cause)
+const mostGathered = 2 ** 18
+
+/** What is sealed and handed over at once, for one writer or several. */
+class Turn {
+  readonly writes: Array<ReadonlyArray<Uint8Array>> = []
+  length = 0
+  #exit: Exit.Exit<void, LaneError> | undefined
+  #done: Deferred.Deferred<void, LaneError> | undefined
+
+  add(parts: ReadonlyArray<Uint8Array>, length: number): void {
+    this.writes.push(parts)
+    this.length += length
+  }
+
+  /** Takes back what was not sealed yet. */
+  remove(parts: ReadonlyArray<Uint8Array>, length: number): void {
+    const at = this.writes.indexOf(parts)
+    if (at < 0) return
+    this.writes.splice(at, 1)
+    this.length -= length
+  }
+
+  /** The first end counts. */
+  end(exit: Exit.Exit<void, LaneError>): void {
+    this.#exit ??= exit
+    if (this.#done !== undefined) Deferred.doneUnsafe(this.#done, this.#exit)
+  }
+
+  get ended(): Effect.Effect<void, LaneError> {
+    return this.#exit ?? Deferred.await(this.#done ??= Deferred.makeUnsafe())
+  }
+}
+
+const givenUp = (): Socket.SocketError =>
+  new Socket.SocketError({ reason: new Socket.SocketWriteError({ cause: new Error("given up") }) })
 
 /**
  * @category constructors
  * @since 0.1.0
  */
 export const make = (core: Core, transport: Transport): Lane => {
-  const lane = Semaphore.makeUnsafe(1)
+  const waiting: Array<Turn> = []
+  let current: Turn | undefined
   let handOver: Fiber.Fiber<void, Socket.SocketError> | undefined
+  let isBusy = false
   let hasGivenUp = false
 
-  const writeOutbox: Effect.Effect<void, Socket.SocketError> = Effect.suspend(() => {
-    if (hasGivenUp || core.outbox.length === 0) return Effect.void
+  const seal = (turn: Turn): TlsError | undefined => {
+    if (turn.length === 0) return undefined
+    const { refusal } = core
+    if (refusal !== undefined) return refusal
+    const parts = turn.writes.splice(0)
+    const fault = core.sendData(parts.length === 1 && parts[0] !== undefined ? parts[0] : parts.flat(), turn.length)
+    return fault === undefined ? undefined : core.fail(fault)
+  }
+
+  /** Hands over the outbox for this turn, then for the next ones. The reader may put answers into it meanwhile. */
+  const run = (turn: Turn): Effect.Effect<void, Socket.SocketError> => {
+    current = turn
+    if (hasGivenUp) core.outbox.length = 0
+    if (core.outbox.length === 0) return runNext
     const [first] = core.outbox
     const bytes = core.outbox.length === 1 && first !== undefined ? first : concat(core.outbox)
     core.outbox.length = 0
-    // The reader may have put an answer into the outbox meanwhile.
-    return Effect.flatMap(transport.write(bytes), () => core.outbox.length === 0 ? Effect.void : writeOutbox)
+    return Effect.flatMap(transport.write(bytes), () => {
+      if (transport.memory?.isWrittenOut() === true) core.primitives.release(bytes)
+      return runNext
+    })
+  }
+
+  const runNext: Effect.Effect<void, Socket.SocketError> = Effect.suspend(() => {
+    current?.end(Exit.void)
+    current = undefined
+    if (waiting.length === 0) return core.outbox.length === 0 ? Effect.void : run(new Turn())
+    // Readers come first: what they learn may be that nothing more is to be sent.
+    return Effect.flatMap(Effect.yieldNow, () => {
+      const turn = waiting.shift() ?? new Turn()
+      const refusal = seal(turn)
+      if (refusal !== undefined) turn.end(Exit.fail(refusal))
+      return run(turn)
+    })
   })
 
   // Runs on a fiber of its own, so that an interrupted writer neither cuts it nor waits for it. Most of the time it is over at
   // once, and nobody waits at all.
-  const startHandOver = (): Fiber.Fiber<void, Socket.SocketError> => {
-    handOver = Effect.runFork(Effect.ensuring(writeOutbox, lane.release(1)))
-    return handOver
+  const start = (turn: Turn): void => {
+    isBusy = true
+    handOver = Effect.runFork(Effect.suspend(() => run(turn)))
+    handOver.addObserver((exit) => {
+      isBusy = false
+      if (Exit.isSuccess(exit)) return
+      const failure = Cause.hasInterruptsOnly(exit.cause) ? Exit.fail(givenUp()) : exit
+      current?.end(failure)
+      for (const turn of waiting.splice(0)) turn.end(failure)
+    })
   }
 
-  const send: Lane["send"] = (seal) =>
-    Effect.uninterruptibleMask((restore) =>
-      restore(lane.take(1)).pipe(
-        Effect.andThen(Effect.onError(seal, () => lane.release(1))),
-        Effect.flatMap(() => {
-          const fiber = startHandOver()
-          const exit = fiber.pollUnsafe()
-          return exit === undefined ? Effect.flatMap(restore(Fiber.await(fiber)), outcome) : outcome(exit)
-        })
-      )
-    )
-
-  const flush = Effect.suspend(() => core.outbox.length === 0 ? Effect.void : send(Effect.void))
-
-  // One fiber is enough, however often it is asked for while the lane is busy.
-  let willFlush = false
-  const flushLater = (): void => {
-    if (willFlush || hasGivenUp || core.outbox.length === 0) return
-    willFlush = true
-    Effect.runFork(Effect.ensuring(
-      Effect.ignoreCause(flush),
-      Effect.sync(() => {
-        willFlush = false
-        flushLater()
-      })
-    ))
+  const gather = (parts: ReadonlyArray<Uint8Array>, length: number): Effect.Effect<void, LaneError> => {
+    const last = waiting.at(-1)
+    const turn = last !== undefined && last.length < mostGathered ? last : new Turn()
+    if (turn !== last) waiting.push(turn)
+    turn.add(parts, length)
+    return Effect.onInterrupt(turn.ended, () => Effect.sync(() => turn.remove(parts, length)))
   }
 
   return {
-    send,
-    flush,
-    flushLater,
+    send: (parts, length) =>
+      Effect.suspend(() => {
+        if (isBusy) return gather(parts, length)
+        const turn = new Turn()
+        turn.add(parts, length)
+        const refusal = seal(turn)
+        if (refusal !== undefined) return Effect.fail(refusal)
+        start(turn)
+        return turn.ended
+      }),
+    flush: Effect.suspend(() => {
+      if (core.outbox.length === 0) return Effect.void
+      if (isBusy) return gather([], 0)
+      const turn = new Turn()
+      start(turn)
+      return turn.ended
+    }),
+    flushLater: () => {
+      if (!isBusy && core.outbox.length > 0) start(new Turn())
+    },
+    isIdle: () => !isBusy && core.outbox.length === 0,
     giveUp: Effect.suspend(() => {
       hasGivenUp = true
       core.outbox.length = 0

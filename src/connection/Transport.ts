@@ -37,6 +37,35 @@ export interface Transport {
   readonly endWrite: Effect.Effect<void>
   /** Releases everything, after what was written has left. */
   readonly close: Effect.Effect<void>
+  /** What is known of the memory behind it; `undefined` where nothing is. */
+  readonly memory: Memory | undefined
+}
+
+/**
+ * Of sockets whose bytes belong to one owner at a time. What comes in bulk can then be freed at once, and the next piece gets the
+ * same memory while it is hot: otherwise garbage collections cost more than the cryptography.
+ *
+ * What is read is the reader's alone.
+ *
+ * @category models
+ * @since 0.1.0
+ */
+export interface Memory {
+  /** Whether nothing refers any more to what was written. */
+  readonly isWrittenOut: () => boolean
+}
+
+const memories = new WeakMap<Socket.Socket, Memory>()
+
+/**
+ * Makes it known that the bytes of a socket have one owner at a time. For whoever makes the socket: nobody else can know.
+ *
+ * @category combinators
+ * @since 0.1.0
+ */
+export const withMemory = (socket: Socket.Socket, memory: Memory): Socket.Socket => {
+  memories.set(socket, memory)
+  return socket
 }
 
 /** RFC 9293: a FIN ends in order, anything else tears down. Effect's sockets give a FIN the code 1000. */
@@ -51,16 +80,15 @@ const endOf = (error: Socket.SocketError): TransportEnd =>
  */
 export type Restore = <A, E, R>(effect: Effect.Effect<A, E, R>) => Effect.Effect<A, E, R>
 
-/** Over a reader and a writer; ending and closing them is up to `release`. */
+/** Over a reader and a writer; ending and closing them is up to `rest`. */
 const fromHalves = (
   pull: Effect.Effect<NonEmptyReadonlyArray<Uint8Array>, Socket.SocketError>,
   writer: Socket.Writer,
-  release: { readonly endWrite: Effect.Effect<void>; readonly close: Effect.Effect<void> }
+  rest: Pick<Transport, "endWrite" | "close" | "memory">
 ): Transport => ({
   pull: Effect.mapError(pull, endOf),
   write: (bytes) => writer.write(bytes),
-  endWrite: release.endWrite,
-  close: release.close
+  ...rest
 })
 
 /**
@@ -83,8 +111,16 @@ export interface Halves {
  * @category constructors
  * @since 0.1.0
  */
-export const upgraded = ({ reader, writer }: Halves): Transport =>
-  fromHalves(Effect.map(reader.pull, bytesOf), writer, { endWrite: Effect.void, close: Effect.void })
+export const upgraded = ({ reader, writer }: Halves): Transport => {
+  // The reader outlives the connection: who still waits for it then has to be let go of by hand.
+  const closed = Deferred.makeUnsafe<never, Socket.SocketError>()
+  const end = new Socket.SocketError({ reason: new Socket.SocketCloseError({ code: 1006 }) })
+  return fromHalves(Effect.raceFirst(Effect.map(reader.pull, bytesOf), Deferred.await(closed)), writer, {
+    endWrite: Effect.void,
+    close: Effect.asVoid(Deferred.fail(closed, end)),
+    memory: undefined
+  })
+}
 
 const bytesOf = (chunks: NonEmptyReadonlyArray<Uint8Array | string>): NonEmptyReadonlyArray<Uint8Array> => {
   const [first, ...rest] = chunks.map((chunk) => typeof chunk === "string" ? fromText(chunk) : chunk)
@@ -140,7 +176,7 @@ export const open = (
       const pull = yield* Socket.readerBytes(socket).pipe(Scope.provide(scope))
       const writing = yield* Scope.fork(scope)
       const writer = yield* socket.writer.pipe(Scope.provide(writing))
-      return fromHalves(pull, writer, { endWrite: end(writing), close: end(scope) })
+      return fromHalves(pull, writer, { endWrite: end(writing), close: end(scope), memory: memories.get(socket) })
     })
     return yield* restore(acquire).pipe(
       Effect.mapError(failed),

@@ -10,7 +10,6 @@ import * as Fiber from "effect/Fiber"
 import * as Semaphore from "effect/Semaphore"
 import * as Socket from "effect/socket/Socket"
 import type { NonEmptyReadonlyArray } from "effect/Array"
-import type { Fault } from "../alert/Fault.ts"
 import { type TlsError, TransportFailed } from "../alert/TlsError.ts"
 import type { Session } from "../service/Session.ts"
 import type { SessionCache, SessionKey } from "../service/SessionCache.ts"
@@ -34,8 +33,10 @@ export interface Wire {
   readonly storeSession: (key: SessionKey, session: Session) => Effect.Effect<void>
   /** Carries out what the core has decided since: answers, forgetting, then a fatal alert, the end of the transport. */
   readonly settle: Effect.Effect<void>
-  /** Seals and hands over; a failure of the transport becomes the failure of the connection. */
-  readonly send: (seal: () => Fault | undefined) => Effect.Effect<void, TlsError>
+  /** Seals data and hands it over; a failure of the transport becomes the failure of the connection. */
+  readonly send: (parts: ReadonlyArray<Uint8Array>, length: number) => Effect.Effect<void, TlsError>
+  /** Hands over what is sealed, in the same way. */
+  readonly flush: Effect.Effect<void, TlsError>
   /** Hands over what is left, within `closeTimeout`, and ends the write side of the transport. */
   readonly endWrite: Effect.Effect<void>
   readonly isReceiving: () => boolean
@@ -52,12 +53,14 @@ export interface Wire {
 export const make = (core: Core, transport: Transport, cache: SessionCache["Service"]): Wire => {
   const { limits } = core.settings
   const lane = Lane.make(core, transport)
+  if (transport.memory !== undefined) core.inbound.deframer.onSpent = core.primitives.release
   const released = Deferred.makeUnsafe<void>()
   const ended = Deferred.makeUnsafe<void>()
   const forgetting = Semaphore.makeUnsafe(1)
   let ahead: Fiber.Fiber<NonEmptyReadonlyArray<Uint8Array>, TransportEnd> | undefined
   let isReceiving = false
   let isReleasing = false
+  let isFailing = false
 
   const take = (exit: Exit.Exit<NonEmptyReadonlyArray<Uint8Array>, TransportEnd>): void => {
     if (Exit.isSuccess(exit)) {
@@ -128,11 +131,11 @@ export const make = (core: Core, transport: Transport, cache: SessionCache["Serv
   })
 
   /** Whatever is in the outbox leaves now, or never. */
-  const lastFlush = lane.flush.pipe(
-    Effect.timeoutOption(limits.closeTimeout),
-    Effect.ignoreCause,
-    Effect.andThen(lane.giveUp)
-  )
+  const lastFlush = Effect.suspend(() => {
+    lane.flushLater()
+    // Most of the time it has left at once, and there is nothing to time.
+    return lane.isIdle() ? Effect.void : Effect.ignoreCause(Effect.timeoutOption(lane.flush, limits.closeTimeout))
+  }).pipe(Effect.andThen(lane.giveUp))
 
   const release: Wire["release"] = (how) =>
     Effect.uninterruptible(Effect.suspend(() => {
@@ -206,13 +209,20 @@ export const make = (core: Core, transport: Transport, cache: SessionCache["Serv
   const writeFailed = (cause: Socket.SocketError): Effect.Effect<never, TlsError> =>
     Effect.uninterruptible(Effect.gen(function*() {
       // The reader, where there is one, sees the same transport end. Where we let go ourselves, there is no more to be had.
-      const rest = isReleasing ? Effect.void : isReceiving ? Deferred.await(ended) : receiveRest
+      const rest = isReleasing ? Effect.void : isReceiving || isFailing ? Deferred.await(ended) : receiveRest
+      isFailing = true
       if (core.ending === undefined) yield* Effect.timeoutOption(rest, limits.drainTimeout)
       const phase = core.isHandshaking ? "handshaking" : "established"
       const error = core.abandon(new TransportFailed({ operation: "write", cause, phase }))
       yield* settle
       return yield* Effect.fail(error)
     }))
+
+  const carried = (effect: Effect.Effect<void, TlsError | Socket.SocketError>): Effect.Effect<void, TlsError> =>
+    Effect.catch(
+      effect,
+      (error) => Socket.isSocketError(error) ? writeFailed(error) : Effect.andThen(settle, Effect.fail(error))
+    )
 
   return {
     core,
@@ -229,14 +239,7 @@ export const make = (core: Core, transport: Transport, cache: SessionCache["Serv
       Effect.ignoreCause,
       Effect.andThen(transport.endWrite)
     )),
-    send: (seal) =>
-      lane.send(Effect.suspend(() => {
-        const { refusal } = core
-        if (refusal !== undefined) return Effect.fail(refusal)
-        const fault = seal()
-        return fault === undefined ? Effect.void : Effect.fail(core.fail(fault))
-      })).pipe(Effect.catch((error) =>
-        Socket.isSocketError(error) ? writeFailed(error) : Effect.andThen(settle, Effect.fail(error))
-      ))
+    send: (parts, length) => carried(lane.send(parts, length)),
+    flush: carried(Effect.suspend(() => core.refusal === undefined ? lane.flush : Effect.fail(core.refusal)))
   }
 }

@@ -13,6 +13,7 @@ import { type CipherSuite13, suite13Of } from "../secret/CipherSuite.ts"
 import { hashLength } from "../secret/KeySchedule13.ts"
 import type { KeyShare } from "../secret/Primitives.ts"
 import type { Session } from "../service/Session.ts"
+import type { Settings } from "../service/TlsConfig.ts"
 import { empty } from "../wire/Bytes.ts"
 import { NamedGroup, ProtocolVersion, SignatureScheme } from "../wire/CodePoints.ts"
 import type { Channel } from "./Channel.ts"
@@ -60,6 +61,13 @@ const preSharedKey = (session: Session, suite: CipherSuite13): Effect.Effect<Ext
 const suiteOfTicket = (session: Session | undefined): CipherSuite13 | undefined =>
   session?.version === "1.3" ? suite13Of(session.cipherSuite) : undefined
 
+/** RFC 5246 section 7.4.1.2: who offers a session offers its suite, too; RFC 8446 section 4.2.11: one with its hash. */
+const isUsable = (session: Session, settings: Settings): boolean => {
+  if (session.version === "1.2") return settings.cipherSuites.some(({ id }) => id === session.cipherSuite)
+  const hash = suite13Of(session.cipherSuite)?.hash
+  return settings.cipherSuites13.some((suite) => suite.hash === hash)
+}
+
 /**
  * The first hello. A session of TLS 1.2 is offered by its identifier or its ticket, a ticket of TLS 1.3 as a PSK.
  *
@@ -75,7 +83,8 @@ export const firstHello = Effect.fnUntraced(
     const { settings } = story
     const speaks12 = settings.versions.includes("1.2")
     const speaks13 = settings.versions.includes("1.3")
-    const session = offered !== undefined && settings.versions.includes(offered.version) ? offered : undefined
+    const session = offered !== undefined && isUsable(offered, settings) ? offered : undefined
+    if (session === undefined) offered?.wipe()
     const extensions: Array<Extension> = []
     const host = serverNameOf(story)
     if (host !== undefined) extensions.push({ _tag: "ServerName", name: host })

@@ -7,6 +7,7 @@ import * as Result from "effect/Result"
 import type { Fault } from "../alert/Fault.ts"
 import { type Extension, findExtension } from "../message/Extension.ts"
 import type { HandshakeMessage } from "../message/HandshakeMessage.ts"
+import { isHelloRetryRequest } from "../message/ServerHello.ts"
 import { type CipherSuite, suiteOf } from "../secret/CipherSuite.ts"
 import type { Session } from "../service/Session.ts"
 import type { Settings } from "../service/TlsConfig.ts"
@@ -22,9 +23,11 @@ import {
 type ClientHello = Extract<HandshakeMessage, { readonly _tag: "ClientHello" }>
 type ServerHello = Extract<HandshakeMessage, { readonly _tag: "ServerHello" }>
 
+const ssl30 = 0x0300
+
 const versionName = (version: number): string => {
   switch (version) {
-    case 0x0300:
+    case ssl30:
       return "SSL 3.0"
     case ProtocolVersion.tls10:
       return "TLS 1.0"
@@ -65,8 +68,10 @@ export const judgeClientVersion = (hello: ClientHello, settings: Settings): Resu
     if (named !== undefined) return named.includes(version === "1.3" ? ProtocolVersion.tls13 : ProtocolVersion.tls12)
     return version === "1.2" && hello.version >= ProtocolVersion.tls12
   }
-  const version = settings.versions.find(offers)
-  const offered = named === undefined ? versionName(hello.version) : named.map(versionName).join(", ")
+  // RFC 8446 appendix D.5: SSL 3.0 and before are refused, whatever else the hello says.
+  const isAncient = hello.version <= ssl30
+  const version = isAncient ? undefined : settings.versions.find(offers)
+  const offered = named === undefined || isAncient ? versionName(hello.version) : named.map(versionName).join(", ")
   if (hello.cipherSuites.includes(SignallingSuite.fallback) && version !== settings.versions[0]) {
     return Result.fail<Fault>({ _tag: "FallbackInappropriate", offered })
   }
@@ -219,12 +224,19 @@ export const judgeServerVersion = (hello: ServerHello, settings: Settings): Resu
       ? Result.succeed("1.3")
       : Result.fail(illegal("ServerHello", "supported_versions", `selects ${versionName(selected)}, not TLS 1.3`))
   }
-  if (hello.version !== ProtocolVersion.tls12 || !speaks("1.2")) {
-    return Result.fail<Fault>({ _tag: "VersionUnsupported", offered: versionName(hello.version) })
+  if (isHelloRetryRequest(hello) && speaks("1.3")) {
+    return Result.fail<Fault>({
+      _tag: "ExtensionMissing",
+      message: "HelloRetryRequest",
+      extension: "supported_versions"
+    })
   }
   const end = hello.random.subarray(24)
   if (samePublic(end, downgradeTo11) || samePublic(end, downgradeTo12) && speaks("1.3")) {
     return Result.fail<Fault>({ _tag: "DowngradeDetected", version: versionName(hello.version) })
+  }
+  if (hello.version !== ProtocolVersion.tls12 || !speaks("1.2")) {
+    return Result.fail<Fault>({ _tag: "VersionUnsupported", offered: versionName(hello.version) })
   }
   return Result.succeed("1.2")
 }

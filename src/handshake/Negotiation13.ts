@@ -28,6 +28,11 @@ export const illegal = (message: string, field: string, why: string): Fault => (
   why
 })
 
+const legacyVersionWrong = (version: number): Fault => ({
+  _tag: "VersionUnsupported",
+  offered: `legacy_version 0x${version.toString(16).padStart(4, "0")}`
+})
+
 const missing = (message: string, extension: string): Fault => ({ _tag: "ExtensionMissing", message, extension })
 
 /**
@@ -46,9 +51,7 @@ export const pskDheKe = 1
  */
 export const judgeClientHello13 = (hello: ClientHello): Fault | undefined => {
   // RFC 9846 section 4.2.2.
-  if (hello.version !== ProtocolVersion.tls12) {
-    return { _tag: "VersionUnsupported", offered: `legacy_version 0x${hello.version.toString(16).padStart(4, "0")}` }
-  }
+  if (hello.version !== ProtocolVersion.tls12) return legacyVersionWrong(hello.version)
   if (hello.compressionMethods.length !== 1 || hello.compressionMethods[0] !== 0) {
     return illegal("ClientHello", "compression_methods", "is not the null method alone")
   }
@@ -184,9 +187,18 @@ export interface Offer13 {
 }
 
 /** What both answers to a ClientHello must be like: RFC 8446 sections 4.1.3 and 4.1.4. */
-const judgeAnswer = (answer: ServerHello, { hello, settings }: Offer13): Result.Result<CipherSuite13, Fault> => {
-  const fail = (field: string, why: string) => Result.fail(illegal("ServerHello", field, why))
-  if (answer.version !== ProtocolVersion.tls12) return fail("legacy_version", "is not that of TLS 1.2")
+const judgeAnswer = (
+  name: string,
+  answer: ServerHello,
+  { hello, settings }: Offer13
+): Result.Result<CipherSuite13, Fault> => {
+  const fail = (field: string, why: string) => Result.fail(illegal(name, field, why))
+  // RFC 9846 section 4.2.3.
+  if (answer.version !== ProtocolVersion.tls12) return Result.fail(legacyVersionWrong(answer.version))
+  // A version that was settled by a HelloRetryRequest does not change.
+  if (findExtension(answer.extensions, "SupportedVersions")?.versions[0] !== ProtocolVersion.tls13) {
+    return fail("supported_versions", "does not select TLS 1.3")
+  }
   if (!samePublic(answer.sessionId, hello.sessionId)) return fail("legacy_session_id_echo", "is not that of the hello")
   const suite = settings.cipherSuites13.find(({ id }) => id === answer.cipherSuite)
   if (suite === undefined) {
@@ -210,10 +222,12 @@ const judgeExtensions = (
       return { _tag: "ExtensionUnsolicited", message, extension: String(extension.type) }
     }
     const isOffered = hello.extensions.some(({ _tag }) => _tag === extension._tag)
-    if (!places.includes(extension._tag) && isOffered) {
+    // A cookie is the one that comes unasked, and then in a HelloRetryRequest only.
+    const mayCome = isOffered || extension._tag === "Cookie"
+    if (!places.includes(extension._tag) && mayCome) {
       return illegal(message, extension._tag, "has no place in this message")
     }
-    if (!isOffered && extension._tag !== "Cookie") {
+    if (!mayCome) {
       return { _tag: "ExtensionUnsolicited", message, extension: extension._tag }
     }
   }
@@ -240,7 +254,7 @@ export interface Retry {
  */
 export const judgeHelloRetryRequest = (request: ServerHello, offer: Offer13): Result.Result<Retry, Fault> => {
   const name = "HelloRetryRequest"
-  const suite = judgeAnswer(request, offer)
+  const suite = judgeAnswer(name, request, offer)
   if (Result.isFailure(suite)) return Result.fail(suite.failure)
   const fault = judgeExtensions(name, request.extensions, offer.hello, ["SupportedVersions", "KeyShares", "Cookie"])
   if (fault !== undefined) return Result.fail(fault)
@@ -287,7 +301,7 @@ export const judgeServerHello13 = (
   retried: CipherSuite13 | undefined
 ): Result.Result<ServerChoice13, Fault> => {
   const name = "ServerHello"
-  const judged = judgeAnswer(answer, offer)
+  const judged = judgeAnswer(name, answer, offer)
   if (Result.isFailure(judged)) return Result.fail(judged.failure)
   const suite = judged.success
   if (retried !== undefined && suite !== retried) {
@@ -300,13 +314,16 @@ export const judgeServerHello13 = (
   ])
   if (fault !== undefined) return Result.fail(fault)
   const share = findExtension(answer.extensions, "KeyShares")?.shares[0]
-  if (share === undefined) return Result.fail(missing(name, "key_share"))
+  const psk = findExtension(answer.extensions, "PreSharedKeys")
+  if (share === undefined) {
+    // RFC 8446 section 4.2.11: psk_dhe_ke is the only mode that was offered.
+    return Result.fail(psk === undefined ? missing(name, "key_share") : illegal(name, "key_share", "is missing"))
+  }
   const group = namedGroupName(share.group)
   const offered = findExtension(offer.hello.extensions, "KeyShares")?.shares ?? []
   if (group === undefined || !offered.some(({ group }) => group === share.group)) {
     return Result.fail(illegal(name, "key_share", `is of ${group ?? share.group}, of which there was no share`))
   }
-  const psk = findExtension(answer.extensions, "PreSharedKeys")
   if (psk !== undefined) {
     if (psk.selected !== 0) {
       return Result.fail(illegal(name, "pre_shared_key", `selects ${psk.selected}, which was not offered`))

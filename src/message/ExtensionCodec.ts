@@ -253,12 +253,10 @@ const entries = Object.entries(codecs) as ReadonlyArray<
 >
 const entryOfType = new Map(entries.map((entry) => [entry[1].type, entry]))
 
-// RFC 8446 sections 4.1.3 and 4.3.2. In TLS 1.2 a hello may have fewer.
-const floorOf: { readonly [Form in ExtensionForm]?: number } = { HelloRetryRequest: 6, CertificateRequest: 2 }
-
 /**
  * The extensions of a message, in their order. RFC 5246 section 7.4.1.2: a hello may end before them. At most one of each type
- * (section 7.4.1.4), and only where it has a place: outside of it, it has no form either. Throws `Malformed` and `Illegal`.
+ * (section 7.4.1.4), and only where it has a place: outside of it, it has no form either. A block may be empty wherever it comes: which
+ * extensions must be there is a matter of negotiation. Throws `Malformed` and `Illegal`.
  *
  * @category decoding
  * @since 0.1.0
@@ -266,7 +264,7 @@ const floorOf: { readonly [Form in ExtensionForm]?: number } = { HelloRetryReque
 export const readExtensions = (reader: Reader, form: ExtensionForm): ReadonlyArray<Extension> => {
   if (reader.remaining === 0 && (form === "ClientHello" || form === "ServerHello")) return []
   const types = new Set<number>()
-  return listOf(reader.vector16("extensions", floorOf[form]), (block): Extension => {
+  return listOf(reader.vector16("extensions"), (block): Extension => {
     const type = block.uint16("extension_type")
     const field = extensionName(type) ?? `extension ${type}`
     const data = block.vector16(field)

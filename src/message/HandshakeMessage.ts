@@ -174,13 +174,15 @@ export const decodeHandshake = (
   body: Uint8Array,
   version: HandshakeVersion
 ): Result.Result<HandshakeMessage, Fault> => {
-  const message = messageTag(type, version)
-  if (message === undefined) {
+  const tag = messageTag(type, version)
+  if (tag === undefined) {
     return Result.fail<Fault>({ _tag: "MessageUnexpected", expected: [], received: `handshake message type ${type}` })
   }
+  // As the RFC calls it, whatever the version.
+  const message = messageName(type)
   try {
     const reader = new Reader(body)
-    const decoded = codecs[message].decode(reader)
+    const decoded = codecs[tag].decode(reader)
     reader.end("message")
     return Result.succeed(decoded)
   } catch (thrown) {

@@ -1,5 +1,5 @@
 /**
- * What to do with the buffers that `node:crypto` returns.
+ * What to do with buffers that were made for us, such as the results of `node:crypto`.
  *
  * @since 0.1.0
  */
@@ -8,7 +8,7 @@
 // KiB.
 const worthReleasing = 1024
 
-const ownsItsMemory = (buffer: Buffer<ArrayBuffer>): boolean => buffer.byteLength === buffer.buffer.byteLength
+const ownsItsMemory = (bytes: Uint8Array): boolean => bytes.byteLength === bytes.buffer.byteLength
 
 /**
  * A result as plain bytes of its own: without a copy where it has its memory to itself, which it always had so far.
@@ -20,11 +20,13 @@ export const plain = (buffer: Buffer<ArrayBuffer>): Uint8Array =>
   ownsItsMemory(buffer) ? new Uint8Array(buffer.buffer) : new Uint8Array(buffer)
 
 /**
- * Frees a large result now, not at the next garbage collection. It must have been copied, and is empty afterwards.
+ * Frees a large buffer now, not at the next garbage collection, where it has its memory to itself. Nobody may refer to it, and it
+ * is empty afterwards.
  *
  * @category conversions
  * @since 0.1.0
  */
-export const release = (buffer: Buffer<ArrayBuffer>): void => {
-  if (buffer.byteLength >= worthReleasing && ownsItsMemory(buffer)) buffer.buffer.transfer(0)
+export const release = (bytes: Uint8Array): void => {
+  const { buffer } = bytes
+  if (bytes.byteLength >= worthReleasing && ownsItsMemory(bytes) && buffer instanceof ArrayBuffer) buffer.transfer(0)
 }

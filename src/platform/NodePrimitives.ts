@@ -14,7 +14,7 @@ import { Randomness } from "../service/Randomness.ts"
 import type { SystemAnchors } from "../service/Trust.ts"
 import { NodeAeadKey } from "./NodeAead.ts"
 import type { NamedGroup } from "../wire/CodePoints.ts"
-import { plain } from "./NodeBytes.ts"
+import { plain, release } from "./NodeBytes.ts"
 import { NodeCertificate } from "./NodeCertificate.ts"
 import { importPrivateKey } from "./NodeKeys.ts"
 import * as NodeHybridShare from "./NodeHybridShare.ts"
@@ -97,7 +97,9 @@ export const make: Primitives["Service"] = {
   parseCertificate: NodeCertificate.parse,
   importPrivateKey,
   equal: (a, b) => a.length === b.length && timingSafeEqual(a, b),
-  allocate: (length) => new Uint8Array(Buffer.allocUnsafeSlow(length).buffer),
+  // To clear a small block is cheaper than to have Buffer make one that is not cleared.
+  allocate: (length) => length < 4096 ? new Uint8Array(length) : new Uint8Array(Buffer.allocUnsafeSlow(length).buffer),
+  release,
   hostToAscii,
   isAddress: (text) => isIP(text) !== 0
 }

@@ -96,6 +96,8 @@ export class Deframer {
   /** A record begun in an earlier chunk, in a buffer of its own. */
   #partial: Uint8Array = empty
   #partialLength = 0
+  /** Is given every chunk that all was taken of: the deframer refers to it no more. */
+  onSpent: ((chunk: Uint8Array) => void) | undefined
 
   push(chunk: Uint8Array): void {
     if (chunk.length === 0) return
@@ -136,10 +138,10 @@ export class Deframer {
     for (;;) {
       const record = this.#partialLength > 0 ? this.#complete(rules) : this.#whole(rules)
       if (record !== undefined) return record
-      const chunk = this.#waiting.shift()
-      if (chunk === undefined) return undefined
-      this.#chunk = chunk
+      if (this.#chunk.length > 0) this.onSpent?.(this.#chunk)
+      this.#chunk = this.#waiting.shift() ?? empty
       this.#at = 0
+      if (this.#chunk.length === 0) return undefined
     }
   }
 
@@ -148,11 +150,7 @@ export class Deframer {
     const { length } = this.#chunk
     const at = this.#at
     const left = length - at
-    if (left === 0) {
-      this.#chunk = empty
-      this.#at = 0
-      return undefined
-    }
+    if (left === 0) return undefined
     if (left >= headerLength) {
       const record = this.#header(this.#chunk, at, rules)
       if (record._tag !== "Record") return record
@@ -170,8 +168,7 @@ export class Deframer {
     } else this.#partial = new Uint8Array(headerLength)
     this.#partial.set(this.#chunk.subarray(at))
     this.#partialLength = left
-    this.#chunk = empty
-    this.#at = 0
+    this.#at = length
     return undefined
   }
 

@@ -23,6 +23,7 @@ import {
 } from "./Deframer.ts"
 import { HandshakeAssembly, type HandshakeLimits, type RawMessage } from "./HandshakeAssembly.ts"
 import type { Observer } from "./Observer.ts"
+import { contentEnd } from "./Protection.ts"
 
 /**
  * What the bytes received so far come to, one at a time.
@@ -58,6 +59,8 @@ export interface InboundOptions {
   readonly handshake: HandshakeLimits
   readonly observe: Observer | undefined
 }
+
+const unexpected = (received: string): Fault => ({ _tag: "MessageUnexpected", expected: [], received })
 
 /**
  * An incremental parser with a state: `push` bytes, then take `next` until it is `undefined`. A fault is final; whoever takes
@@ -140,18 +143,12 @@ export class Inbound {
 
   /** Spends one request to renegotiate: a fault where there was one too many. */
   spendRenegotiation(): Fault | undefined {
-    const budget = spend(this.#budget, "renegotiations")
-    if (budget === undefined) return { _tag: "RenegotiationFlood", limit: this.#limits.renegotiations }
-    this.#budget = budget
-    return undefined
+    return this.#spend("renegotiations", "RenegotiationFlood")
   }
 
   /** Spends one KeyUpdate: a fault where there was one too many without data in between. */
   spendKeyUpdate(): Fault | undefined {
-    const budget = spend(this.#budget, "keyUpdates")
-    if (budget === undefined) return { _tag: "KeyUpdateFlood", limit: this.#limits.keyUpdates }
-    this.#budget = budget
-    return undefined
+    return this.#spend("keyUpdates", "KeyUpdateFlood")
   }
 
   /** A handshake message was taken and made the connection go on. */
@@ -170,9 +167,7 @@ export class Inbound {
   /** Makes the pending read state current; a fault where nothing is pending, or a message is cut by the change. */
   changeCipherSpec(): Fault | undefined {
     if (this.#assembly.isMidMessage) return { _tag: "KeyChangeInsideMessage", pending: "handshake" }
-    return this.state.changeCipherSpec()
-      ? undefined
-      : { _tag: "MessageUnexpected", expected: [], received: "change_cipher_spec" }
+    return this.state.changeCipherSpec() ? undefined : unexpected("change_cipher_spec")
   }
 
   forget(): void {
@@ -195,6 +190,16 @@ export class Inbound {
       const incoming = this.#record(record, target)
       if (incoming !== undefined) return incoming
     }
+  }
+
+  #spend(
+    kind: keyof Budget,
+    flood: "RenegotiationFlood" | "KeyUpdateFlood" | "EmptyRecordFlood"
+  ): Fault | undefined {
+    const budget = spend(this.#budget, kind)
+    if (budget === undefined) return { _tag: flood, limit: this.#limits[kind] }
+    this.#budget = budget
+    return undefined
   }
 
   #rules(): HeaderRules {
@@ -287,11 +292,10 @@ export class Inbound {
           ? { _tag: "RecordEmpty", contentType: type }
           : this.#assembly.push(content)
       case ContentType.change_cipher_spec:
-        return isOf13
-          ? { _tag: "MessageUnexpected", expected: [], received: "a protected change_cipher_spec" }
-          : this.#changeCipherSpec(content)
+        return isOf13 ? unexpected("a protected change_cipher_spec") : this.#changeCipherSpec(content)
       default:
-        return { _tag: "RecordTypeUnknown", contentType: type }
+        // The header of a record in the clear was checked: this type was hidden.
+        return unexpected(`a protected record of content type ${type}`)
     }
   }
 
@@ -308,9 +312,7 @@ export class Inbound {
     this.#passed(record, type, fragment.length, false, this.state.sequence)
     const isOne = fragment.length === 1 && fragment[0] === 1
     if (!isOne) return { _tag: "ChangeCipherSpecMalformed" }
-    if (this.#phase !== "handshaking" || this.#compatibilityLeft === 0) {
-      return { _tag: "MessageUnexpected", expected: [], received: "change_cipher_spec" }
-    }
+    if (this.#phase !== "handshaking" || this.#compatibilityLeft === 0) return unexpected("change_cipher_spec")
     this.#compatibilityLeft--
     return this.#interruptedMessage(type)
   }
@@ -320,11 +322,7 @@ export class Inbound {
     const { fragment, type } = record
     this.#passed(record, type, fragment.length, false, this.state.sequence)
     if (type === ContentType.alert) return this.#alertRecord(fragment, false)
-    return {
-      _tag: "MessageUnexpected",
-      expected: [],
-      received: `${contentTypeName(type) ?? "something"} in the clear`
-    }
+    return unexpected(`${contentTypeName(type) ?? "something"} in the clear`)
   }
 
   /** Whether a record that nobody here can read is taken for early data, and passed over. */
@@ -360,12 +358,7 @@ export class Inbound {
         ? { _tag: "RecordEmpty", contentType: ContentType.application_data }
         : { _tag: "MessageUnexpected", expected: ["handshake"], received: "application_data" }
     }
-    if (bytes.length === 0) {
-      const budget = spend(this.#budget, "emptyRecords")
-      if (budget === undefined) return { _tag: "EmptyRecordFlood", limit: this.#limits.emptyRecords }
-      this.#budget = budget
-      return undefined
-    }
+    if (bytes.length === 0) return this.#spend("emptyRecords", "EmptyRecordFlood")
     this.#budget = this.#limits
     return { _tag: "Data", bytes }
   }
@@ -402,11 +395,4 @@ export class Inbound {
       ? { _tag: "ChangeCipherSpec" }
       : { _tag: "ChangeCipherSpecMalformed" }
   }
-}
-
-/** RFC 8446 section 5.4: the type is the last byte that is not zero; -1 where there is none. */
-const contentEnd = (inner: Uint8Array): number => {
-  let end = inner.length - 1
-  while (end >= 0 && inner[end] === 0) end--
-  return end
 }

@@ -240,3 +240,16 @@ export const protection13 = (
     }
   }
 }
+
+/**
+ * Where the content of an inner plaintext ends, RFC 8446 section 5.4: its type is there, the last byte that is not zero. -1 where there
+ * is none.
+ *
+ * @category decoding
+ * @since 0.1.0
+ */
+export const contentEnd = (inner: Uint8Array): number => {
+  let end = inner.length - 1
+  while (end >= 0 && inner[end] === 0) end--
+  return end
+}

@@ -69,6 +69,11 @@ const table: { readonly [Tag in Fault["_tag"]]: Row } = {
     errorAlerts,
     "A field in the handshake was out of range or inconsistent with other fields"
   ],
+  ExtensionMissing: [
+    "missing_extension",
+    "RFC 8446 section 9.2",
+    "MUST abort the handshake with a \"missing_extension\" alert"
+  ],
   ExtensionUnsolicited: [
     "unsupported_extension",
     errorAlerts,
@@ -109,6 +114,13 @@ const table: { readonly [Tag in Fault["_tag"]]: Row } = {
   KeyShareInvalid: ["illegal_parameter", errorAlerts, "A field in the handshake was out of range"],
   SignatureWrong: ["decrypt_error", errorAlerts, "unable to correctly verify a signature"],
   FinishedWrong: ["decrypt_error", errorAlerts, "validate a Finished message"],
+  BinderWrong: ["decrypt_error", "RFC 8446 section 6.2", "validate a Finished message or a PSK binder"],
+  DowngradeDetected: [
+    "illegal_parameter",
+    "RFC 8446 section 4.1.3",
+    "MUST abort the handshake with an \"illegal_parameter\" alert"
+  ],
+  KeyUpdateFlood: ["unexpected_message", "RFC 8446 section 6.2", "An inappropriate message"],
   PlaintextBuffered: ["unexpected_message", errorAlerts, "An inappropriate message was received"],
   CertificateMissing: [
     "handshake_failure",
@@ -142,6 +154,27 @@ describe("each fault has its alert", () => {
       }
     })
   }
+
+  it("TLS 1.3 has another answer for two of them, and the same for all others", () => {
+    const others: { readonly [Tag in Fault["_tag"]]?: Row } = {
+      // R8446-5-01
+      ChangeCipherSpecMalformed: [
+        "unexpected_message",
+        "RFC 8446 section 5",
+        "MUST abort the handshake with an \"unexpected_message\" alert"
+      ],
+      CertificateMissing: [
+        "certificate_required",
+        "RFC 8446 section 4.4.2.4",
+        "abort the handshake with a \"certificate_required\" alert"
+      ]
+    }
+    for (const fault of faults) {
+      const expected = others[fault._tag]?.[0] ?? answer(fault, "1.2")
+      assert.strictEqual(answer(fault, "1.3"), expected, fault._tag)
+      assert.strictEqual(descriptionOfReason(alertSent(fault, "handshaking", "1.3").reason), expected, fault._tag)
+    }
+  })
 
   it("the application chooses among three alerts for a certificate that it refuses", () => {
     for (const alert of ["access_denied", "bad_certificate", "certificate_unknown"] as const) {
@@ -179,12 +212,50 @@ describe("the error alerts of RFC 5246 section 7.2.2 that our faults raise", () 
   }
 })
 
+describe("the error alerts of RFC 8446 section 6.2 that our faults raise in TLS 1.3", () => {
+  const requirements: ReadonlyArray<
+    readonly [id: string, alert: KnownDescription, tags: ReadonlyArray<Fault["_tag"]>]
+  > = [
+    ["R8446-6.2-08", "unexpected_message", [
+      "MessageUnexpected",
+      "RecordTypeUnknown",
+      "RecordInterleaved",
+      "KeyUpdateFlood"
+    ]],
+    ["R8446-6.2-09", "bad_record_mac", ["BadRecordMac"]],
+    ["R8446-6.2-10", "record_overflow", ["RecordTooLong"]],
+    ["R8446-6.2-11", "handshake_failure", ["NothingInCommon"]],
+    ["R8446-6.2-12", "bad_certificate", ["CertificateMalformed", "CertificateSignatureWrong"]],
+    ["R8446-6.2-13", "unsupported_certificate", ["CertificateUnsupported"]],
+    ["R8446-6.2-15", "certificate_expired", ["CertificateExpired", "CertificateNotYetValid"]],
+    ["R8446-6.2-16", "certificate_unknown", ["CertificateNameMismatch"]],
+    ["R8446-6.2-17", "illegal_parameter", ["ParameterIllegal", "KeyShareInvalid", "DowngradeDetected"]],
+    ["R8446-6.2-18", "unknown_ca", ["CertificateUntrusted"]],
+    ["R8446-6.2-19", "access_denied", ["CertificateRefused"]],
+    ["R8446-6.2-20", "decode_error", ["MessageMalformed", "AlertMalformed"]],
+    ["R8446-6.2-21", "decrypt_error", ["SignatureWrong", "FinishedWrong", "BinderWrong"]],
+    ["R8446-6.2-22", "protocol_version", ["VersionUnsupported"]],
+    ["R8446-6.2-24", "internal_error", ["InternalFault", "KeyWornOut"]],
+    ["R8446-6.2-25", "inappropriate_fallback", ["FallbackInappropriate"]],
+    ["R8446-6.2-26", "missing_extension", ["ExtensionMissing"]],
+    ["R8446-6.2-27", "unsupported_extension", ["ExtensionUnsolicited"]],
+    ["R8446-6.2-28", "unrecognized_name", ["ServerNameUnrecognized"]],
+    ["R8446-6.2-32", "certificate_required", ["CertificateMissing"]],
+    ["R8446-6.2-33", "no_application_protocol", ["NoApplicationProtocol"]]
+  ]
+  for (const [id, alert, tags] of requirements) {
+    it(`${id}: ${tags.join(" and ")} raise ${alert}`, () => {
+      for (const tag of tags) assert.strictEqual(answer(faultOf(tag), "1.3"), alert)
+    })
+  }
+})
+
 describe("the image", () => {
-  const image = new Set<string>(faults.map((fault) => answer(fault, "1.2")))
+  const image = new Set<string>(faults.flatMap((fault) => [answer(fault, "1.2"), answer(fault, "1.3")]))
 
   it("equals the reasons of AlertSent", () => {
     const reasons = AlertSent.fields.reason.members.map((Class) => descriptionOfReason(new Class({})))
-    assert.strictEqual(reasons.length, 20)
+    assert.strictEqual(reasons.length, 22)
     assert.deepStrictEqual(reasons.map(String).sort(), [...image].sort())
     expectTypeOf<AlertSent["reason"]>().toEqualTypeOf<ReasonOf<AnswerDescription>>()
   })

@@ -28,7 +28,7 @@ const versions: ReadonlyArray<Version> = ["1.2", "1.3", "undecided"]
 
 const where = {
   handshaking: "during the handshake",
-  established: "on the open connection",
+  established: "after the handshake",
   closing: "after our close_notify"
 }
 
@@ -156,11 +156,21 @@ describe("messages", () => {
       const [first = ""] = sentence.split(" ")
       assert.isTrue(/^[a-z\d]/.test(first) || Object.values(fault).includes(first), sentence)
       for (const [field, value] of Object.entries(fault)) {
-        // The depth of a leaf is left out, a version is told in hexadecimal, and an alert is told by the error.
+        // The depth of a leaf is left out, the version of a record is told in hexadecimal, and an alert is told by the error.
         if (field === "_tag" || field === "alert" || field === "depth" && value === 0) continue
-        const told = field === "version" ? ["0x0200"] : [value].flat()
+        const told = fault._tag === "RecordVersionWrong" ? ["0x0200"] : [value].flat()
         for (const fact of told) assert.include(sentence, String(fact), fault._tag)
       }
+    }
+  })
+
+  it("a record that begins with a character tells which: it is a protocol in the clear", () => {
+    const told = (contentType: number) => describeFault({ _tag: "RecordTypeUnknown", contentType })
+    for (const character of ["!", "G", "H", "~"]) {
+      assert.match(told(character.charCodeAt(0)), new RegExp(`character ${character}$`))
+    }
+    for (const contentType of [0, 19, 24, 0x20, 0x7f, 255]) {
+      assert.include(told(contentType), `content type ${contentType}`)
     }
   })
 
@@ -168,10 +178,10 @@ describe("messages", () => {
     const error = new Truncated({ by: "reset", bytesRead: 99, midRecord: true, phase: "established", version: "1.2" })
     assert.match(
       error.message,
-      /^The peer reset the transport in the middle of a record on the open connection without close_notify, after 99 /
+      /^The peer reset the transport in the middle of a record after the handshake without close_notify, after 99 /
     )
     const atBoundary = new Truncated({ ...error, by: "fin", midRecord: false })
-    assert.match(atBoundary.message, /^The peer closed the transport on the open connection without close_notify/)
+    assert.match(atBoundary.message, /^The peer closed the transport after the handshake without close_notify/)
   })
 
   it("no error has a place for bytes, so that no secret gets into one", () => {
@@ -198,7 +208,7 @@ describe("TransportFailed", () => {
     )
     const write = new Socket.SocketError({ reason: new Socket.SocketWriteError({ cause: new Error("write EPIPE.") }) })
     const written = new TransportFailed({ operation: "write", cause: write, phase: "established" })
-    assert.match(written.message, /^The transport failed while writing on the open connection: write EPIPE\. Check/)
+    assert.match(written.message, /^The transport failed while writing after the handshake: write EPIPE\. Check/)
   })
 
   it("prints a cause that is no error, and one that goes in circles", () => {

@@ -58,7 +58,7 @@ const outcomeOf = (verdict: Verdict, budget: Budget, version: Version): Outcome 
 }
 
 const judged = (alert: Case, phase: Phase): Outcome | undefined => {
-  const budget = { warnings: alert.warningsLeft, emptyRecords: 7, renegotiations: 3 }
+  const budget = { warnings: alert.warningsLeft, emptyRecords: 7, renegotiations: 3, keyUpdates: 5 }
   const context = { version: alert.version, phase, budget, limits: defaultBudget }
   return outcomeOf(judge(context, fromBytes(alert.level, alert.code)), budget, alert.version)
 }

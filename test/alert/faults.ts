@@ -2,7 +2,7 @@
 import type { Fault, FaultOf } from "../../src/alert/Fault.ts"
 
 const byTag: { readonly [Tag in Fault["_tag"]]: FaultOf<Tag> } = {
-  RecordTypeUnknown: { _tag: "RecordTypeUnknown", contentType: 99 },
+  RecordTypeUnknown: { _tag: "RecordTypeUnknown", contentType: 199 },
   RecordVersionWrong: { _tag: "RecordVersionWrong", version: 0x0200 },
   RecordTooLong: { _tag: "RecordTooLong", length: 18_433, limit: 18_432 },
   RecordEmpty: { _tag: "RecordEmpty", contentType: 22 },
@@ -23,6 +23,7 @@ const byTag: { readonly [Tag in Fault["_tag"]]: FaultOf<Tag> } = {
   HandshakeTooLong: { _tag: "HandshakeTooLong", limit: 131_072 },
   MessageMalformed: { _tag: "MessageMalformed", message: "ClientHello", field: "session_id", why: "is too long" },
   ParameterIllegal: { _tag: "ParameterIllegal", message: "ServerHello", field: "cipher_suite", why: "was not offered" },
+  ExtensionMissing: { _tag: "ExtensionMissing", message: "ClientHello", extension: "supported_groups" },
   ExtensionUnsolicited: { _tag: "ExtensionUnsolicited", message: "ServerHello", extension: "heartbeat" },
   RenegotiationFlood: { _tag: "RenegotiationFlood", limit: 1 },
   RenegotiationInfoWrong: { _tag: "RenegotiationInfoWrong", why: "it is not empty" },
@@ -35,6 +36,9 @@ const byTag: { readonly [Tag in Fault["_tag"]]: FaultOf<Tag> } = {
   KeyShareInvalid: { _tag: "KeyShareInvalid", group: "secp256r1" },
   SignatureWrong: { _tag: "SignatureWrong", message: "ServerKeyExchange" },
   FinishedWrong: { _tag: "FinishedWrong" },
+  BinderWrong: { _tag: "BinderWrong" },
+  DowngradeDetected: { _tag: "DowngradeDetected", version: "TLS 1.2" },
+  KeyUpdateFlood: { _tag: "KeyUpdateFlood", limit: 32 },
   PlaintextBuffered: { _tag: "PlaintextBuffered", length: 17 },
   CertificateMissing: { _tag: "CertificateMissing" },
   CertificateChainTooLong: { _tag: "CertificateChainTooLong", length: 200_000, limit: 102_400 },

@@ -15,6 +15,7 @@ const partOf = (kind: Kind): Contender["part"] =>
 const bulkKinds: ReadonlyArray<Kind> = [
   { _tag: "Ours", name: "pullInto", mode: { read: "pullInto" } },
   { _tag: "Ours", name: "pull", mode: { read: "pull" } },
+  { _tag: "Ours", name: "pullInto, NodeSocket", mode: { read: "pullInto", sockets: "NodeSocket" } },
   { _tag: "NodeTls" },
   { _tag: "Plain" }
 ]

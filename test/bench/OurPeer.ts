@@ -12,6 +12,7 @@ import { duplexPair } from "node:stream"
 import type { TlsError } from "../../src/alert/TlsError.ts"
 import type { Connection } from "../../src/connection/Connection.ts"
 import * as NodePrimitives from "../../src/platform/NodePrimitives.ts"
+import * as NodeTransport from "../../src/platform/NodeTransport.ts"
 import { suites } from "../../src/secret/CipherSuite.ts"
 import * as Identity from "../../src/service/Identity.ts"
 import * as SessionCache from "../../src/service/SessionCache.ts"
@@ -27,6 +28,8 @@ export interface Mode {
   readonly pieces?: "sink" | "writes"
   /** Every connection but the first is resumed. */
   readonly resume?: boolean
+  /** Over the sockets of Effect as they are, in place of our `NodeTransport`. */
+  readonly sockets?: "NodeSocket"
 }
 
 /** Reads until `total` bytes came, or the peer has ended. */
@@ -100,6 +103,9 @@ export const ours = (credentials: Credentials, name: string, mode: Mode = {}): E
       : Context.get(yield* Layer.build(SessionCache.layerNone), SessionCache.SessionCache)
     const options = { cipherSuites: suites.filter(({ name }) => name === suite.name), groups: ["x25519", "secp256r1"] as const }
     let dialled = 0
+    const net = mode.sockets === "NodeSocket"
+      ? { dial: NodeSocket.makeNet, serve: NodeSocketServer.make }
+      : { dial: NodeTransport.makeNet, serve: NodeTransport.makeServer }
 
     const connect = (socket: Socket.Socket) =>
       Effect.gen(function*() {
@@ -120,13 +126,13 @@ export const ours = (credentials: Credentials, name: string, mode: Mode = {}): E
       name,
       dial: (port) =>
         Effect.flatMap(
-          NodeSocket.makeNet({ port, host: "127.0.0.1", noDelay: true, allowHalfOpen: true }),
+          net.dial({ port, host: "127.0.0.1", noDelay: true, allowHalfOpen: true }),
           connect
         ),
       listen: (handler) =>
         Effect.gen(function*() {
           const server = yield* Effect.orDie(
-            NodeSocketServer.make({ port: 0, host: "127.0.0.1", noDelay: true, allowHalfOpen: true })
+            net.serve({ port: 0, host: "127.0.0.1", noDelay: true, allowHalfOpen: true })
           )
           yield* server.run((socket) =>
             TlsServer.accept(socket, options).pipe(

@@ -62,6 +62,19 @@ describe("effect-tls connect", () => {
       assert.ok(command.stdout === text)
     }))
 
+  it.live("--close-on-eof still prints what the peer says before it closes as well", () =>
+    Effect.gen(function*() {
+      const { files, server } = yield* nodeServer({ allowHalfOpen: true })
+      const command = yield* effectTls(...to(server.port, "--ca", files.ca, "--close-on-eof"))
+      yield* command.endInput
+      const peer = yield* server.accept
+      yield* peer.waitForEnd
+      yield* peer.send("a last word")
+      yield* peer.end
+      assert.strictEqual(yield* command.exit, 0)
+      assert.strictEqual(command.stdout, "a last word")
+    }))
+
   it.live("SIGINT says close_notify", () =>
     Effect.gen(function*() {
       const { files, server } = yield* nodeServer()
@@ -113,10 +126,20 @@ describe("effect-tls connect", () => {
       ]
       assert.strictEqual(rungs.length, expected.length, command.stderr)
       for (const [index, pattern] of expected.entries()) assert.match(rungs[index] ?? "", pattern)
-      const connected = command.stderr.indexOf("connected to")
-      assert.ok(
-        command.stderr.indexOf("Finished") < connected && connected < command.stderr.indexOf("application_data")
+      // Events keep their place among the arrows.
+      const events = command.stderr.split("\n").flatMap((line) =>
+        /Finished|application_data|connected to|close_notify/.exec(line)?.[0] ?? []
       )
+      assert.deepStrictEqual(events.slice(2), ["connected to", "application_data", ...Array(3).fill("close_notify")])
+      assert.match(command.stderr, /\nclosed cleanly with close_notify, 0 bytes received\n$/)
+    }))
+
+  it.live("--trace draws what ended it before saying so", () =>
+    Effect.gen(function*() {
+      const { files, server } = yield* nodeServer({}, "untrusted")
+      const { code, stderr } = yield* runToEnd(to(server.port, "--ca", files.ca, "--trace"))
+      assert.strictEqual(code, 11)
+      assert.match(stderr, /─── alert fatal unknown_ca \(48\) ─+ 7 bytes, clear ──▶ │\neffect-tls: We ended .*\n$/)
     }))
 
   it.live("writes a key log", () =>

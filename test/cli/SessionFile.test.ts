@@ -16,10 +16,12 @@ const session = (id: number, serverName: string | undefined = "localhost") =>
     version: "1.2",
     id: Uint8Array.of(id),
     cipherSuite: 0xc02b,
-    masterSecret: Redacted.make(new Uint8Array(48).fill(id)),
+    secret: Redacted.make(new Uint8Array(48).fill(id)),
     serverName,
     peerCertificates: [Uint8Array.of(1, 2, 3), Uint8Array.of(4)],
-    createdAt: 0
+    createdAt: 0,
+    lifetime: undefined,
+    ageAdd: 0
   })
 
 /** A cache over a fresh file, and the warnings it gave. */
@@ -38,7 +40,7 @@ const setting = Effect.gen(function*() {
 const plain = (kept: Option.Option<Session>) =>
   Option.getOrUndefined(Option.map(kept, (session) => ({
     ...session,
-    masterSecret: Redacted.value(session.masterSecret)
+    secret: Redacted.value(session.secret)
   })))
 
 describe("the session file", () => {

@@ -6,6 +6,7 @@ import { Inside } from "../../src/connection/Connection.ts"
 import type { Core } from "../../src/connection/Core.ts"
 import { type Compression, nullCompression } from "../../src/record/Compression.ts"
 import { bytes, said, test, toldBy, trustIn } from "../connection/conversation.ts"
+import * as Tls12 from "../harness/Tls12.ts"
 
 /** No method but null is ever negotiated, so one that fails is put into the slot of an open connection. */
 const improper: Compression = { ...nullCompression, decompress: () => undefined }
@@ -21,7 +22,7 @@ const useCompression = ({ inbound: { state } }: Core, compression: Compression):
 test("R5246-7.2.2-15: input that does not decompress is decompression_failure, seen by the other side", () =>
   Effect.gen(function*() {
     const identity = yield* TlsTest.identity("server.test", 1)
-    const { accept, clientSocket, wire } = yield* TlsTest.ends({ identity })
+    const { accept, clientSocket, wire } = yield* Tls12.ends({ identity })
     let core: Core | undefined
     const connect = TlsClient.connect({ serverName: "server.test" }).pipe(
       Effect.provideService(Socket.Socket, clientSocket),

@@ -12,6 +12,7 @@ import { CipherSuite, Identity, type Primitives, Reason, TlsError, TlsTest, Trus
 import { contentTypes, flipBits, headerLength, makeRecord } from "../harness/TlsRecords.ts"
 import { type LeafName, testCredential, testPki } from "../harness/Pki.ts"
 import { bytes, observed, recordsOf, test, toldBy, trustIn } from "../connection/conversation.ts"
+import * as Tls12 from "../harness/Tls12.ts"
 
 type Side = TlsTest.Side
 
@@ -121,7 +122,7 @@ const withoutKey = Effect.gen(function*() {
   const made = yield* TlsTest.identity("server.test", 0)
   const credential: Identity.Credential = {
     chain: [made.der],
-    authentication: "ecdsa",
+    keyType: "ec-p256",
     sign: () => Effect.fail(new Identity.IdentityError({ why: "the key store does not answer" }))
   }
   const options: TlsTest.Options = {
@@ -297,7 +298,7 @@ const provoke = ({ by, open, options, wire: treat }: Provocation) =>
       server: { ...given.server, observe: alerts.observe("server") }
     }
     if (open !== undefined) {
-      const pair = yield* TlsTest.pair(watched)
+      const pair = yield* Tls12.pair(watched)
       yield* open(pair.wire)
       yield* pair[other(by)].write(bytes("data"))
       const finder = yield* Effect.exit(pair[by].pull)
@@ -305,7 +306,7 @@ const provoke = ({ by, open, options, wire: treat }: Provocation) =>
       yield* Effect.all([pair.client.close, pair.server.close], { concurrency: 2 })
       return { finder, peer, alerts, wire: pair.wire }
     }
-    const { accept, connect, wire } = yield* TlsTest.ends(watched)
+    const { accept, connect, wire } = yield* Tls12.ends(watched)
     if (treat !== undefined) yield* treat(wire)
     const [client, server] = yield* Effect.forEach(
       [connect, accept],
@@ -346,7 +347,7 @@ describe("R5246-7.2.2-17: a client without a certificate that is asked for one",
     Effect.gen(function*() {
       const alerts = observed()
       const trust = yield* trustIn(yield* TlsTest.identity("client.test", 1))
-      const { accept, connect, wire } = yield* TlsTest.ends({
+      const { accept, connect, wire } = yield* Tls12.ends({
         client: { observe: alerts.observe("client") },
         server: { observe: alerts.observe("server"), clientAuth: { mode, trust } }
       })

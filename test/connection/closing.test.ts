@@ -8,6 +8,7 @@ import * as Stream from "effect/Stream"
 import { TestClock } from "effect/testing"
 import { Alert, type TlsError, TlsTest } from "effect-tls"
 import { bytes, how, observed, said, test, text, toldBy } from "./conversation.ts"
+import * as Tls12 from "../harness/Tls12.ts"
 
 const data = bytes("some data")
 
@@ -21,7 +22,7 @@ const ended = Effect.fnUntraced(
     options: TlsTest.Options = {}
   ) {
     const alerts = observed()
-    const { accept, connect, wire } = yield* TlsTest.ends({
+    const { accept, connect, wire } = yield* Tls12.ends({
       ...options,
       client: { ...options.client, observe: alerts.observe("client") },
       server: { ...options.server, observe: alerts.observe("server") }
@@ -73,7 +74,7 @@ describe("the goodbye of a scope (law 15)", () => {
   test("a server says the same", () =>
     Effect.gen(function*() {
       const scope = yield* Scope.make()
-      const { accept, connect } = yield* TlsTest.ends()
+      const { accept, connect } = yield* Tls12.ends()
       const [client] = yield* Effect.all([connect, Scope.provide(accept, scope)], { concurrency: 2 })
       const closing = yield* Effect.forkChild(Scope.close(scope, Exit.die(new Error("boom"))))
       assert.strictEqual(said(yield* Effect.flip(client.pull)), "AlertReceived InternalError")
@@ -118,7 +119,7 @@ describe("the exchange of close_notify", () => {
       Effect.gen(function*() {
         for (const before of ["", "some data"]) {
           const alerts = observed()
-          const { wire, ...pair } = yield* TlsTest.pair(alerts.options)
+          const { wire, ...pair } = yield* Tls12.pair(alerts.options)
           const [first, second] = from === "client" ? [pair.client, pair.server] : [pair.server, pair.client]
           if (before !== "") yield* first.write(bytes(before))
           yield* first.close
@@ -135,7 +136,7 @@ describe("the exchange of close_notify", () => {
 
   test("R5246-7.2.1-03: after it nothing is sent, and a write fails with ConnectionClosed by this side", () =>
     Effect.gen(function*() {
-      const { client, server, wire } = yield* TlsTest.pair()
+      const { client, server, wire } = yield* Tls12.pair()
       yield* client.closeWrite
       const error = yield* Effect.flip(client.write(data))
       assert.deepStrictEqual(endedBy(error), ["ConnectionClosed", "local"])
@@ -149,7 +150,7 @@ describe("the exchange of close_notify", () => {
   test("R5246-7.2.1-08: it is answered at once, and what waits to be written is discarded", () =>
     Effect.gen(function*() {
       const alerts = observed()
-      const { client, server, wire } = yield* TlsTest.pair(alerts.options)
+      const { client, server, wire } = yield* Tls12.pair(alerts.options)
       yield* wire.stall({ from: "server" })
       const writers = yield* Effect.replicateEffect(
         Effect.forkChild(Effect.exit(server.write(new Uint8Array(100_000))), { startImmediately: true }),
@@ -171,7 +172,7 @@ describe("the exchange of close_notify", () => {
 
   test("a writer that never reads learns of it, too", () =>
     Effect.gen(function*() {
-      const { client, server } = yield* TlsTest.pair()
+      const { client, server } = yield* Tls12.pair()
       yield* client.close
       const error = yield* Effect.flip(Effect.forever(server.write(data)))
       assert.deepStrictEqual(endedBy(error), ["ConnectionClosed", "peer"])
@@ -181,7 +182,7 @@ describe("the exchange of close_notify", () => {
   test("R5246-7.2.1-06: what comes after it is ignored, whatever it is", () =>
     Effect.gen(function*() {
       const alerts = observed()
-      const { client, server, wire } = yield* TlsTest.pair(alerts.options)
+      const { client, server, wire } = yield* Tls12.pair(alerts.options)
       yield* wire.hold({ from: "server" })
       yield* server.write(data)
       yield* wire.send({ from: "server", alert: Alert.warning("close_notify") })
@@ -197,7 +198,7 @@ describe("the exchange of close_notify", () => {
 
   test("R5246-7.2.1-12: after closeWrite one may read on, and the data of the peer is delivered", () =>
     Effect.gen(function*() {
-      const { client, server, wire } = yield* TlsTest.pair()
+      const { client, server, wire } = yield* Tls12.pair()
       yield* wire.hold({ from: "server" })
       yield* server.write(bytes("written before "))
       yield* server.write(bytes("it knew"))
@@ -211,7 +212,7 @@ describe("the exchange of close_notify", () => {
 
   test("who reads on after close gets ConnectionClosed, and so does who was waiting", () =>
     Effect.gen(function*() {
-      const { client } = yield* TlsTest.pair()
+      const { client } = yield* Tls12.pair()
       const waiting = yield* Effect.forkChild(Effect.flip(client.pull), { startImmediately: true })
       yield* client.close
       yield* TestClock.adjust("1 second")
@@ -219,14 +220,14 @@ describe("the exchange of close_notify", () => {
       assert.strictEqual(said(yield* Effect.flip(client.pull)), "ConnectionClosed")
       assert.strictEqual(said(yield* Effect.flip(client.pullInto(data))), "ConnectionClosed")
       // Nobody was waiting here: the answer is the same, without the clock.
-      const other = yield* TlsTest.pair()
+      const other = yield* Tls12.pair()
       yield* other.client.close
       assert.strictEqual(said(yield* Effect.flip(other.client.pull)), "ConnectionClosed")
     }))
 
   test("the end of the sink closes nothing", () =>
     Effect.gen(function*() {
-      const { client, server } = yield* TlsTest.pair()
+      const { client, server } = yield* Tls12.pair()
       for (const word of ["one", "two"]) {
         yield* Stream.run(Stream.make(bytes(word)), client.sink)
         assert.strictEqual(text(yield* server.pull), word)
@@ -263,7 +264,7 @@ describe("waitForPeer", () => {
 
   test("a reader that is still there gets the last data and the end", () =>
     Effect.gen(function*() {
-      const { client, server, wire } = yield* TlsTest.pair(waiting)
+      const { client, server, wire } = yield* Tls12.pair(waiting)
       yield* wire.hold({ from: "server" })
       yield* server.write(data)
       const reading = yield* Effect.forkChild(Stream.runCollect(client.stream), { startImmediately: true })
@@ -282,7 +283,7 @@ describe("the transport ends without close_notify", () => {
         // Two records of 5 + 8 + 9 + 16 bytes each, cut everywhere.
         const size = 5 + 8 + data.length + 16
         for (let cut = 0; cut <= 2 * size; cut++) {
-          const { client, server, wire } = yield* TlsTest.pair()
+          const { client, server, wire } = yield* Tls12.pair()
           yield* wire.truncate({ from: "server", by, bytes: cut })
           yield* Effect.ignore(server.write(data))
           yield* Effect.ignore(server.write(data))
@@ -305,7 +306,7 @@ describe("the transport ends without close_notify", () => {
 
   test("R5246-7.2.1-01: also after our own close_notify, in the phase closing", () =>
     Effect.gen(function*() {
-      const { client, wire } = yield* TlsTest.pair()
+      const { client, wire } = yield* Tls12.pair()
       yield* wire.truncate({ from: "server" })
       yield* client.closeWrite
       const error = yield* Effect.flip(client.pull)
@@ -316,7 +317,7 @@ describe("the transport ends without close_notify", () => {
     Effect.gen(function*() {
       const rows = [["fin", 38, "Done"], ["fin", 40, "Truncated"], ["reset", 38, "Truncated"]] as const
       for (const [by, cut, expected] of rows) {
-        const { client, server, wire } = yield* TlsTest.pair({ client: { policies: { missingCloseNotify: "end" } } })
+        const { client, server, wire } = yield* Tls12.pair({ client: { policies: { missingCloseNotify: "end" } } })
         yield* wire.truncate({ from: "server", by, bytes: cut })
         yield* Effect.ignore(server.write(data))
         yield* Effect.ignore(server.write(data))

@@ -8,6 +8,7 @@ import * as Stream from "effect/Stream"
 import { TestClock } from "effect/testing"
 import { Alert, SessionCache, TlsTest } from "effect-tls"
 import { bytes, how, observed, recordsOf, said, test, text, toldBy } from "./conversation.ts"
+import * as Tls12 from "../harness/Tls12.ts"
 
 const data = bytes("some data")
 const helloRequest = { contentType: 22, content: Uint8Array.of(0, 0, 0, 0) }
@@ -15,7 +16,7 @@ const helloRequest = { contentType: 22, content: Uint8Array.of(0, 0, 0, 0) }
 describe("the first failure wins (law 5)", () => {
   test("every later read and write gets it, the same one", () =>
     Effect.gen(function*() {
-      const { client, server, wire } = yield* TlsTest.pair()
+      const { client, server, wire } = yield* Tls12.pair()
       yield* wire.corrupt({ from: "server", record: 0, fragmentBit: 0 })
       yield* server.write(data)
       const first = yield* Effect.flip(client.pull)
@@ -35,7 +36,7 @@ describe("the first failure wins (law 5)", () => {
   test("R5246-7.2.2-01: at most one fatal alert leaves, at level fatal, then FIN; none answers a received one", () =>
     Effect.gen(function*() {
       const alerts = observed()
-      const { client, server, wire } = yield* TlsTest.pair({
+      const { client, server, wire } = yield* Tls12.pair({
         client: { observe: alerts.observe("client") },
         server: { observe: alerts.observe("server") }
       })
@@ -54,7 +55,7 @@ describe("the first failure wins (law 5)", () => {
     Effect.gen(function*() {
       for (const description of Alert.AlertDescription.members[0].literals) {
         if (description === "close_notify") continue
-        const { client, server, wire } = yield* TlsTest.pair()
+        const { client, server, wire } = yield* Tls12.pair()
         yield* wire.hold({ from: "server" })
         yield* wire.send({ from: "server", alert: Alert.fatal(description) })
         yield* server.write(data)
@@ -94,7 +95,7 @@ describe("what came before a fault is delivered before it (law 13)", () => {
   for (const [name, fault, expected] of faults) {
     test(`before ${name}, in one chunk`, () =>
       Effect.gen(function*() {
-        const { client, server, wire } = yield* TlsTest.pair()
+        const { client, server, wire } = yield* Tls12.pair()
         yield* wire.hold({ from: "server" })
         yield* server.write(bytes("one "))
         yield* server.write(bytes("two"))
@@ -106,7 +107,7 @@ describe("what came before a fault is delivered before it (law 13)", () => {
 
     test(`before ${name}, in one chunk, into a buffer that is too small`, () =>
       Effect.gen(function*() {
-        const { client, server, wire } = yield* TlsTest.pair()
+        const { client, server, wire } = yield* Tls12.pair()
         yield* wire.hold({ from: "server" })
         yield* server.write(bytes("one "))
         yield* server.write(bytes("two"))
@@ -122,7 +123,7 @@ describe("what came before a fault is delivered before it (law 13)", () => {
 
     test(`before ${name}, to a side that has only written so far`, () =>
       Effect.gen(function*() {
-        const { accept, connect, wire } = yield* TlsTest.ends()
+        const { accept, connect, wire } = yield* Tls12.ends()
         const accepting = yield* Effect.forkChild(accept)
         // The last flight of the server, its data and the fault come in one chunk: all of it is there when the handshake ends.
         yield* wire.hold({ from: "server", record: 4 })
@@ -144,7 +145,7 @@ describe("an alert that was received outranks the write error that followed it (
   test("on the open connection, whether somebody reads or not", () =>
     Effect.gen(function*() {
       for (const reads of [false, true]) {
-        const { client, server, wire } = yield* TlsTest.pair()
+        const { client, server, wire } = yield* Tls12.pair()
         const reading = reads
           ? yield* Effect.forkChild(Effect.flip(client.pull), { startImmediately: true })
           : undefined
@@ -158,7 +159,7 @@ describe("an alert that was received outranks the write error that followed it (
 
   test("behind data that nobody has read yet, which stays to be read", () =>
     Effect.gen(function*() {
-      const { client, server, wire } = yield* TlsTest.pair()
+      const { client, server, wire } = yield* Tls12.pair()
       for (const word of ["one ", "two ", "three"]) yield* server.write(bytes(word))
       yield* wire.send({ from: "server", alert: Alert.fatal("access_denied") })
       yield* wire.truncate({ from: "server", by: "reset" })
@@ -171,7 +172,7 @@ describe("an alert that was received outranks the write error that followed it (
   test("in the handshake, also in the chunk with the message that is being answered", () =>
     Effect.gen(function*() {
       for (const join of [false, true]) {
-        const { accept, connect, wire } = yield* TlsTest.ends()
+        const { accept, connect, wire } = yield* Tls12.ends()
         if (join) yield* wire.hold({ from: "client" })
         const connecting = yield* Effect.forkChild(Effect.exit(connect), { startImmediately: true })
         yield* wire.inject({ from: "client", alert: Alert.fatal("user_canceled") })
@@ -184,7 +185,7 @@ describe("an alert that was received outranks the write error that followed it (
 
   test("a write error alone is TransportFailed, for every later read and write too, and forgets nothing", () =>
     Effect.gen(function*() {
-      const { client, wire } = yield* TlsTest.pair()
+      const { client, wire } = yield* Tls12.pair()
       yield* wire.truncate({ from: "server", by: "reset" })
       const error = yield* Effect.flip(Effect.forever(client.write(data)))
       assert.strictEqual(said(error), "TransportFailed")
@@ -197,7 +198,7 @@ describe("an alert that was received outranks the write error that followed it (
 describe("one outbound lane (law 18)", () => {
   test("an interrupted writer breaks no sequence, wherever it was", () =>
     Effect.gen(function*() {
-      const { client, server, wire } = yield* TlsTest.pair()
+      const { client, server, wire } = yield* Tls12.pair()
       yield* wire.stall({ from: "client" })
       // The first waits for the transport, the second for the lane: its data was never sealed.
       const first = yield* Effect.forkChild(client.write(bytes("first ")), { startImmediately: true })
@@ -213,7 +214,7 @@ describe("one outbound lane (law 18)", () => {
 
   test("writers at the same time keep whole writes, in order", () =>
     Effect.gen(function*() {
-      const { client, server } = yield* TlsTest.pair()
+      const { client, server } = yield* Tls12.pair()
       const sizes = [1, 20_000, 3, 16_384, 40_000, 0, 7]
       const reading = yield* Effect.forkChild(Stream.runCollect(server.stream))
       yield* Effect.forEach(sizes, (size, index) => client.write(new Uint8Array(size).fill(index)), {
@@ -227,7 +228,7 @@ describe("one outbound lane (law 18)", () => {
 
   test("a reader does not wait for a writer that waits for the peer's reader", () =>
     Effect.gen(function*() {
-      const { client, server, wire } = yield* TlsTest.pair()
+      const { client, server, wire } = yield* Tls12.pair()
       yield* wire.stall({ from: "client" })
       const writing = yield* Effect.forkChild(client.write(data), { startImmediately: true })
       for (const word of ["one", "two"]) {
@@ -240,7 +241,7 @@ describe("one outbound lane (law 18)", () => {
   test("an answer that waits behind such a writer holds up no reader either, and leaves in its turn", () =>
     Effect.gen(function*() {
       const alerts = observed()
-      const { client, server, wire } = yield* TlsTest.pair({ client: { observe: alerts.observe("client") } })
+      const { client, server, wire } = yield* Tls12.pair({ client: { observe: alerts.observe("client") } })
       yield* wire.stall({ from: "client" })
       const writing = yield* Effect.forkChild(client.write(data), { startImmediately: true })
       yield* wire.send({ from: "server", ...helloRequest })
@@ -266,7 +267,7 @@ describe("one outbound lane (law 18)", () => {
 
   test("giving up on the lane ends the connection without another record", () =>
     Effect.gen(function*() {
-      const { client, wire } = yield* TlsTest.pair()
+      const { client, wire } = yield* Tls12.pair()
       yield* wire.stall({ from: "client" })
       const writing = yield* Effect.forkChild(Effect.exit(client.write(data)), { startImmediately: true })
       const closing = yield* Effect.forkChild(client.close, { startImmediately: true })
@@ -279,7 +280,7 @@ describe("one outbound lane (law 18)", () => {
 
   test("an interrupted reader loses nothing", () =>
     Effect.gen(function*() {
-      const { client, server } = yield* TlsTest.pair()
+      const { client, server } = yield* Tls12.pair()
       for (let i = 0; i < 3; i++) {
         const reading = yield* Effect.forkChild(client.pull, { startImmediately: true })
         yield* Fiber.interrupt(reading)
@@ -295,7 +296,7 @@ describe("one outbound lane (law 18)", () => {
 
   test("two readers share the data, and each gets whole chunks", () =>
     Effect.gen(function*() {
-      const { client, server } = yield* TlsTest.pair()
+      const { client, server } = yield* Tls12.pair()
       const readers = yield* Effect.replicateEffect(Effect.forkChild(client.pull, { startImmediately: true }), 2)
       yield* server.write(bytes("one"))
       yield* server.write(bytes("two"))

@@ -9,10 +9,11 @@ import * as Socket from "effect/socket/Socket"
 import { TestClock } from "effect/testing"
 import { Alert, Identity, SessionCache, TlsTest } from "effect-tls"
 import { bytes, how, plainAlertsOf, said, test, toldBy, trustIn } from "./conversation.ts"
+import * as Tls12 from "../harness/Tls12.ts"
 
 /** Both ends; what the server says does not arrive, so that the handshake of the client hangs, and so does that of the server. */
 const hanging = Effect.fnUntraced(function*(options: TlsTest.Options = {}) {
-  const ends = yield* TlsTest.ends(options)
+  const ends = yield* Tls12.ends(options)
   yield* ends.wire.hold({ from: "server" })
   return ends
 })
@@ -52,7 +53,7 @@ describe("out of time", () => {
 
   test("silence, where no record has passed", () =>
     Effect.gen(function*() {
-      const { accept, wire } = yield* TlsTest.ends()
+      const { accept, wire } = yield* Tls12.ends()
       yield* wire.inject({ from: "client", bytes: Uint8Array.of(22, 3, 1) })
       const accepting = yield* Effect.forkChild(Effect.flip(accept), { startImmediately: true })
       yield* TestClock.adjust("10 seconds")
@@ -62,7 +63,7 @@ describe("out of time", () => {
 
   test("the limit is an option, and progress does not prolong it", () =>
     Effect.gen(function*() {
-      const { accept, connect, wire } = yield* TlsTest.ends({ client: { limits: { handshakeTimeout: "3 seconds" } } })
+      const { accept, connect, wire } = yield* Tls12.ends({ client: { limits: { handshakeTimeout: "3 seconds" } } })
       yield* Effect.forkChild(Effect.ignore(accept), { startImmediately: true })
       for (let record = 0; record < 6; record++) yield* wire.drop({ from: "client", record: record + 1 })
       const connecting = yield* Effect.forkChild(Effect.flip(connect), { startImmediately: true })
@@ -77,7 +78,7 @@ describe("out of time", () => {
 
   test("it is bounded where the transport takes nothing, too", () =>
     Effect.gen(function*() {
-      const { connect, wire } = yield* TlsTest.ends()
+      const { connect, wire } = yield* Tls12.ends()
       yield* wire.stall({ from: "client" })
       const connecting = yield* Effect.forkChild(Effect.flip(connect), { startImmediately: true })
       yield* TestClock.adjust("11 seconds")
@@ -89,7 +90,7 @@ describe("out of time", () => {
 
   test("what was said last can still be read by a peer that is talking: the transport is not torn down under it", () =>
     Effect.gen(function*() {
-      const { connect, serverSocket } = yield* TlsTest.ends()
+      const { connect, serverSocket } = yield* Tls12.ends({ client: { limits: { drainTimeout: "1 second" } } })
       const pull = yield* Socket.readerBytes(serverSocket)
       const { write } = yield* serverSocket.writer
       const connecting = yield* Effect.forkChild(Effect.flip(connect), { startImmediately: true })
@@ -107,7 +108,7 @@ describe("out of time", () => {
 describe("interrupted", () => {
   test("R5246-7.2.2-32: a client says user_canceled and close_notify", () =>
     Effect.gen(function*() {
-      const { connect, wire } = yield* TlsTest.ends()
+      const { connect, wire } = yield* Tls12.ends()
       const connecting = yield* Effect.forkChild(connect, { startImmediately: true })
       yield* Fiber.interrupt(connecting)
       assert.strictEqual(how(yield* Fiber.await(connecting)), "interrupted")
@@ -117,7 +118,7 @@ describe("interrupted", () => {
 
   test("a server that has heard nothing yet says nothing", () =>
     Effect.gen(function*() {
-      const { accept, wire } = yield* TlsTest.ends()
+      const { accept, wire } = yield* Tls12.ends()
       const accepting = yield* Effect.forkChild(accept, { startImmediately: true })
       yield* Fiber.interrupt(accepting)
       assert.deepStrictEqual(yield* toldBy(wire, "server"), ["fin"])
@@ -125,7 +126,7 @@ describe("interrupted", () => {
 
   test("after the ChangeCipherSpec the farewell is protected", () =>
     Effect.gen(function*() {
-      const { accept, connect, wire } = yield* TlsTest.ends()
+      const { accept, connect, wire } = yield* Tls12.ends()
       yield* wire.hold({ from: "server", record: 4 })
       yield* Effect.forkChild(Effect.ignore(accept), { startImmediately: true })
       const connecting = yield* Effect.forkChild(connect, { startImmediately: true })
@@ -140,7 +141,7 @@ describe("a defect in the handshake", () => {
   test("says internal_error and stays a defect", () =>
     Effect.gen(function*() {
       const identity = Identity.Identity.of({ fingerprint: "broken", select: () => Effect.die(new Error("broken")) })
-      const { accept, connect } = yield* TlsTest.ends({ identity })
+      const { accept, connect } = yield* Tls12.ends({ identity })
       const exits = yield* Effect.all([Effect.exit(connect), Effect.exit(accept)], { concurrency: 2 })
       assert.deepStrictEqual(exits.map(how), ["AlertReceived InternalError", "defect"])
     }))
@@ -154,7 +155,7 @@ describe("a defect in the handshake", () => {
         ...inner,
         select: (request) => Effect.map(inner.select(request), Option.map((credential) => ({ ...credential, sign })))
       })
-      const { accept, connect } = yield* TlsTest.ends({ identity, trust: yield* trustIn(made) })
+      const { accept, connect } = yield* Tls12.ends({ identity, trust: yield* trustIn(made) })
       const [client, server] = yield* Effect.all([Effect.exit(connect), Effect.flip(accept)], { concurrency: 2 })
       assert.strictEqual(how(client), "AlertReceived InternalError")
       assert.strictEqual(said(server), "AlertSent InternalError")
@@ -166,7 +167,7 @@ describe("closed by the peer (law 8)", () => {
   for (const level of ["warning", "fatal"] as const) {
     test(`close_notify at level ${level} ends the handshake, and is answered`, () =>
       Effect.gen(function*() {
-        const { connect, wire } = yield* TlsTest.ends()
+        const { connect, wire } = yield* Tls12.ends()
         yield* wire.inject({ from: "server", alert: { level, description: "close_notify" } })
         const error = yield* Effect.flip(connect)
         assert.deepStrictEqual([error._tag, "by" in error && error.by], ["HandshakeAborted", "close_notify"])
@@ -177,7 +178,7 @@ describe("closed by the peer (law 8)", () => {
 
   test("user_canceled is tolerated, the close_notify that should follow ends the handshake", () =>
     Effect.gen(function*() {
-      const { connect, wire } = yield* TlsTest.ends()
+      const { connect, wire } = yield* Tls12.ends()
       yield* wire.inject({ from: "server", alert: Alert.warning("user_canceled") })
       const connecting = yield* Effect.forkChild(Effect.flip(connect), { startImmediately: true })
       for (let i = 0; i < 20; i++) yield* Effect.yieldNow
@@ -189,7 +190,7 @@ describe("closed by the peer (law 8)", () => {
   for (const by of ["fin", "reset"] as const) {
     test(`the end of the transport, by ${by}, is Truncated in the phase handshaking`, () =>
       Effect.gen(function*() {
-        const { connect, wire } = yield* TlsTest.ends()
+        const { connect, wire } = yield* Tls12.ends()
         yield* wire.truncate({ from: "server", by })
         const error = yield* Effect.flip(connect)
         // A reset shows in the first write already.
@@ -214,7 +215,9 @@ describe("a handshake that failed leaves nothing open in a long scope (law 15)",
     test(name, () =>
       Effect.gen(function*() {
         const long = yield* Scope.make()
-        const { connect, serverSocket, wire } = yield* TlsTest.ends()
+        const { connect, serverSocket, wire } = yield* Tls12.ends({
+          client: { limits: { drainTimeout: "1 second" } }
+        })
         const pull = yield* Socket.readerBytes(serverSocket)
         const { write } = yield* serverSocket.writer
         const opening = yield* Effect.forkChild(Scope.provide(connect, long), { startImmediately: true })
@@ -252,7 +255,7 @@ describe("a transport that does not open", () => {
         store: () => Effect.void,
         invalidate: () => Effect.void
       })
-      const { clientSocket, connect } = yield* TlsTest.ends({ sessionCache })
+      const { clientSocket, connect } = yield* Tls12.ends({ sessionCache })
       yield* clientSocket.reader
       const error = yield* Effect.flip(connect)
       assert.deepStrictEqual([error._tag, "operation" in error && error.operation], ["TransportFailed", "open"])

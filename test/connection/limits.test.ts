@@ -6,13 +6,14 @@ import * as Socket from "effect/socket/Socket"
 import { TestClock } from "effect/testing"
 import { Alert, TlsConfig, TlsTest } from "effect-tls"
 import { bytes, how, plainAlertsOf, said, test, toldBy } from "./conversation.ts"
+import * as Tls12 from "../harness/Tls12.ts"
 
 const data = bytes("some data")
 
 /** The handshakes of both ends. */
 const shake = Effect.fnUntraced(
   function*(options: TlsTest.Options, prepare?: (wire: TlsTest.Wire) => Effect.Effect<void>) {
-    const { accept, connect, wire } = yield* TlsTest.ends(options)
+    const { accept, connect, wire } = yield* Tls12.ends(options)
     if (prepare !== undefined) yield* prepare(wire)
     const [client, server] = yield* Effect.all([Effect.exit(connect), Effect.exit(accept)], { concurrency: 2 })
     return { client, server, wire }
@@ -55,7 +56,7 @@ describe("limits of the handshake", () => {
         ] as const
       ) {
         for (const excess of [0, 1]) {
-          const { connect, wire } = yield* TlsTest.ends()
+          const { connect, wire } = yield* Tls12.ends()
           yield* wire.inject({ from: "server", bytes: announced(type, limit + excess) })
           yield* wire.truncate({ from: "server" })
           const error = yield* Effect.flip(connect)
@@ -73,7 +74,7 @@ describe("limits of the handshake", () => {
       const first = record.slice()
       first.set([11, 0x0f, 0xff, 0xff], 5)
       for (const records of [16, 17]) {
-        const { connect, wire } = yield* TlsTest.ends({ client: { limits: { certificateChain: 2 ** 24 } } })
+        const { connect, wire } = yield* Tls12.ends({ client: { limits: { certificateChain: 2 ** 24 } } })
         yield* wire.inject({ from: "server", bytes: first })
         for (let i = 1; i < records; i++) yield* wire.inject({ from: "server", bytes: record })
         yield* wire.truncate({ from: "server" })
@@ -95,7 +96,7 @@ describe("limits of what is tolerated", () => {
     for (const limit of [0, 1, 7]) {
       test(`limits.${name}: ${limit} in a row, and one more raises UnexpectedMessage`, () =>
         Effect.gen(function*() {
-          const { client, server, wire } = yield* TlsTest.pair({ client: { limits: { [name]: limit } } })
+          const { client, server, wire } = yield* Tls12.pair({ client: { limits: { [name]: limit } } })
           for (let i = 0; i < limit; i++) yield* wire.send({ from: "server", ...send[name] })
           yield* server.write(data)
           yield* client.pull
@@ -111,7 +112,7 @@ describe("limits of what is tolerated", () => {
 describe("limits of the goodbye", () => {
   test("limits.closeTimeout: how long the last record may take to leave", () =>
     Effect.gen(function*() {
-      const { client, wire } = yield* TlsTest.pair({ client: { limits: { closeTimeout: "5 seconds" } } })
+      const { client, wire } = yield* Tls12.pair({ client: { limits: { closeTimeout: "5 seconds" } } })
       yield* wire.stall({ from: "client" })
       yield* Effect.forkChild(Effect.ignore(client.write(data)), { startImmediately: true })
       const closing = yield* Effect.forkChild(client.close, { startImmediately: true })
@@ -126,7 +127,7 @@ describe("limits of the goodbye", () => {
 
   /** A server that has sent a fatal alert, and a peer that goes on talking: how often it is heard out. */
   const talk = Effect.fnUntraced(function*(limits: TlsConfig.LimitOptions) {
-    const { accept, clientSocket } = yield* TlsTest.ends({ server: { limits } })
+    const { accept, clientSocket } = yield* Tls12.ends({ server: { limits } })
     const pull = yield* Socket.readerBytes(clientSocket)
     const { write } = yield* clientSocket.writer
     const accepting = yield* Effect.forkChild(Effect.flip(accept), { startImmediately: true })
@@ -137,7 +138,7 @@ describe("limits of the goodbye", () => {
 
   test("limits.drainBytes: how much a peer may still say", () =>
     Effect.gen(function*() {
-      const { accepting, write } = yield* talk({ drainBytes: 1000 })
+      const { accepting, write } = yield* talk({ drainBytes: 1000, drainTimeout: "1 second" })
       let taken = 0
       yield* Effect.flip(Effect.forever(Effect.andThen(
         write(new Uint8Array(100)),
@@ -195,7 +196,7 @@ describe("options that cannot be used", () => {
     test(`of the ${side}: each is named, and nothing is sent`, () =>
       Effect.gen(function*() {
         for (const [option, options] of common) {
-          const { accept, connect, wire } = yield* TlsTest.ends({ [side]: options })
+          const { accept, connect, wire } = yield* Tls12.ends({ [side]: options })
           const error = yield* Effect.flip(side === "client" ? connect : accept)
           assert.deepStrictEqual(
             [error._tag, "option" in error && error.option],
@@ -224,7 +225,7 @@ describe("options that cannot be used", () => {
           "x".repeat(64)
         ]
       ) {
-        const { connect } = yield* TlsTest.ends({ identity, client: { serverName } })
+        const { connect } = yield* Tls12.ends({ identity, client: { serverName } })
         const error = yield* Effect.flip(connect)
         assert.deepStrictEqual(
           [error._tag, "option" in error && error.option],
@@ -237,7 +238,7 @@ describe("options that cannot be used", () => {
   test("the largest that can be used: 255 bytes a name, and as many names as a hello has room for", () =>
     Effect.gen(function*() {
       const alpnProtocols = Array.from({ length: 200 }, (_, index) => String.fromCharCode(index).padEnd(255, "\xff"))
-      const { client, server } = yield* TlsTest.pair({
+      const { client, server } = yield* Tls12.pair({
         client: { alpnProtocols },
         server: { alpnProtocols: alpnProtocols.slice(-1) }
       })

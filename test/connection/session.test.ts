@@ -5,6 +5,7 @@ import * as Fiber from "effect/Fiber"
 import { TestClock } from "effect/testing"
 import { Alert, type Session, SessionCache, TlsTest } from "effect-tls"
 import { bytes, how, recordsOf, test, text } from "./conversation.ts"
+import * as Tls12 from "../harness/Tls12.ts"
 
 const data = bytes("some data")
 
@@ -44,8 +45,8 @@ const makeWorld = Effect.gen(function*() {
     deaf,
     log,
     memory,
-    pair: (more?: TlsTest.Options) => Effect.suspend(() => TlsTest.pair(options(more))),
-    ends: (more?: TlsTest.Options) => Effect.suspend(() => TlsTest.ends(options(more)))
+    pair: (more?: TlsTest.Options) => Effect.suspend(() => Tls12.pair(options(more))),
+    ends: (more?: TlsTest.Options) => Effect.suspend(() => Tls12.ends(options(more)))
   }
 })
 

@@ -4,6 +4,7 @@ import * as Effect from "effect/Effect"
 import * as Stream from "effect/Stream"
 import { Alert, TlsTest, type Trust } from "effect-tls"
 import { bytes, how, observed, plainAlertsOf, recordsOf, said, test, text } from "./conversation.ts"
+import * as Tls12 from "../harness/Tls12.ts"
 
 const data = bytes("some data")
 const helloRequest = Uint8Array.of(0, 0, 0, 0)
@@ -26,7 +27,7 @@ const hear = Effect.fnUntraced(function*(
 ) {
   const alerts = observed()
   const side = from === "server" ? "client" : "server"
-  const pair = yield* TlsTest.pair({ ...options, [side]: { ...options[side], observe: alerts.observe(side) } })
+  const pair = yield* Tls12.pair({ ...options, [side]: { ...options[side], observe: alerts.observe(side) } })
   const { wire } = pair
   yield* wire.hold({ from })
   for (const word of [...words, some]) yield* wire.send({ from, ...word })
@@ -79,7 +80,7 @@ describe("warnings", () => {
   test("in the handshake: four in a row, and each message refills", () =>
     Effect.gen(function*() {
       for (const [count, expected] of [[4, "success"], [5, "AlertSent UnexpectedMessage"]] as const) {
-        const { accept, connect, wire } = yield* TlsTest.ends()
+        const { accept, connect, wire } = yield* Tls12.ends()
         const flood = Uint8Array.of(21, 3, 3, 0, 2 * count, ...Array.from({ length: count }, () => [1, 90]).flat())
         for (const record of [0, 1, 2]) {
           yield* wire.replace({ from: "server", record, by: (message) => [flood, message] })
@@ -93,7 +94,7 @@ describe("warnings", () => {
     Effect.gen(function*() {
       for (const level of [0, 3, 255]) {
         for (const description of [0, 90, 200]) {
-          const { wire, connect } = yield* TlsTest.ends()
+          const { wire, connect } = yield* Tls12.ends()
           yield* wire.inject({ from: "server", alert: Alert.fromBytes(level, description) })
           yield* wire.truncate({ from: "server" })
           assert.strictEqual(said(yield* Effect.flip(connect)), "AlertSent IllegalParameter")
@@ -144,7 +145,7 @@ describe("requests to renegotiate", () => {
     test("after our close_notify it is dropped", () =>
       Effect.gen(function*() {
         const alerts = observed()
-        const pair = yield* TlsTest.pair({ [side]: { observe: alerts.observe(side) } })
+        const pair = yield* Tls12.pair({ [side]: { observe: alerts.observe(side) } })
         yield* pair[side].closeWrite
         yield* pair.wire.send({ from, ...ask })
         yield* pair.wire.send({ from, ...some })
@@ -167,9 +168,9 @@ describe("requests to renegotiate", () => {
     test(`a HelloRequest before message ${record} of the handshake is ignored, not answered and not hashed`, () =>
       Effect.gen(function*() {
         const alerts = observed()
-        const { accept, connect, wire } = yield* TlsTest.ends(alerts.options)
+        const { both, wire } = yield* Tls12.ends(alerts.options)
         yield* wire.replace({ from: "server", record, by: (message) => [plainHelloRequest, message] })
-        const [client] = yield* Effect.all([connect, accept], { concurrency: 2 })
+        const { client } = yield* both
         assert.isFalse(client.resumed)
         assert.deepStrictEqual(alerts.sent, [])
         // After the handshake it is answered as if there had been none.
@@ -182,7 +183,7 @@ describe("requests to renegotiate", () => {
 
   test("the second one in a handshake is unexpected_message", () =>
     Effect.gen(function*() {
-      const { accept, connect, wire } = yield* TlsTest.ends()
+      const { accept, connect, wire } = yield* Tls12.ends()
       const twice = (message: Uint8Array) => [plainHelloRequest, plainHelloRequest, message]
       yield* wire.replace({ from: "server", record: 1, by: twice })
       const [client] = yield* Effect.all([Effect.exit(connect), Effect.exit(accept)], { concurrency: 2 })
@@ -207,7 +208,7 @@ describe("empty records", () => {
   test("none is tolerated in the handshake", () =>
     Effect.gen(function*() {
       for (const contentType of [20, 21, 22, 23]) {
-        const { connect, wire } = yield* TlsTest.ends()
+        const { connect, wire } = yield* Tls12.ends()
         yield* wire.inject({ from: "server", bytes: Uint8Array.of(contentType, 3, 3, 0, 0) })
         yield* wire.truncate({ from: "server" })
         assert.strictEqual(said(yield* Effect.flip(connect)), "AlertSent UnexpectedMessage")
@@ -218,7 +219,7 @@ describe("empty records", () => {
 describe("alerts on the way", () => {
   test("R5246-7.2-05: in the clear before ChangeCipherSpec, sealed and counted like every record after it", () =>
     Effect.gen(function*() {
-      const { client, server, wire } = yield* TlsTest.pair()
+      const { client, server, wire } = yield* Tls12.pair()
       for (let i = 0; i < 3; i++) {
         yield* wire.send({ from: "server", alert: Alert.warning("user_canceled") })
         yield* server.write(data)
@@ -229,7 +230,7 @@ describe("alerts on the way", () => {
       // Explicit nonce, alert, tag; the nonce is the sequence number: Finished was 0.
       assert.deepStrictEqual(sealed.map((record) => [record.length, record[12]]), [[31, 1], [31, 3], [31, 5]])
 
-      const early = yield* TlsTest.ends()
+      const early = yield* Tls12.ends()
       yield* early.wire.inject({ from: "server", bytes: bytes("garbage") })
       yield* early.wire.truncate({ from: "server" })
       yield* Effect.flip(early.connect)
@@ -240,7 +241,7 @@ describe("alerts on the way", () => {
     Effect.gen(function*() {
       const alerts = observed()
       // Asked for a certificate and without one, the client sends an empty message: R5246-7.2.2-17, no_certificate is never sent.
-      const { client, server, wire } = yield* TlsTest.pair({
+      const { client, server, wire } = yield* Tls12.pair({
         ...alerts.options,
         server: { ...alerts.options.server, clientAuth: { mode: "request", trust: noTrust } }
       })

@@ -17,6 +17,7 @@ import * as TlsTest from "../../src/TlsTest.ts"
 import { concat, empty } from "../../src/wire/Bytes.ts"
 import { ContentType } from "../../src/wire/CodePoints.ts"
 import { headerLength } from "../harness/TlsRecords.ts"
+import * as Tls12 from "../harness/Tls12.ts"
 
 export interface Setup {
   readonly role: TlsTest.Side
@@ -144,7 +145,7 @@ export const converse = async (setup: Setup, chunks: ReadonlyArray<Uint8Array>):
   const exit = await runStopped(
     Effect.gen(function*() {
       const options = yield* setup.options
-      const ends = yield* TlsTest.ends({
+      const ends = yield* Tls12.ends({
         ...options,
         [role]: {
           ...options[role],

@@ -61,7 +61,7 @@ export const identityOf = (der: Uint8Array): Identity["Service"] => ({
   select: ({ authentication }) =>
     Effect.succeedSome({
       chain: [der],
-      authentication: authentication.includes("ecdsa") ? "ecdsa" as const : "rsa" as const,
+      keyType: authentication.includes("ecdsa") ? "ec-p256" as const : "rsa" as const,
       sign: () => Effect.succeed(new Uint8Array(64))
     })
 })

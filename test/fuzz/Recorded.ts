@@ -18,6 +18,7 @@ import * as TlsTest from "../../src/TlsTest.ts"
 import { fromText } from "../../src/wire/Bytes.ts"
 import { runStopped, type Setup } from "./Conversation.ts"
 import { identityOf, permissive } from "./Permissive.ts"
+import * as Tls12 from "../harness/Tls12.ts"
 
 /** `strict` is the real cryptography, `permissive` that of `Permissive.ts`. */
 export const modes = ["strict", "permissive"] as const
@@ -156,7 +157,7 @@ const talk = (client: Connection, server: Connection) =>
 const recordOne = async (primitives: Primitives["Service"], options: TlsTest.Options) => {
   const exit = await runStopped(
     Effect.gen(function*() {
-      const { client, server, wire } = yield* TlsTest.pair(options)
+      const { client, server, wire } = yield* Tls12.pair(options)
       yield* talk(client, server)
       const passed = yield* wire.passed
       const said = (from: TlsTest.Side) =>

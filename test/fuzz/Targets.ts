@@ -110,9 +110,9 @@ const runRecords = (bytes: Uint8Array): Outcome => {
 }
 
 const runCodec = (type: number, body: Uint8Array): Outcome => {
-  const decoded = decodeHandshake(type, body)
+  const decoded = decodeHandshake(type, body, "1.2")
   if (Result.isFailure(decoded)) return { label: decoded.failure._tag, violations: none }
-  const again = decodeHandshake(type, encodeHandshake(decoded.success).subarray(4))
+  const again = decodeHandshake(type, encodeHandshake(decoded.success).subarray(4), "1.2")
   return {
     label: "decoded",
     violations: Result.isSuccess(again) && isDeepStrictEqual(again.success, decoded.success)
@@ -193,7 +193,7 @@ const runMessage = async (type: number, body: Uint8Array): Promise<Outcome> => {
 const helloOf = async <Tag extends "ClientHello" | "ServerHello">(tag: Tag): Promise<HandshakeMessageOf<Tag>> => {
   const flight = await flightTo(tag === "ClientHello" ? "server" : "client")
   const bytes = flight.records[0]?.subarray(headerLength) ?? new Uint8Array(4)
-  const message = Result.getOrThrow(decodeHandshake(bytes[0] ?? 0, bytes.subarray(4)))
+  const message = Result.getOrThrow(decodeHandshake(bytes[0] ?? 0, bytes.subarray(4), "1.2"))
   if (message._tag !== tag) throw new Error(`the flight does not begin with ${tag}`)
   // Checked right above; TypeScript does not narrow a union by a generic tag.
   return message as HandshakeMessageOf<Tag>
@@ -248,8 +248,8 @@ const judge = (der: Uint8Array, now: number) =>
   )
 
 // RFC 5280 section 4.1.2.5: the first and the last moment that a certificate can name.
-const firstTime = Date.UTC(0, 0, 1) - 1900 * 366 * 86_400_000
-const lastTime = Date.UTC(9999, 11, 31, 23, 59, 59)
+const firstTime = Date.parse("0000-01-01T00:00:00Z")
+const lastTime = Date.parse("9999-12-31T23:59:59Z")
 
 const runCertificate = async (der: Uint8Array): Promise<Outcome> => {
   const certificate = NodeCertificate.parse(der)

@@ -1,6 +1,7 @@
 /** A conversation of a real side with a puppet, and what came of it. */
 import { assert } from "@effect/vitest"
 import * as Cause from "effect/Cause"
+import * as Deferred from "effect/Deferred"
 import * as Effect from "effect/Effect"
 import * as Exit from "effect/Exit"
 import * as Fiber from "effect/Fiber"
@@ -8,6 +9,7 @@ import * as TestClock from "effect/testing/TestClock"
 import { type Connection, type Primitives, Reason, type TlsError, TlsTest } from "effect-tls"
 import { farewell, type Move, play, type Seen } from "./puppet.ts"
 import { awaited, type Flow, other, type Side, type World } from "./world.ts"
+import * as Tls12 from "../harness/Tls12.ts"
 
 /** Where something happens: at a unit that the subject waits for, or after all of them. */
 export interface Place {
@@ -88,7 +90,7 @@ export const settled = <A, E>(fiber: Fiber.Fiber<A, E>): Effect.Effect<Exit.Exit
   })
 
 export const endsOf = (world: World, subject: Side, flow: Flow, cache: TlsTest.Options["sessionCache"]) =>
-  TlsTest.ends({
+  Tls12.ends({
     seed: "subject",
     identity: world.server,
     trust: world.trust,
@@ -122,10 +124,14 @@ export const converse = Effect.fnUntraced(
     // A server that declines has forgotten; a client that is declined asks for another suite.
     const puppetCache = yield* world.cacheOf(side, remembers && !(side === "server" && flow !== "abbreviated"))
     const ends = yield* endsOf(world, subject, flow, cache.cache)
+    const heardOut = yield* Deferred.make<void>()
     const real = Effect.scoped(Effect.gen(function*() {
       const connection = yield* subject === "client" ? ends.connect : ends.accept
       if (closing) yield* connection.closeWrite
-      return yield* readToTheEnd(connection)
+      const end = yield* readToTheEnd(connection)
+      // It is the end of the connection that ends the transport: the scope is still open.
+      yield* Deferred.await(heardOut)
+      return end
     })).pipe(Effect.catch((error) => Effect.succeed({ failure: lineOf(error), data: "" })))
     const puppet = play(
       {
@@ -140,7 +146,7 @@ export const converse = Effect.fnUntraced(
       },
       world,
       puppetCache.cache
-    )
+    ).pipe(Effect.ensuring(Deferred.succeed(heardOut, undefined)))
     const fiber = yield* Effect.forkDetach(Effect.all([real, puppet], { concurrency: 2 }))
     let exit = yield* settled(fiber)
     if (exit === undefined && mayWait) {

@@ -23,7 +23,7 @@ import { settingsOf } from "../../src/service/TlsConfig.ts"
 import { empty } from "../../src/wire/Bytes.ts"
 import { ContentType } from "../../src/wire/CodePoints.ts"
 import { headerLength, makeRecord } from "../harness/TlsRecords.ts"
-import { type Flow, serverName, type Side, type Unit, type World } from "./world.ts"
+import { type Flow, isUnit, serverName, type Side, type Unit, type World } from "./world.ts"
 
 /** What the puppet can do at its place. */
 export interface Hands {
@@ -118,8 +118,9 @@ export const play = Effect.fnUntraced(function*(puppet: Puppet, world: World, ca
     cipherSuites: side === "client" && flow === "full, after a declined offer" ? [suites[2]] : suites,
     observe: (seen) => {
       if (seen._tag === "Alert" && seen.direction === "received") told.push(alertText(seen.alert))
-    }
-  })
+    },
+    versions: ["1.2"]
+  }, primitives)
   const core = new Core(side, primitives, settings)
   const transport = yield* Effect.orDie(Transport.open(puppet.socket, (effect) => effect))
   const wire = Wire.make(core, transport, cache)
@@ -131,7 +132,7 @@ export const play = Effect.fnUntraced(function*(puppet: Puppet, world: World, ca
     const { state } = core.outbound
     const { protection } = state.current
     const sealed = makeRecord(type, new Uint8Array(content.length + protection.overhead))
-    protection.seal(type, content, state.sequence, sealed, headerLength)
+    protection.seal(type, content, state.sequence, sealed, headerLength, 0)
     state.advance()
     return sealed
   }
@@ -166,7 +167,7 @@ export const play = Effect.fnUntraced(function*(puppet: Puppet, world: World, ca
     ...real,
     send: (message: HandshakeMessage) => {
       const due = encodeHandshake(message)
-      if (message._tag === "HelloRequest") throw new Error("no story of ours sends a HelloRequest")
+      if (!isUnit(message._tag)) throw new Error(`no story of TLS 1.2 sends a ${message._tag}`)
       unit(message._tag, ContentType.handshake, due, { before: () => real.transcript.add(due), after: () => {} })
     },
     sendChangeCipherSpec: () =>

@@ -26,6 +26,7 @@ import { concat, toHex } from "../../src/wire/Bytes.ts"
 import { splitRecords } from "../harness/TlsRecords.ts"
 import { lineOf, readToTheEnd, settled } from "./conversation.ts"
 import { other, serverName, type Side, type World, world } from "./world.ts"
+import * as Tls12 from "../harness/Tls12.ts"
 
 /** What the peer says on the open connection, a record each; then it closes. */
 export const speech: ReadonlyArray<string> = ["some words", "!", "and many more words of the peer of this conversation"]
@@ -126,7 +127,7 @@ export const record = Effect.fnUntraced(
   function*(subject: Side, answers = true): Effect.fn.Return<Recording, never, Primitives> {
     const all = yield* world
     const identity = remembering(all.server)
-    const ends = yield* TlsTest.ends({ identity, trust: all.trust })
+    const ends = yield* Tls12.ends({ identity, trust: all.trust })
     const sockets = { client: ends.clientSocket, server: ends.serverSocket }
     const peer = other(subject)
     const cache = yield* all.cacheOf(subject, false)

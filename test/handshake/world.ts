@@ -6,6 +6,7 @@ import * as Option from "effect/Option"
 import { Identity, SessionCache, type TlsTest, TlsTest as Test, Trust } from "effect-tls"
 import * as NodePrimitives from "effect-tls/platform/NodePrimitives"
 import type { Session } from "../../src/service/Session.ts"
+import * as Tls12 from "../harness/Tls12.ts"
 
 export type Side = TlsTest.Side
 
@@ -20,17 +21,22 @@ export type Flow =
   | "abbreviated"
 
 /** What a side may wait for, one at a time: a message by its tag, or ChangeCipherSpec. */
-export type Unit =
-  | "ClientHello"
-  | "ServerHello"
-  | "Certificate"
-  | "ServerKeyExchange"
-  | "CertificateRequest"
-  | "ServerHelloDone"
-  | "ClientKeyExchange"
-  | "CertificateVerify"
-  | "ChangeCipherSpec"
-  | "Finished"
+export type Unit = typeof units[number]
+
+const units = [
+  "ClientHello",
+  "ServerHello",
+  "Certificate",
+  "ServerKeyExchange",
+  "CertificateRequest",
+  "ServerHelloDone",
+  "ClientKeyExchange",
+  "CertificateVerify",
+  "ChangeCipherSpec",
+  "Finished"
+] as const
+
+export const isUnit = (name: string): name is Unit => units.some((unit) => unit === name)
 
 const done = ["ChangeCipherSpec", "Finished"] as const
 
@@ -123,7 +129,7 @@ const make = Effect.gen(function*() {
   const trust = yield* trusting(serverPem.der)
   // One handshake of both sides leaves the session that the abbreviated ones go on with.
   const [client, remembered] = [yield* Identity.makePem(clientPem), watch(yield* SessionCache.makeMemory())]
-  yield* Effect.scoped(Test.pair({ seed: "session", identity: server, trust, sessionCache: remembered.cache }))
+  yield* Effect.scoped(Tls12.pair({ seed: "session", identity: server, trust, sessionCache: remembered.cache }))
   return {
     server,
     client,

@@ -1,8 +1,8 @@
 import { accessSync, constants } from "node:fs"
 import { delimiter, join } from "node:path"
 
-/** The foreign programs the harness drives. node:tls is always there. */
-export const peers = ["openssl", "gnutls-cli", "gnutls-serv"] as const
+/** The foreign programs the harness drives; stdbuf, of coreutils, for `lineBuffered`. node:tls is always there. */
+export const peers = ["openssl", "gnutls-cli", "gnutls-serv", "stdbuf"] as const
 export type Peer = typeof peers[number]
 
 const isExecutable = (file: string): boolean => {
@@ -22,7 +22,8 @@ export const isInstalled = (command: string, path: string = process.env["PATH"] 
 export const availability: Readonly<Record<Peer, boolean>> = {
   "openssl": isInstalled("openssl"),
   "gnutls-cli": isInstalled("gnutls-cli"),
-  "gnutls-serv": isInstalled("gnutls-serv")
+  "gnutls-serv": isInstalled("gnutls-serv"),
+  "stdbuf": isInstalled("stdbuf")
 }
 
 /** Where every peer must be present (CI), a missing one is a failure instead of a skip. */

@@ -49,6 +49,7 @@ export interface GnuTlsClientOptions {
   readonly cert?: string
   readonly key?: string
   readonly priority?: string
+  readonly env?: Readonly<Record<string, string>>
   readonly extra?: ReadonlyArray<string>
 }
 
@@ -66,6 +67,7 @@ export const gnuTlsClient = (
       options.key === undefined ? [] : ["--x509keyfile", options.key],
       options.extra ?? [],
       ["127.0.0.1"]
-    ].flat()
+    ].flat(),
+    options.env === undefined ? {} : { env: options.env }
   )
 }

@@ -28,13 +28,15 @@ export interface NodeTlsServerOptions extends TlsOptions {
   readonly keepSessions?: boolean
   /** sees each connection right after its handshake: a socket that has closed meanwhile tells no facts any more */
   readonly onSecure?: (socket: TLSSocket) => void
+  /** the lines of its key log */
+  readonly onKeyLog?: (line: string) => void
 }
 
 const onlyTls12 = { minVersion: "TLSv1.2", maxVersion: "TLSv1.2" } as const
 
 /** A node:tls server on a free port of 127.0.0.1, TLS 1.2 unless the options say otherwise. */
 export const nodeTlsServer = (
-  { echo = false, keepSessions = false, onSecure, ...options }: NodeTlsServerOptions
+  { echo = false, keepSessions = false, onKeyLog, onSecure, ...options }: NodeTlsServerOptions
 ): Effect.Effect<NodeTlsServer, HarnessError, Scope.Scope> =>
   Effect.gen(function*() {
     const connections: Array<Connection<TLSSocket>> = []
@@ -53,6 +55,7 @@ export const nodeTlsServer = (
       if (echo) socket.on("data", (chunk) => void socket.write(chunk))
       watch.changed()
     })
+    server.on("keylog", (line) => onKeyLog?.(line.toString()))
     if (keepSessions) {
       const sessions = new Map<string, Buffer>()
       server.on("newSession", (id: Buffer, session: Buffer, done: () => void) => {
@@ -62,15 +65,20 @@ export const nodeTlsServer = (
       server.on("resumeSession", (id: Buffer, done: (error: null, session: Buffer | null) => void) =>
         done(null, sessions.get(id.toString("hex")) ?? null))
     }
-    server.on("connection", (socket: Socket) => void transports.set(socket.remotePort, socket))
+    server.on("connection", (socket: Socket) =>
+      void transports.set(socket.remotePort, socket))
     server.on("tlsClientError", (error) => {
       clientErrors.push(error)
       watch.changed()
     })
     yield* Effect.addFinalizer(() =>
       Effect.sync(() => {
-        for (const { socket } of connections) socket.destroy()
-        for (const socket of transports.values()) socket.destroy()
+        for (const { socket } of connections) {
+          socket.destroy()
+        }
+        for (const socket of transports.values()) {
+          socket.destroy()
+        }
       })
     )
     const port = yield* listen(server)
@@ -80,7 +88,9 @@ export const nodeTlsServer = (
       clientErrors,
       accept: watch.until("a secure connection", () => {
         const next = connections[accepted]
-        if (next === undefined) return undefined
+        if (next === undefined) {
+          return undefined
+        }
         accepted += 1
         return Effect.succeed(next)
       }),
@@ -91,7 +101,8 @@ export const nodeTlsServer = (
         }),
       waitForClientError: watch.until(
         "a failed handshake",
-        () => clientErrors[0] === undefined ? undefined : Effect.succeed(clientErrors[0])
+        () =>
+          clientErrors[0] === undefined ? undefined : Effect.succeed(clientErrors[0])
       )
     }
   })

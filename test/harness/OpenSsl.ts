@@ -4,6 +4,8 @@ import type { HarnessError } from "./HarnessError.ts"
 import { awaitListening } from "./Listening.ts"
 import { type PeerProcess, spawnPeer } from "./Process.ts"
 
+export type OpenSslVersion = "-tls1_1" | "-tls1_2" | "-tls1_3"
+
 const environment = (conf: string | undefined) => conf === undefined ? {} : { env: { OPENSSL_CONF: conf } }
 
 /** A foreign server that listens on 127.0.0.1. */
@@ -25,6 +27,8 @@ export interface OpenSslServerOptions {
    * - `plain` copies standard input and output; a line `Q` ends it without close_notify, `r` sends HelloRequest
    */
   readonly mode?: "rev" | "www" | "plain"
+  /** the flag of the only version: `-tls1_2` by default */
+  readonly version?: OpenSslVersion
   /** standard output line by line, by stdbuf of coreutils: `-trace` and `-msg` otherwise keep back the last few kilobytes */
   readonly lineBuffered?: boolean
   readonly extra?: ReadonlyArray<string>
@@ -36,12 +40,14 @@ export const openSslServer = (
 ): Effect.Effect<PeerServer, HarnessError, Scope.Scope> =>
   Effect.gen(function*() {
     const mode = options.mode ?? "rev"
-    const [command, ...first] = options.lineBuffered === true ? ["stdbuf", "-oL", "openssl"] as const : ["openssl"] as const
+    const [command, ...first] = options.lineBuffered === true
+      ? ["stdbuf", "-oL", "openssl"] as const
+      : ["openssl"] as const
     const process = yield* spawnPeer(
       command,
       [
         [...first, "s_server"],
-        ["-accept", "127.0.0.1:0", "-tls1_2", "-state"],
+        ["-accept", "127.0.0.1:0", options.version ?? "-tls1_2", "-state"],
         ["-cert", options.cert, "-key", options.key],
         options.chain === undefined ? [] : ["-cert_chain", options.chain],
         mode === "plain" ? [] : [`-${mode}`],
@@ -60,6 +66,8 @@ export interface OpenSslClientOptions {
   readonly serverName?: string
   /** the roots to trust; given, a certificate that does not verify ends the handshake with an alert */
   readonly caFile?: string
+  /** the flag of the only version: `-tls1_2` by default */
+  readonly version?: OpenSslVersion
   readonly extra?: ReadonlyArray<string>
 }
 
@@ -75,7 +83,7 @@ export const openSslClient = (
     "openssl",
     [
       ["s_client"],
-      ["-connect", `127.0.0.1:${options.port}`, "-servername", serverName, "-tls1_2", "-state"],
+      ["-connect", `127.0.0.1:${options.port}`, "-servername", serverName, options.version ?? "-tls1_2", "-state"],
       options.caFile === undefined
         ? []
         : ["-CAfile", options.caFile, "-verify_return_error", "-verify_hostname", serverName],

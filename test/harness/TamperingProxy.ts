@@ -4,6 +4,7 @@ import { connect, createServer, type Socket } from "node:net"
 import type { HarnessError } from "./HarnessError.ts"
 import { listen } from "./Listen.ts"
 import { splitRecords } from "./TlsRecords.ts"
+import { makeWatch } from "./Watch.ts"
 
 export type Direction = "clientToServer" | "serverToClient"
 
@@ -40,6 +41,8 @@ export interface TamperingProxy {
   readonly port: number
   /** the records, or chunks, each side sent, as they came in (of all connections) */
   readonly seen: Readonly<Record<Direction, ReadonlyArray<Uint8Array>>>
+  /** Waits until what was seen is as wanted. */
+  readonly until: (what: string, isSo: () => boolean) => Effect.Effect<void, HarnessError>
 }
 
 const pieces = (tampered: Exclude<Tampered, Cut>): ReadonlyArray<Uint8Array> =>
@@ -102,6 +105,10 @@ export const tamperingProxy = (
   Effect.gen(function*() {
     const sockets = new Set<Socket>()
     const seen: Record<Direction, Array<Uint8Array>> = { clientToServer: [], serverToClient: [] }
+    const hex = (piece: Uint8Array) => Buffer.from(piece.subarray(0, 100)).toString("hex")
+    const watch = makeWatch(() =>
+      `client: ${seen.clientToServer.map(hex).join(" ")}\nserver: ${seen.serverToClient.map(hex).join(" ")}`
+    )
     const tamper = options.onRecord ?? options.onChunk
     const follow = (direction: Direction, from: Socket, to: Socket) =>
       forward({
@@ -110,6 +117,7 @@ export const tamperingProxy = (
         split: options.onRecord !== undefined,
         tamper: (index, piece) => {
           seen[direction].push(piece)
+          watch.changed()
           return tamper(direction, index, piece)
         }
       })
@@ -124,5 +132,9 @@ export const tamperingProxy = (
         for (const socket of sockets) socket.destroy()
       })
     )
-    return { port: yield* listen(server), seen }
+    return {
+      port: yield* listen(server),
+      seen,
+      until: (what, isSo) => watch.until(what, () => isSo() ? Effect.void : undefined)
+    }
   })

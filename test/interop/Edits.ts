@@ -32,10 +32,10 @@ export const withoutNullCompression: Edit = (record) => {
   return replaced(record, suitesAt + 2 + suitesLength + 1, 1)
 }
 
-/** of a ServerHello: extended_master_secret under a number that nobody has */
-export const unknownExtension: Edit = (record) => {
+/** of a ServerHello: extended_master_secret under another number, that of an extension which was not offered */
+export const extensionAs = (type: number): Edit => (record) => {
   const at = Buffer.from(record).lastIndexOf(Buffer.of(0x00, 0x17, 0x00, 0x00))
-  return replaced(record, at, 0x12, 0x34)
+  return replaced(record, at, type >> 8, type & 0xff)
 }
 
 /** of a ServerKeyExchange: P-384 in place of the group that the server has chosen */
@@ -61,7 +61,14 @@ export const overlongProtected: Edit = (record) =>
   Uint8Array.of(record[0] ?? 0, 3, 3, 0x48, 0x01, ...new Uint8Array(0x4801))
 
 /** Which record is meant: the first of a handshake message in the clear, of protected handshake (Finished), or of data. */
-export type Place = "clientHello" | "serverHello" | "certificate" | "serverKeyExchange" | "certificateVerify" | "finished" | "data"
+export type Place =
+  | "clientHello"
+  | "serverHello"
+  | "certificate"
+  | "serverKeyExchange"
+  | "certificateVerify"
+  | "finished"
+  | "data"
 
 const messageTypes: Readonly<Record<Exclude<Place, "finished" | "data">, number>> = {
   clientHello: 1,
@@ -71,9 +78,13 @@ const messageTypes: Readonly<Record<Exclude<Place, "finished" | "data">, number>
   certificateVerify: 15
 }
 
-/** Spoils the first record of this place that goes this way, over all connections, and passes everything else. */
+/**
+ * Spoils the first record of this place that goes this way, over all connections. What the same connection sends behind it is
+ * dropped: a peer that fails and closes with bytes unread resets the connection, and the reset may overtake its alert.
+ */
 export const editing = (way: Direction, place: Place, edit: Edit): Tamper => {
   let isDone = false
+  let isOver = false
   let isProtected = false
   const isMeant = (record: Uint8Array): boolean => {
     const type = contentType(record)
@@ -81,10 +92,13 @@ export const editing = (way: Direction, place: Place, edit: Edit): Tamper => {
     if (type !== contentTypes.handshake) return false
     return place === "finished" ? isProtected : !isProtected && record[headerLength] === messageTypes[place]
   }
-  return (direction, _index, record) => {
-    if (direction !== way || isDone) return record
-    if (isMeant(record)) {
+  return (direction, index, record) => {
+    if (direction !== way) return record
+    if (index === 0) isOver = false
+    if (isOver) return null
+    if (!isDone && isMeant(record)) {
       isDone = true
+      isOver = true
       return edit(record)
     }
     isProtected ||= contentType(record) === contentTypes.changeCipherSpec

@@ -4,6 +4,7 @@ import type { NamedGroup, SignatureScheme } from "../../src/wire/CodePoints.ts"
 import { alertNumber } from "../harness/AlertText.ts"
 import type { HarnessError } from "../harness/HarnessError.ts"
 import type { LeafName } from "../harness/Pki.ts"
+import { pkiFiles } from "../harness/PkiFiles.ts"
 import type { PeerProcess } from "../harness/Process.ts"
 import type { SuiteName } from "./Names.ts"
 
@@ -33,14 +34,24 @@ export interface ForeignEnd {
   readonly waitForText: (pattern: RegExp) => Effect.Effect<unknown, HarnessError>
   /** Waits until it says that our close_notify came. node:tls says the same of a bare FIN. */
   readonly sawClose: Effect.Effect<unknown, HarnessError>
+  /** Waits until it says that the transport ended without a close_notify. node:tls says what it says of one. */
+  readonly sawTruncation: Effect.Effect<unknown, HarnessError>
+  /** Waits until it names this warning, by number; node:tls never does. */
+  readonly sawWarning: (number: number) => Effect.Effect<unknown, HarnessError>
   /** Waits until it names the fatal alert that it received, by number. */
   readonly sawAlert: Effect.Effect<number, HarnessError>
 }
 
 export interface ForeignClient extends ForeignEnd {
+  /** what it received so far, between what else it prints */
+  readonly received: Effect.Effect<string>
   readonly send: (text: string) => Effect.Effect<void>
   /** sends close_notify */
   readonly close: Effect.Effect<void>
+  /** Waits until the process, or the socket, has ended. */
+  readonly ended: Effect.Effect<unknown, HarnessError>
+  /** ends the process, or the transport of node:tls, without another word */
+  readonly kill: Effect.Effect<void>
   /** the session of this connection, once it is established; gnutls-cli keeps it to itself */
   readonly session: Effect.Effect<ForeignSession | undefined>
 }
@@ -50,6 +61,8 @@ export interface ForeignServer {
   readonly port: number
   /** Its end of the connection that our side opens next. */
   readonly next: Effect.Effect<ForeignEnd>
+  /** ends the process, or the transports of node:tls, without another word */
+  readonly kill: Effect.Effect<void>
 }
 
 export interface ForeignOptions {
@@ -63,6 +76,8 @@ export interface ForeignOptions {
   readonly isExtended?: false
   /** the leaf to show: ec by default for a server, none for a client */
   readonly identity?: LeafName
+  /** prints no more than the data that it receives: for a lot of it; there are no facts and no alerts to be seen then */
+  readonly isQuiet?: boolean
   /** the root that it trusts: ca by default */
   readonly trust?: "ca" | "other"
 }
@@ -87,30 +102,60 @@ export interface ForeignPeer {
   readonly server: (options?: ForeignServerOptions) => Effect.Effect<ForeignServer, HarnessError, Scope.Scope>
 }
 
+/** What a process prints, and when. */
+interface Says {
+  /** all that `facts` looks for has been printed */
+  readonly established: (output: string) => boolean
+  readonly facts: (output: string) => Facts
+  readonly close: RegExp
+  readonly truncation: RegExp
+  readonly warning: (number: number) => RegExp
+}
+
 /** The end of a connection as a process prints it from now on. */
-export const printedEnd = (
-  peer: PeerProcess,
-  says: {
-    /** all that `facts` looks for has been printed */
-    readonly established: (output: string) => boolean
-    readonly facts: (output: string) => Facts
-    readonly close: RegExp
-  }
-): ForeignEnd => {
-  const from = peer.output.length
+export const printedEnd = (peer: PeerProcess, says: Says): ForeignEnd => {
+  const from = { stdout: peer.stdout.length, stderr: peer.stderr.length }
+  // One after the other: where both arrive at once, a piece of one may come in the middle of a line of the other.
+  const said = () => `${peer.stdout.slice(from.stdout)}\n${peer.stderr.slice(from.stderr)}`
+  const saw = (pattern: RegExp) =>
+    peer.until(`output matching ${pattern}`, () => pattern.test(said()) ? Effect.void : undefined)
   return {
     facts: peer.until("the end of the handshake", () => {
-      const output = peer.output.slice(from)
-      return says.established(output) ? Effect.sync(() => says.facts(output)) : undefined
+      const output = said()
+      return says.established(output) ? Effect.succeed(says.facts(output)) : undefined
     }),
-    waitForText: (pattern) => peer.waitFor(pattern, from),
-    sawClose: peer.waitFor(says.close, from),
+    waitForText: saw,
+    sawClose: saw(says.close),
+    sawTruncation: saw(says.truncation),
+    sawWarning: (number) => saw(says.warning(number)),
     sawAlert: peer.until("a fatal alert", () => {
-      const number = alertNumber(peer.output.slice(from))
+      const number = alertNumber(said())
       return number === undefined || number === 0 ? undefined : Effect.succeed(number)
     })
   }
 }
 
+/** A client whose input and output are its data. */
+export const printedClient = (peer: PeerProcess, says: Says): Omit<ForeignClient, "session"> => ({
+  ...printedEnd(peer, says),
+  received: Effect.sync(() => peer.stdout),
+  send: peer.send,
+  close: peer.endInput,
+  ended: peer.exit,
+  kill: peer.kill("SIGKILL")
+})
+
 /** The first group of the first match. */
 export const printed = (output: string, pattern: RegExp): string | undefined => output.match(pattern)?.[1]
+
+/** The files of the identity, where there is one, and of the root to trust. */
+export const filesOf = (options: ForeignOptions) =>
+  Effect.map(options.identity === undefined ? pkiFiles() : pkiFiles(options.identity), (files) => ({
+    files,
+    credential: options.identity === undefined ? undefined : files.of(options.identity),
+    root: files[options.trust ?? "ca"]
+  }))
+
+/** The same for a server, which always has an identity. */
+export const serverFilesOf = ({ identity = "ec", ...options }: ForeignOptions) =>
+  Effect.map(filesOf({ ...options, identity }), ({ files, root }) => ({ files, credential: files.of(identity), root }))

@@ -1,7 +1,15 @@
 import * as Effect from "effect/Effect"
 import { gnuTlsClient, gnuTlsServer } from "../harness/GnuTls.ts"
-import { pkiFiles } from "../harness/PkiFiles.ts"
-import { type Facts, type ForeignOptions, type ForeignPeer, printed, printedEnd } from "./Foreign.ts"
+import {
+  type Facts,
+  filesOf,
+  type ForeignOptions,
+  type ForeignPeer,
+  printed,
+  printedClient,
+  printedEnd,
+  serverFilesOf
+} from "./Foreign.ts"
 import * as Names from "./Names.ts"
 
 const facts = (output: string): Facts => {
@@ -17,28 +25,26 @@ const facts = (output: string): Facts => {
     isExtended: /^- Options: .*extended master secret/m.test(output),
     isResumed: output.includes("This is a resumed session"),
     alpnProtocol: printed(output, /^- Application protocol: (\S+)$/m),
-    clientName: printed(output, /^ - subject `CN=([^']+)'/m),
+    clientName: printed(output, /^\tSubject: CN=(.+)$/m),
     serverName: printed(output, /^- Given server name\[\d+\]: (\S+)$/m)
   }
 }
 
 // Alerts that were received are told in full at this level only.
-const debug = ["--debug", "5"]
-const close = /Alert\[1\|0\] - Close notify - was received/
-
-const filesFor = (options: ForeignOptions, fallback: ForeignOptions["identity"]) => {
-  const identity = options.identity ?? fallback
-  return Effect.map(identity === undefined ? pkiFiles() : pkiFiles(identity), (files) => ({
-    credential: identity === undefined ? undefined : files.of(identity),
-    root: files[options.trust ?? "ca"]
-  }))
-}
+const debug = ({ isQuiet }: ForeignOptions) => isQuiet === true ? [] : ["--debug", "5"]
+const says = (established: RegExp) => ({
+  established: (output: string) => established.test(output),
+  facts,
+  close: /Alert\[1\|0\] - Close notify - was received/,
+  warning: (number: number) => new RegExp(`Alert\\[1\\|${number}\\] - .* - was received`),
+  truncation: /The TLS connection was non-properly terminated/
+})
 
 /** `gnutls-cli` and `gnutls-serv --echo`. */
 export const gnutls: ForeignPeer = {
   name: "gnutls",
   client: Effect.fnUntraced(function*(options) {
-    const { credential, root } = yield* filesFor(options, undefined)
+    const { credential, root } = yield* filesOf(options)
     const process = yield* gnuTlsClient({
       port: options.port,
       caFile: root,
@@ -46,36 +52,29 @@ export const gnutls: ForeignPeer = {
       ...credential,
       priority: Names.gnuTlsPriority(options),
       extra: [
-        ...debug,
+        ...debug(options),
         "--noticket",
         ...(options.alpnProtocol === undefined ? [] : ["--alpn", options.alpnProtocol])
       ]
     })
-    return {
-      ...printedEnd(process, { established: (output) => /^- Handshake was completed\n/m.test(output), facts, close }),
-      send: process.send,
-      close: process.endInput,
-      session: Effect.succeed(undefined)
-    }
+    return { ...printedClient(process, says(/^- Handshake was completed\n/m)), session: Effect.undefined }
   }),
   server: Effect.fnUntraced(function*(options = {}) {
-    const { credential, root } = yield* filesFor(options, "ec")
-    if (credential === undefined) return yield* Effect.die(new Error("a server has a credential"))
+    const { credential, root } = yield* serverFilesOf(options)
     const { port, process } = yield* gnuTlsServer({
       ...credential,
       ...(options.clientAuth === undefined ? {} : { clientCaFile: root, clientAuth: options.clientAuth }),
       priority: Names.gnuTlsPriority(options),
       extra: [
-        ...debug,
+        ...debug(options),
         "--noticket",
         ...(options.alpnProtocol === undefined ? [] : ["--alpn", options.alpnProtocol, "--alpn-fatal"])
       ]
     })
     return {
       port,
-      next: Effect.sync(() =>
-        printedEnd(process, { established: (output) => /^ - 'tls-exporter': .*\n/m.test(output), facts, close })
-      )
+      next: Effect.sync(() => printedEnd(process, says(/^ - 'tls-exporter': .*\n/m))),
+      kill: process.kill("SIGKILL")
     }
   })
 }

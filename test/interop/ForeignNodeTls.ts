@@ -58,6 +58,8 @@ const facts = (socket: TLSSocket): Facts => {
   }
 }
 
+const untold = Effect.fail(new HarnessError({ what: "node:tls tells of no warning", details: "" }))
+
 const numberOf = (error: Error): Effect.Effect<number, HarnessError> => {
   const number = alertNumberOfNodeError(error)
   return number === undefined
@@ -81,9 +83,14 @@ export const nodeTls: ForeignPeer = {
       facts: Effect.map(client.secured, () => facts(client.socket)),
       waitForText: client.waitForText,
       sawClose: client.waitForEnd,
+      sawWarning: () => untold,
+      sawTruncation: client.waitForEnd,
       sawAlert: Effect.flatMap(client.waitForError, numberOf),
+      received: Effect.sync(() => client.text),
       send: client.send,
       close: client.end,
+      ended: client.waitForClose,
+      kill: client.reset,
       session: Effect.sync(() => client.socket.getSession())
     }
   }),
@@ -103,6 +110,7 @@ export const nodeTls: ForeignPeer = {
     let count = 0
     return {
       port: server.port,
+      kill: Effect.suspend(() => Effect.forEach(server.connections, ({ reset }) => reset, { discard: true })),
       next: Effect.sync(() => {
         const accepted = server.connection(count++)
         const then = <A>(use: (connection: Connection<TLSSocket>) => Effect.Effect<A, HarnessError>) =>
@@ -111,6 +119,8 @@ export const nodeTls: ForeignPeer = {
           facts: Effect.map(accepted, ({ socket }) => seen.get(socket) ?? facts(socket)),
           waitForText: (pattern) => then((connection) => connection.waitForText(pattern)),
           sawClose: then((connection) => connection.waitForEnd),
+          sawWarning: () => untold,
+          sawTruncation: then((connection) => connection.waitForEnd),
           sawAlert: Effect.race(server.waitForClientError, then((connection) => connection.waitForError)).pipe(
             Effect.flatMap(numberOf)
           )

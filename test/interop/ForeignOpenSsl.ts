@@ -4,21 +4,33 @@ import { writeFile } from "node:fs/promises"
 import { join } from "node:path"
 import { namedGroupName } from "../../src/wire/CodePoints.ts"
 import { openSslClient, openSslServer } from "../harness/OpenSsl.ts"
-import { pkiFiles, type PkiFiles } from "../harness/PkiFiles.ts"
-import { type Facts, type ForeignOptions, type ForeignPeer, printed, printedEnd } from "./Foreign.ts"
+import type { PkiFiles } from "../harness/PkiFiles.ts"
+import {
+  type Facts,
+  filesOf,
+  type ForeignOptions,
+  type ForeignPeer,
+  printed,
+  printedClient,
+  printedEnd,
+  serverFilesOf
+} from "./Foreign.ts"
 import * as Names from "./Names.ts"
 
 const argumentsOf = (options: ForeignOptions): ReadonlyArray<string> =>
   [
-    ["-trace"],
+    options.isQuiet === true ? ["-quiet", "-no_ign_eof"] : ["-trace"],
     options.suites === undefined ? [] : ["-cipher", options.suites.map(Names.openSslSuite).join(":")],
     options.groups === undefined ? [] : ["-groups", options.groups.map(Names.openSslGroup).join(":")],
     options.schemes === undefined ? [] : ["-sigalgs", options.schemes.join(":")],
     // Its security level refuses the signatures of TLS 1.1.
-    options.version === "1.1" ? ["-tls1_1", "-cipher", "DEFAULT:@SECLEVEL=0"] : [],
-    options.version === "1.3" ? ["-tls1_3"] : [],
+    options.version === "1.1" ? ["-cipher", "DEFAULT:@SECLEVEL=0"] : [],
     options.alpnProtocol === undefined ? [] : ["-alpn", options.alpnProtocol]
   ].flat()
+
+const versions = { "1.1": "-tls1_1", "1.2": "-tls1_2", "1.3": "-tls1_3" } as const
+
+const versionOf = ({ version }: ForeignOptions) => version === undefined ? {} : { version: versions[version] }
 
 // There is no option for it on the command line.
 const noExtendedMasterSecret = `openssl_conf = conf
@@ -36,6 +48,16 @@ const confOf = (options: ForeignOptions, files: PkiFiles): Effect.Effect<{ reado
   return Effect.as(Effect.promise(() => writeFile(conf, noExtendedMasterSecret)), { conf })
 }
 
+/** The name in a server_name extension, from a dump of its bytes: after two lengths and a type. */
+const serverNameIn = (dump: string | undefined): string | undefined => {
+  const bytes = dump?.split("\n").flatMap((line) =>
+    line.slice(line.indexOf(" - ") + 3).match(/^(?:[\da-f]{2}[ -])+/) ?? []
+  )
+  return bytes === undefined
+    ? undefined
+    : Buffer.from(bytes.join("").replaceAll(/[ -]/g, ""), "hex").toString("latin1", 5)
+}
+
 /** What `-trace` shows of the messages, which is the same at both ends. */
 const facts = (output: string): Facts => {
   const serverHello = printed(output, /ServerHello, Length=([^]*?)^(?:Sent|Received) Record/m)
@@ -47,7 +69,7 @@ const facts = (output: string): Facts => {
     isResumed: !output.includes("ServerHelloDone, Length="),
     alpnProtocol: printed(output, /^ALPN protocols?(?: selected)?: (\S+)$/m),
     clientName: printed(output, /^Peer certificate: CN = (.+)$/m),
-    serverName: printed(output, /extension_type=server_name\(0\), length=\d+\n.* {3,}\.{5}(\S+)\n/)
+    serverName: serverNameIn(printed(output, /extension_type=server_name\(0\), length=\d+\n((?: +[\da-f]{4} - .*\n)+)/))
   }
 }
 
@@ -56,25 +78,24 @@ const established = (output: string): boolean =>
   [...output.matchAll(/Finished, Length=/g)].length === 2 &&
   /^ {4}Extended master secret: .*\n|^(?:No peer certificate|Verification.*)\n/m.test(output)
 
-const says = { established, facts, close: /^SSL3 alert read:warning:close notify$/m }
-
-const filesFor = (options: ForeignOptions, fallback: ForeignOptions["identity"]) => {
-  const identity = options.identity ?? fallback
-  return Effect.map(identity === undefined ? pkiFiles() : pkiFiles(identity), (files) => ({
-    files,
-    credential: identity === undefined ? undefined : files.of(identity),
-    root: files[options.trust ?? "ca"]
-  }))
+const says = {
+  established,
+  facts,
+  warning: (number: number) => new RegExp(`Level=warning\\(1\\), description=.*\\(${number}\\)`),
+  close: /^SSL3 alert read:warning:close notify$/m,
+  // of its server: the alert that OpenSSL answers an unexpected end with (never seen by who has gone)
+  truncation: /unexpected eof while reading|^SSL3 alert write:fatal:decode error$/m
 }
 
 /** `openssl s_client` and `openssl s_server -rev`. */
 export const openssl: ForeignPeer = {
   name: "openssl",
   client: Effect.fnUntraced(function*(options) {
-    const { credential, files, root } = yield* filesFor(options, undefined)
+    const { credential, files, root } = yield* filesOf(options)
     const session = join(files.directory, "session.pem")
     const process = yield* openSslClient({
       ...(yield* confOf(options, files)),
+      ...versionOf(options),
       port: options.port,
       caFile: root,
       ...(options.serverName === undefined ? {} : { serverName: options.serverName }),
@@ -90,17 +111,15 @@ export const openssl: ForeignPeer = {
       ]
     })
     return {
-      ...printedEnd(process, says),
-      send: process.send,
-      close: process.endInput,
+      ...printedClient(process, says),
       session: Effect.sync(() => existsSync(session) ? session : undefined)
     }
   }),
   server: Effect.fnUntraced(function*(options = {}) {
-    const { credential, files, root } = yield* filesFor(options, "ec")
-    if (credential === undefined) return yield* Effect.die(new Error("a server has a credential"))
+    const { credential, files, root } = yield* serverFilesOf(options)
     const { port, process } = yield* openSslServer({
       ...(yield* confOf(options, files)),
+      ...versionOf(options),
       ...credential,
       lineBuffered: true,
       extra: [
@@ -111,6 +130,6 @@ export const openssl: ForeignPeer = {
           : ["-CAfile", root, options.clientAuth === "require" ? "-Verify" : "-verify", "1", "-verify_return_error"])
       ]
     })
-    return { port, next: Effect.sync(() => printedEnd(process, says)) }
+    return { port, next: Effect.sync(() => printedEnd(process, says)), kill: process.kill("SIGKILL") }
   })
 }

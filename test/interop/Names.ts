@@ -65,7 +65,8 @@ const groups: Readonly<Record<NamedGroup, Spelling>> = {
   x25519: { openssl: "X25519", gnutls: "X25519" },
   secp256r1: { openssl: "prime256v1", gnutls: "SECP256R1" },
   secp384r1: { openssl: "secp384r1", gnutls: "SECP384R1" },
-  secp521r1: { openssl: "secp521r1", gnutls: "SECP521R1" }
+  secp521r1: { openssl: "secp521r1", gnutls: "SECP521R1" },
+  x25519mlkem768: { openssl: "X25519MLKEM768", gnutls: "X25519-MLKEM768" }
 }
 
 export const groupNames = ["x25519", "secp256r1", "secp384r1", "secp521r1"] as const satisfies ReadonlyArray<NamedGroup>
@@ -85,7 +86,8 @@ const schemes: Readonly<Record<SignatureScheme, Spelling>> = {
   rsa_pss_rsae_sha512: { openssl: "RSA-PSS-SHA512", gnutls: "RSA-PSS-RSAE-SHA512" },
   rsa_pkcs1_sha256: { openssl: "RSA-SHA256", gnutls: "RSA-SHA256" },
   rsa_pkcs1_sha384: { openssl: "RSA-SHA384", gnutls: "RSA-SHA384" },
-  rsa_pkcs1_sha512: { openssl: "RSA-SHA512", gnutls: "RSA-SHA512" }
+  rsa_pkcs1_sha512: { openssl: "RSA-SHA512", gnutls: "RSA-SHA512" },
+  ed25519: { openssl: "ed25519", gnutls: "EDDSA-ED25519" }
 }
 
 export const schemeNames = Object.keys(schemes).filter((name): name is SignatureScheme => name in schemes)

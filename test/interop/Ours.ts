@@ -5,6 +5,7 @@ import * as Context from "effect/Context"
 import * as Effect from "effect/Effect"
 import * as Exit from "effect/Exit"
 import * as Layer from "effect/Layer"
+import * as Option from "effect/Option"
 import * as Queue from "effect/Queue"
 import * as Schema from "effect/Schema"
 import type * as Scope from "effect/Scope"
@@ -52,6 +53,10 @@ const watchedRandomness = (randomness: Randomness.Randomness["Service"], witness
     keyShare: (group) => {
       witness.groups.push(group)
       return randomness.keyShare(group)
+    },
+    respond: (group, peer) => {
+      witness.groups.push(group)
+      return randomness.respond(group, peer)
     }
   })
 
@@ -67,17 +72,16 @@ export const identityOf = (name: LeafName, witness?: Witness): Effect.Effect<Ide
     return Identity.Identity.of({
       ...identity,
       select: (request) =>
-        Effect.map(identity.select(request), (found) =>
-          found._tag === "None" ? found : {
-            ...found,
-            value: {
-              ...found.value,
-              sign: (scheme, message) => {
-                witness.signed.push(scheme)
-                return found.value.sign(scheme, message)
-              }
+        Effect.map(
+          identity.select(request),
+          Option.map((credential) => ({
+            ...credential,
+            sign: (scheme: SignatureScheme, message: Uint8Array) => {
+              witness.signed.push(scheme)
+              return credential.sign(scheme, message)
             }
-          })
+          }))
+        )
     })
   })
 
@@ -136,6 +140,14 @@ export interface OurClientOptions extends Omit<Partial<TlsConfig.ClientOptions>,
   readonly identity?: LeafName
   readonly cache?: SessionCache.SessionCache["Service"]
   readonly witness?: Witness
+  /** destroys the TCP socket below, when it is aborted */
+  readonly signal?: AbortSignal
+}
+
+/** A signal for `ourClient`, and what gives it. */
+export const makeDestroyer = (): { readonly signal: AbortSignal; readonly destroy: () => void } => {
+  const controller = new AbortController()
+  return { signal: controller.signal, destroy: () => controller.abort() }
 }
 
 const trustOf = (trust: "ca" | "other" | Trust.Trust["Service"], witness: Witness) =>
@@ -143,7 +155,7 @@ const trustOf = (trust: "ca" | "other" | Trust.Trust["Service"], witness: Witnes
 
 /** Our client, to a port of 127.0.0.1, as localhost; it keeps no sessions unless given a cache. */
 export const ourClient = (
-  { cache, identity, port, trust, witness = makeWitness(), ...options }: OurClientOptions
+  { cache, identity, port, signal, trust, witness = makeWitness(), ...options }: OurClientOptions
 ): Effect.Effect<Connection, TlsError.TlsError, Scope.Scope> =>
   Effect.gen(function*() {
     const context = yield* platform
@@ -152,13 +164,20 @@ export const ourClient = (
       "our client's handshake",
       TlsClient.connect({
         serverName: "localhost",
+        versions: ["1.2"],
         ...options,
         ...(identity === undefined ? {} : { identity: yield* identityOf(identity, witness) })
       })
     ).pipe(
       Effect.provideServiceEffect(
         Socket.Socket,
-        NodeSocket.makeNet({ host: "127.0.0.1", port, allowHalfOpen: true, noDelay: true })
+        NodeSocket.makeNet({
+          host: "127.0.0.1",
+          port,
+          allowHalfOpen: true,
+          noDelay: true,
+          ...(signal === undefined ? {} : { signal })
+        })
       ),
       Effect.provideService(Trust.Trust, yield* trustOf(trust ?? "ca", witness)),
       Effect.provideService(SessionCache.SessionCache, cache ?? noCache),
@@ -194,6 +213,12 @@ export interface OurServer {
   readonly report: Effect.Effect<Report>
 }
 
+/** Destroys the TCP socket below the connection that is being handled. */
+export const destroyTransport = Effect.map(Effect.serviceOption(NodeSocket.NetSocket), (socket) => {
+  if (Option.isNone(socket)) throw new Error("no socket of Node here")
+  socket.value.destroy()
+})
+
 export const echo = (connection: Connection): Effect.Effect<void, TlsError.TlsError> =>
   Stream.run(connection.stream, connection.sink)
 
@@ -212,7 +237,12 @@ export const ourServer = (
       ? {}
       : { clientAuth: { mode: clientAuth.mode, trust: yield* trustOf(clientAuth.trust ?? "ca", witness) } }
     const shown = typeof identity === "object" ? identity : yield* identityOf(identity ?? "ec", witness)
-    yield* TlsServer.run(handler, { ...options, ...auth, report: (report) => Queue.offer(reports, report) }).pipe(
+    yield* TlsServer.run(handler, {
+      versions: ["1.2"],
+      ...options,
+      ...auth,
+      report: (report) => Queue.offer(reports, report)
+    }).pipe(
       Effect.provideService(SocketServer.SocketServer, server),
       Effect.provideService(Identity.Identity, shown),
       Effect.provideService(SessionCache.SessionCache, cache ?? (yield* SessionCache.makeMemory())),

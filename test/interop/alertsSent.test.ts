@@ -7,7 +7,16 @@ import { type LeafName, testCredential } from "../harness/Pki.ts"
 import * as Edits from "./Edits.ts"
 import type { ForeignClientOptions, ForeignServerOptions } from "./Foreign.ts"
 import { suiteNames } from "./Names.ts"
-import { ending, faultIn, ourClient, type OurClientOptions, ourServer, type OurServerOptions } from "./Ours.ts"
+import {
+  ending,
+  faultIn,
+  ourClient,
+  type OurClientOptions,
+  ourServer,
+  type OurServerOptions,
+  receiveLine,
+  sendLine
+} from "./Ours.ts"
 import { everyPeer } from "./peers.ts"
 
 /** What the peer is told, and what our side knows of the cause. */
@@ -45,7 +54,7 @@ const withBrokenKey = Identity.Identity.of({
     Effect.map(testCredential("ec"), ({ chainDer }) =>
       Option.some({
         chain: chainDer,
-        authentication: "ecdsa",
+        keyType: "ec-p256" as const,
         sign: () => Effect.fail(new Identity.IdentityError({ why: "the key is held elsewhere, and does not answer" }))
       }))
 })
@@ -118,7 +127,7 @@ const clientRows: ReadonlyArray<ClientRow> = [
     number: 110,
     reason: "UnsupportedExtension",
     fault: "ExtensionUnsolicited",
-    edit: ["serverHello", Edits.unknownExtension]
+    edit: ["serverHello", Edits.extensionAs(0x1234)]
   },
   {
     why: "a ServerHello of TLS 1.1",
@@ -286,42 +295,76 @@ const serverRows: ReadonlyArray<ServerRow> = [
       policies: { onFailure: "internal_error" },
       handler: (connection) => Effect.andThen(connection.pull, Effect.fail("no more"))
     }
+  },
+  {
+    why: "a defect of the application",
+    number: 80,
+    reason: "InternalError",
+    fault: "ApplicationFailed",
+    ours: { handler: (connection) => Effect.andThen(connection.pull, Effect.die(new Error("a defect"))) }
   }
 ]
 
 everyPeer("what our client tells a server", (peer, it) => {
-  it.live.each(clientRows)("$number for $why", ({ edit, fault, number, ours, reason, theirs }) =>
+  it.live.each(clientRows)(
+    "$number for $why",
+    ({ edit, fault, number, ours, reason, theirs }) =>
+      Effect.gen(function*() {
+        const server = yield* peer.server(theirs)
+        const port = edit === undefined
+          ? server.port
+          : (yield* tamperingProxy({ to: server.port, onRecord: Edits.editing("serverToClient", ...edit) })).port
+        const end = yield* server.next
+        const exit = yield* Effect.exit(ourClient({ ...ours, port }))
+        assert.strictEqual(ending(exit), `AlertSent ${reason}`)
+        assert.strictEqual(faultIn(exit), fault)
+        assert.strictEqual(yield* end.sawAlert, number)
+      })
+  )
+})
+everyPeer("what our client tells a server when its application fails", (peer, it) => {
+  it.live.each(
+    [
+      ["fails, under the policy that says so", Effect.fail("no more"), { onFailure: "internal_error" }],
+      ["dies of a defect", Effect.die(new Error("a defect")), {}]
+    ] as const
+  )("80 where it %s", ([_why, end, policies]) =>
     Effect.gen(function*() {
-      const server = yield* peer.server(theirs)
-      const port = edit === undefined
-        ? server.port
-        : (yield* tamperingProxy({ to: server.port, onRecord: Edits.editing("serverToClient", ...edit) })).port
-      const end = yield* server.next
-      const exit = yield* Effect.exit(ourClient({ ...ours, port }))
-      assert.strictEqual(ending(exit), `AlertSent ${reason}`)
-      assert.strictEqual(faultIn(exit), fault)
-      assert.strictEqual(yield* end.sawAlert, number)
+      const server = yield* peer.server()
+      const foreign = yield* server.next
+      yield* ourClient({ port: server.port, policies }).pipe(
+        Effect.tap((connection) => sendLine(connection, "12321")),
+        Effect.tap(receiveLine),
+        Effect.andThen(end),
+        Effect.scoped,
+        Effect.exit
+      )
+      assert.strictEqual(yield* foreign.sawAlert, 80)
     }))
 })
+
 everyPeer("what our server tells a client", (peer, it) => {
-  it.live.each(serverRows)("$number for $why", ({ edit, fault, number, ours, reason, theirs }) =>
-    Effect.gen(function*() {
-      const server = yield* ourServer(ours)
-      const port = edit === undefined
-        ? server.port
-        : (yield* tamperingProxy({ to: server.port, onRecord: Edits.editing("clientToServer", ...edit) })).port
-      const client = yield* peer.client({ ...theirs, port })
-      if (edit?.[0] === "data" || fault === "ApplicationFailed") {
-        yield* client.facts
-        yield* client.send("hello\n")
-      }
-      assert.strictEqual(yield* client.sawAlert, number)
-      const { closure, exit } = yield* server.report
-      if (fault === "ApplicationFailed") {
-        assert.strictEqual(closure?.error?._tag === "AlertSent" ? closure.error.fault._tag : undefined, fault)
-        return
-      }
-      assert.strictEqual(ending(exit), `AlertSent ${reason}`)
-      assert.strictEqual(faultIn(exit), fault)
-    }))
+  it.live.each(serverRows)(
+    "$number for $why",
+    ({ edit, fault, number, ours, reason, theirs }) =>
+      Effect.gen(function*() {
+        const server = yield* ourServer(ours)
+        const port = edit === undefined
+          ? server.port
+          : (yield* tamperingProxy({ to: server.port, onRecord: Edits.editing("clientToServer", ...edit) })).port
+        const client = yield* peer.client({ ...theirs, port })
+        if (edit?.[0] === "data" || fault === "ApplicationFailed") {
+          yield* client.facts
+          yield* client.send("hello\n")
+        }
+        assert.strictEqual(yield* client.sawAlert, number)
+        const { closure, exit } = yield* server.report
+        if (fault === "ApplicationFailed") {
+          assert.strictEqual(closure?.error?._tag === "AlertSent" ? closure.error.fault._tag : undefined, fault)
+          return
+        }
+        assert.strictEqual(ending(exit), `AlertSent ${reason}`)
+        assert.strictEqual(faultIn(exit), fault)
+      })
+  )
 })

@@ -1,5 +1,6 @@
 import { assert } from "@effect/vitest"
 import * as Effect from "effect/Effect"
+import { testCredential } from "../harness/Pki.ts"
 import { groupNames, schemeNames, type SuiteName, suiteNames } from "./Names.ts"
 import { makeWitness, ourClient, ourServer, receiveLine, sendLine } from "./Ours.ts"
 import { assertTold, everyPeer } from "./peers.ts"
@@ -42,6 +43,34 @@ everyPeer("every suite and group", (peer, it) => {
       assert.strictEqual(facts.group, group)
       assertTold(peer, facts.isExtended, true)
       assert.strictEqual(closure?._tag, "Closed")
+    }))
+})
+
+everyPeer("a client of one group alone", (peer, it) => {
+  it.live.each(groupNames)("our server: %s", (group) =>
+    Effect.gen(function*() {
+      const witness = makeWitness()
+      const server = yield* ourServer({ identity: "rsa", witness })
+      const client = yield* peer.client({ port: server.port, groups: [group] })
+      assert.strictEqual((yield* client.facts).group, group)
+      assert.deepStrictEqual(witness.groups, [group])
+    }))
+})
+
+everyPeer("a chain with an intermediate", (peer, it) => {
+  it.live("is shown to our client", () =>
+    Effect.gen(function*() {
+      const server = yield* peer.server({ identity: "chain" })
+      const { peerCertificates } = yield* ourClient({ port: server.port })
+      assert.deepStrictEqual(peerCertificates, (yield* testCredential("chain")).chainDer)
+    }))
+
+  it.live("is shown by our server", () =>
+    Effect.gen(function*() {
+      const server = yield* ourServer({ identity: "chain" })
+      const client = yield* peer.client({ port: server.port })
+      yield* client.send("hello\n")
+      yield* client.waitForText(/^hello$/m)
     }))
 })
 

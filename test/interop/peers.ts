@@ -8,7 +8,7 @@ import { openssl } from "./ForeignOpenSsl.ts"
 
 /** One suite a peer, for what all of them can do; those whose program is not installed skip by name. */
 export const everyPeer = (title: string, register: (peer: ForeignPeer, test: typeof it) => void): void => {
-  peerSuite("openssl", (it) => register(openssl, it), `${title}: openssl`)
+  peerSuite(["openssl", "stdbuf"], (it) => register(openssl, it), `${title}: openssl`)
   peerSuite(["gnutls-cli", "gnutls-serv"], (it) => register(gnutls, it), `${title}: gnutls`)
   describe(`${title}: node:tls`, { timeout: waitLimit * 3 }, () => register(nodeTls, it))
 }

@@ -10,7 +10,7 @@ import { pkiFiles } from "../harness/PkiFiles.ts"
 import { cut, type Direction, tamperingProxy } from "../harness/TamperingProxy.ts"
 import { corrupted, type Edit, editing, sessionIdAt } from "./Edits.ts"
 import type { ForeignClientOptions, ForeignPeer, ForeignServer } from "./Foreign.ts"
-import { ending, type OurClientOptions, ourClient, ourServer, receiveLine, sendLine } from "./Ours.ts"
+import { ending, ourClient, type OurClientOptions, ourServer, receiveLine, sendLine } from "./Ours.ts"
 import { assertTold, everyPeer } from "./peers.ts"
 
 /** One whole conversation of a foreign client with our server, a line there and back. */
@@ -36,7 +36,8 @@ const call = (server: ForeignServer, options: OurClientOptions) =>
   }))
 
 /** The first record with application data that goes this way is spoilt. */
-const spoiling = (to: number, way: Direction, edit: Edit) => tamperingProxy({ to, onRecord: editing(way, "data", edit) })
+const spoiling = (to: number, way: Direction, edit: Edit) =>
+  tamperingProxy({ to, onRecord: editing(way, "data", edit) })
 
 /** Peers whose client keeps a session for another process, or connection. */
 const keepsSessions = (peer: ForeignPeer) => peer.name !== "gnutls"

@@ -7,14 +7,17 @@ import {
   decodeHandshake,
   encodeHandshake,
   type HandshakeMessage,
+  type HandshakeVersion,
+  messageName,
   messageTag
 } from "../../src/message/HandshakeMessage.ts"
+import { isHelloRetryRequest } from "../../src/message/ServerHello.ts"
 import { encodeServerEcdhParams } from "../../src/message/ServerKeyExchange.ts"
 import { toHex } from "../platform/vectors.ts"
 import { bytesUpTo, concat, int } from "../record/records.ts"
 import { grease, messages } from "./messages.ts"
 
-/** RFC 5246 section 7.4. */
+/** RFC 5246 section 7.4 and RFC 8446 section 4. */
 const types: { readonly [Tag in HandshakeMessage["_tag"]]: number } = {
   HelloRequest: 0,
   ClientHello: 1,
@@ -25,21 +28,47 @@ const types: { readonly [Tag in HandshakeMessage["_tag"]]: number } = {
   ServerHelloDone: 14,
   CertificateVerify: 15,
   ClientKeyExchange: 16,
-  Finished: 20
+  Finished: 20,
+  EncryptedExtensions: 8,
+  Certificate13: 11,
+  CertificateRequest13: 13,
+  NewSessionTicket: 4,
+  KeyUpdate: 24
 }
+const in13: ReadonlyArray<HandshakeMessage["_tag"]> = [
+  "ClientHello",
+  "ServerHello",
+  "NewSessionTicket",
+  "EncryptedExtensions",
+  "Certificate13",
+  "CertificateRequest13",
+  "CertificateVerify",
+  "Finished",
+  "KeyUpdate"
+]
+const only13: ReadonlyArray<HandshakeMessage["_tag"]> = in13.filter((tag) =>
+  !["ClientHello", "ServerHello", "CertificateVerify", "Finished"].includes(tag)
+)
+const versions: ReadonlyArray<HandshakeVersion> = ["1.2", "1.3", "undecided"]
+const has = (version: HandshakeVersion, tag: HandshakeMessage["_tag"]): boolean =>
+  version === "1.3" ? in13.includes(tag) : !only13.includes(tag)
+const versionOf = (tag: HandshakeMessage["_tag"]): HandshakeVersion => has("1.2", tag) ? "1.2" : "1.3"
 // The keys of the literal above are exactly the tags; `Object.entries` widens them.
 const typeOfTag = Object.entries(types) as ReadonlyArray<readonly [HandshakeMessage["_tag"], number]>
 
-const decode = (type: number, body: Uint8Array): HandshakeMessage | Fault =>
-  Result.match(decodeHandshake(type, body), { onSuccess: (message) => message, onFailure: (fault) => fault })
+const decode = (type: number, body: Uint8Array, version: HandshakeVersion = "1.2"): HandshakeMessage | Fault =>
+  Result.match(decodeHandshake(type, body, version), { onSuccess: (message) => message, onFailure: (fault) => fault })
 
 /** Where a hello may end: before its extensions (RFC 5246 section 7.4.1.2). */
 const shortestLength = (message: HandshakeMessage): number | undefined =>
-  message._tag === "ClientHello" || message._tag === "ServerHello"
+  message._tag === "ClientHello" || (message._tag === "ServerHello" && !isHelloRetryRequest(message))
     ? encodeHandshake({ ...message, extensions: [] }).length - 4
     : undefined
 
 describe.each(typeOfTag)("%s", (tag, type) => {
+  const version = versionOf(tag)
+  const name = tag.replace("13", "")
+
   it.prop(
     "round trip, every truncation, and a byte too many",
     [messages[tag] as Arbitrary.Arbitrary<HandshakeMessage>],
@@ -52,36 +81,44 @@ describe.each(typeOfTag)("%s", (tag, type) => {
         (body.length >> 8) & 255,
         body.length & 255
       ])
-      assert.deepStrictEqual(decode(type, body), message)
+      for (const other of versions) {
+        if (has(other, tag)) assert.deepStrictEqual(decode(type, body, other), message)
+      }
       assert.strictEqual(toHex(encodeHandshake(message)), toHex(bytes))
+      // Its length is a matter of the suite.
+      if (tag === "Finished") return
 
       const shortest = shortestLength(message)
       for (let length = 0; length < body.length; length++) {
         if (length === shortest) continue
-        const fault = decode(type, body.subarray(0, length))
+        const fault = decode(type, body.subarray(0, length), version)
         if (fault._tag !== "MessageMalformed") return assert.fail(`${length} bytes: ${fault._tag}`)
-        assert.strictEqual(fault.message, tag)
+        assert.strictEqual(fault.message, name)
         assert.isNotEmpty(fault.field)
         assert.isNotEmpty(fault.why)
       }
-      const fault = decode(type, concat([body, Uint8Array.of(0)]))
+      const fault = decode(type, concat([body, Uint8Array.of(0)]), version)
       assert.isTrue(
-        fault._tag === "MessageMalformed" && fault.message === tag && fault.field !== "",
+        fault._tag === "MessageMalformed" && fault.message === name && fault.field !== "",
         JSON.stringify(fault)
       )
     },
     { arbitrary: { runs: 100 } }
   )
 
-  it("has its number", () => assert.strictEqual(messageTag(type), tag))
+  it("has its number, in the versions that it is of, and its name", () => {
+    for (const version of versions) assert.strictEqual(messageTag(type, version) === tag, has(version, tag), version)
+    assert.strictEqual(messageName(type), name)
+  })
 })
 
-it("a type that is not used here is unexpected, whatever its body", () => {
-  const used = new Set(Object.values(types))
+it.each(versions)("a type that version %s does not have is unexpected, whatever its body", (version) => {
+  const used = new Set(typeOfTag.flatMap(([tag, type]) => has(version, tag) ? [type] : []))
+  assert.strictEqual(used.size, version === "1.3" ? 9 : 10)
   for (let type = 0; type < 256; type++) {
     if (used.has(type)) continue
-    assert.strictEqual(messageTag(type), undefined)
-    assert.deepStrictEqual<unknown>(decode(type, new Uint8Array(3)), {
+    assert.strictEqual(messageTag(type, version), undefined)
+    assert.deepStrictEqual<unknown>(decode(type, new Uint8Array(3), version), {
       _tag: "MessageUnexpected",
       expected: [],
       received: `handshake message type ${type}`
@@ -91,15 +128,15 @@ it("a type that is not used here is unexpected, whatever its body", () => {
 
 describe("decoding is total", () => {
   const outcomes = ["MessageMalformed", "ParameterIllegal", "MessageUnexpected"]
-  const isTotal = (type: number, body: Uint8Array): void => {
-    const decoded = decodeHandshake(type, body)
-    if (Result.isFailure(decoded)) assert.include(outcomes, decoded.failure._tag)
+  const isTotal = (type: number, body: Uint8Array, version: HandshakeVersion): void => {
+    const decoded = decodeHandshake(type, body, version)
+    if (Result.isFailure(decoded)) return assert.include(outcomes, decoded.failure._tag)
     // What decodes is a value that encodes, and means the same again.
-    else assert.deepStrictEqual(decode(type, encodeHandshake(decoded.success).subarray(4)), decoded.success)
+    assert.deepStrictEqual(decode(type, encodeHandshake(decoded.success).subarray(4), version), decoded.success)
   }
 
   it.prop("random bytes under every type", { body: bytesUpTo(120) }, ({ body }) => {
-    for (let type = 0; type < 25; type++) isTotal(type, body)
+    for (let type = 0; type < 26; type++) for (const version of versions) isTotal(type, body, version)
   }, { arbitrary: { runs: 300 } })
 
   it.prop("valid messages with a few bytes changed", {
@@ -111,7 +148,7 @@ describe("decoding is total", () => {
     const body = encodeHandshake(_.all[tag]).slice(4)
     if (body.length === 0) return
     for (const { at, to } of _.changes) body[at % body.length] = to
-    isTotal(type, body)
+    isTotal(type, body, versionOf(tag))
   }, { arbitrary: { runs: 500 } })
 })
 
@@ -135,12 +172,25 @@ const serverHello = {
   extensions: []
 } as const satisfies HandshakeMessage
 
+const ticket = {
+  _tag: "NewSessionTicket",
+  lifetime: 7200,
+  ageAdd: 9,
+  nonce: Uint8Array.of(0, 1),
+  ticket: Uint8Array.of(5),
+  extensions: []
+} as const satisfies HandshakeMessage
+const entryOf = (length: number) => ({ certificate: new Uint8Array(length), extensions: [] })
+
 it("GREASE survives everywhere that RFC 8701 puts it, in its place and order", () => {
   const extensions: ReadonlyArray<Extension> = [
     { _tag: "UnknownExtension", type: 0x1a1a, data: new Uint8Array() },
     { _tag: "SupportedGroups", groups: [...grease, 29] },
     { _tag: "SignatureAlgorithms", schemes: [...grease, 0x0403] },
     { _tag: "ApplicationProtocols", protocols: ["\x0a\x0a", "h2", "\xfa\xfa"] },
+    { _tag: "SupportedVersions", versions: [0x3a3a, 0x0304, 0x0303] },
+    { _tag: "KeyShares", shares: [{ group: 0x4a4a, publicKey: Uint8Array.of(0) }, { group: 29, publicKey: random }] },
+    { _tag: "PskKeyExchangeModes", modes: [0x0b, 0x2a, 0xe4, 1] },
     { _tag: "UnknownExtension", type: 0xfafa, data: Uint8Array.of(0) }
   ]
   const message: HandshakeMessage = { ...clientHello, cipherSuites: [0x2a2a, 0xc02b, ...grease], extensions }
@@ -154,6 +204,15 @@ it("GREASE survives everywhere that RFC 8701 puts it, in its place and order", (
     authorities: []
   }
   assert.deepStrictEqual(decode(13, encodeHandshake(request).subarray(4)), request)
+  const unknown: Extension = { _tag: "UnknownExtension", type: 0x5a5a, data: Uint8Array.of(1) }
+  const request13: HandshakeMessage = {
+    _tag: "CertificateRequest13",
+    context: new Uint8Array(),
+    extensions: [unknown, { _tag: "SignatureAlgorithms", schemes: grease }]
+  }
+  assert.deepStrictEqual(decode(13, encodeHandshake(request13).subarray(4), "1.3"), request13)
+  const withUnknown: HandshakeMessage = { ...ticket, extensions: [unknown] }
+  assert.deepStrictEqual(decode(4, encodeHandshake(withUnknown).subarray(4), "1.3"), withUnknown)
 })
 
 it("a hello that ends before its extensions, or has an empty block of them, has none", () => {
@@ -187,8 +246,6 @@ describe("limits of the messages", () => {
       malformed("Certificate", "certificate")
     ],
     ["a key of no bytes", 16, Uint8Array.of(0), malformed("ClientKeyExchange", "ecdh_Yc")],
-    ["verify data of 11 bytes", 20, new Uint8Array(11), malformed("Finished", "verify_data")],
-    ["verify data of 13 bytes", 20, new Uint8Array(13), malformed("Finished", "verify_data")],
     [
       "an explicit prime curve",
       12,
@@ -227,6 +284,36 @@ describe("limits of the messages", () => {
     assert.isTrue("why" in fault && fault.why.length > 0)
   })
 
+  it.each<readonly [name: string, type: number, body: ReadonlyArray<number>, expected: object]>([
+    ["R8446-4.6.3-02: a KeyUpdate of no bytes", 24, [], malformed("KeyUpdate", "request_update")],
+    ["R8446-4.6.3-02: a KeyUpdate of two bytes", 24, [0, 0], malformed("KeyUpdate", "message")],
+    ["R8446-4.6.3-02: request_update of 2", 24, [2], illegal("KeyUpdate", "request_update")],
+    ["R8446-4.6.3-02: request_update of 255", 24, [255], illegal("KeyUpdate", "request_update")],
+    ["a certificate of no bytes", 11, [0, 0, 0, 5, 0, 0, 0, 0, 0], malformed("Certificate", "cert_data")],
+    ["a certificate without its extensions", 11, [0, 0, 0, 4, 0, 0, 1, 9], malformed("Certificate", "extensions")],
+    ["a list beyond the message", 11, [0, 0, 0, 7, 0, 0, 1, 9, 0, 0], malformed("Certificate", "certificate_list")],
+    ["a request that ends before them", 13, [0], malformed("CertificateRequest", "extensions")],
+    ["a context beyond the message", 13, [2, 1], malformed("CertificateRequest", "certificate_request_context")],
+    ["a ticket of no bytes", 4, [0, 0, 0, 1, 0, 0, 0, 2, 0, 0, 0, 0, 0], malformed("NewSessionTicket", "ticket")],
+    ["EncryptedExtensions of no bytes", 8, [], malformed("EncryptedExtensions", "extensions")],
+    ["half an extension", 8, [0, 1, 0], malformed("EncryptedExtensions", "extension_type")]
+  ])("TLS 1.3: %s", (_, type, body, expected) => {
+    const fault = decode(type, Uint8Array.from(body), "1.3")
+    assert.deepInclude(fault, expected)
+    assert.isTrue("why" in fault && fault.why.length > 0)
+  })
+
+  it("empty lists where the RFC allows them", () => {
+    const empties: ReadonlyArray<HandshakeMessage> = [
+      { _tag: "Certificate13", context: new Uint8Array(), entries: [] },
+      { _tag: "EncryptedExtensions", extensions: [] },
+      { ...ticket, nonce: new Uint8Array() }
+    ]
+    for (const message of empties) {
+      assert.deepStrictEqual(decode(types[message._tag], encodeHandshake(message).subarray(4), "1.3"), message)
+    }
+  })
+
   it("the longest of everything decodes", () => {
     const longest: ReadonlyArray<HandshakeMessage> = [
       {
@@ -237,10 +324,21 @@ describe("limits of the messages", () => {
       },
       { _tag: "Certificate", chain: Array.from({ length: 3 }, () => new Uint8Array(70_000)) },
       { _tag: "ClientKeyExchange", publicKey: new Uint8Array(255) },
-      { _tag: "CertificateVerify", signatureScheme: 0xffff, signature: new Uint8Array(65535) }
+      { _tag: "CertificateVerify", signatureScheme: 0xffff, signature: new Uint8Array(65535) },
+      { _tag: "Certificate13", context: new Uint8Array(255), entries: [entryOf(70_000), entryOf(1), entryOf(70_000)] },
+      {
+        _tag: "NewSessionTicket",
+        lifetime: 2 ** 32 - 1,
+        ageAdd: 2 ** 32 - 1,
+        nonce: new Uint8Array(255),
+        ticket: new Uint8Array(65535),
+        extensions: [{ _tag: "EarlyData", maxSize: 2 ** 32 - 1 }]
+      },
+      { _tag: "Finished", verifyData: new Uint8Array(64) }
     ]
     for (const message of longest) {
-      assert.deepStrictEqual(decode(types[message._tag], encodeHandshake(message).subarray(4)), message)
+      const decoded = decode(types[message._tag], encodeHandshake(message).subarray(4), versionOf(message._tag))
+      assert.deepStrictEqual(decoded, message)
     }
   })
 
@@ -249,7 +347,11 @@ describe("limits of the messages", () => {
     ["a signature of 2^16 bytes", { _tag: "CertificateVerify", signatureScheme: 1, signature: new Uint8Array(65536) }],
     ["2^15 suites", { ...clientHello, cipherSuites: Array.from({ length: 32768 }, () => 1) }],
     ["256 compression methods", { ...clientHello, compressionMethods: Array.from({ length: 256 }, () => 0) }],
-    ["a certificate of 2^24 bytes", { _tag: "Certificate", chain: [new Uint8Array(2 ** 24)] }]
+    ["a certificate of 2^24 bytes", { _tag: "Certificate", chain: [new Uint8Array(2 ** 24)] }],
+    ["a context of 256 bytes", { _tag: "Certificate13", context: new Uint8Array(256), entries: [] }],
+    ["another context of 256 bytes", { _tag: "CertificateRequest13", context: new Uint8Array(256), extensions: [] }],
+    ["a nonce of 256 bytes", { ...ticket, nonce: new Uint8Array(256) }],
+    ["a ticket of 2^16 bytes", { ...ticket, ticket: new Uint8Array(65536) }]
   ])("to encode %s is a defect", (_, message) => {
     assert.throws(() => encodeHandshake(message), RangeError)
   })

@@ -9,8 +9,10 @@ import {
   type HandshakeMessageOf,
   messageTag
 } from "../../src/message/HandshakeMessage.ts"
+import { isHelloRetryRequest } from "../../src/message/ServerHello.ts"
 import { hex, readVectors, toHex } from "../platform/vectors.ts"
 import { concat } from "../record/records.ts"
+import { replays } from "../secret/rfc8448.ts"
 
 interface Captured {
   readonly capture: string
@@ -20,11 +22,12 @@ interface Captured {
 }
 const { messages: captured } = readVectors<{ readonly messages: ReadonlyArray<Captured> }>("handshake-messages.json")
 
-const decoded = ({ hex: text, type }: Captured) => Result.getOrThrow(decodeHandshake(type, hex(text).subarray(4)))
+const decoded = ({ hex: text, type }: Captured) =>
+  Result.getOrThrow(decodeHandshake(type, hex(text).subarray(4), "1.2"))
 
 it.each(captured)("$capture from $from, type $type: decodes, and encodes to the same bytes", (message) => {
   const value = decoded(message)
-  assert.strictEqual(value._tag, messageTag(message.type))
+  assert.strictEqual(value._tag, messageTag(message.type, "1.2"))
   assert.strictEqual(toHex(encodeHandshake(value)), message.hex)
 })
 
@@ -93,6 +96,58 @@ describe("a ServerKeyExchange is signed by the certificate, over both randoms an
   })
 })
 
+describe.each(replays)("RFC 8448 section $trace.section: $trace.title", ({ messages, trace }) => {
+  it("every message but EndOfEarlyData decodes, and encodes to the same bytes", () => {
+    for (const { bytes, name } of messages) {
+      const result = decodeHandshake(bytes[0] ?? 0, bytes.subarray(4), "1.3")
+      if (Result.isFailure(result)) {
+        assert.deepStrictEqual<unknown>(result.failure, {
+          _tag: "MessageUnexpected",
+          expected: [],
+          received: "handshake message type 5"
+        })
+        continue
+      }
+      assert.strictEqual(result.success._tag.replace("13", ""), name)
+      assert.strictEqual(toHex(encodeHandshake(result.success)), toHex(bytes))
+    }
+    assert.isAtLeast(messages.length, 6)
+  })
+
+  it("says what its text says", () => {
+    const hellos = messages.filter(({ name }) => name === "ClientHello" || name === "ServerHello").map(({ bytes }) =>
+      Result.getOrThrow(decodeHandshake(bytes[0] ?? 0, bytes.subarray(4), "undecided"))
+    )
+    const [first, answer, second] = hellos
+    if (first?._tag !== "ClientHello" || answer?._tag !== "ServerHello") return assert.fail("no hellos")
+    const isRetried = trace.id === "hello-retry-request"
+    assert.strictEqual(isHelloRetryRequest(answer), isRetried)
+    assert.deepStrictEqual(findExtension(answer.extensions, "SupportedVersions")?.versions, [0x0304])
+    assert.strictEqual(findExtension(first.extensions, "ServerName")?.name, "server")
+    assert.deepStrictEqual(findExtension(first.extensions, "KeyShares")?.shares.map(({ group }) => group), [29])
+    assert.strictEqual(
+      findExtension(first.extensions, "RecordSizeLimit")?.limit,
+      0x4001
+    )
+    assert.strictEqual(first.sessionId.length, trace.id === "compatibility-mode" ? 32 : 0)
+    const isResumed = trace.id === "resumed-0rtt"
+    assert.strictEqual(findExtension(first.extensions, "PreSharedKeys")?.offers.length, isResumed ? 1 : undefined)
+    assert.strictEqual(findExtension(answer.extensions, "PreSharedKeys")?.selected, isResumed ? 0 : undefined)
+    assert.strictEqual(findExtension(first.extensions, "EarlyData") !== undefined, isResumed)
+    if (!isRetried) return
+    assert.deepStrictEqual(findExtension(answer.extensions, "KeyShares")?.shares, [{
+      group: 23,
+      publicKey: new Uint8Array()
+    }])
+    if (second?._tag !== "ClientHello") return assert.fail("no second hello")
+    assert.deepStrictEqual(
+      findExtension(second.extensions, "Cookie")?.cookie,
+      findExtension(answer.extensions, "Cookie")?.cookie
+    )
+    assert.deepStrictEqual(findExtension(second.extensions, "KeyShares")?.shares.map(({ group }) => group), [23])
+  })
+})
+
 interface Sample {
   readonly name: string
   readonly b64: string
@@ -100,27 +155,30 @@ interface Sample {
 const { samples } = readVectors<{ readonly samples: ReadonlyArray<Sample> }>("rustls-fuzz-message.json")
 
 it(`${samples.length} records of a fuzz corpus: each is a message or a fault, and what decodes encodes to the same meaning`, () => {
-  const outcomes = new Map<string, number>()
-  const count = (outcome: string) => outcomes.set(outcome, (outcomes.get(outcome) ?? 0) + 1)
-  for (const { b64, name } of samples) {
-    const record = Uint8Array.from(Buffer.from(b64, "base64"))
-    const [type = -1, high = 0, middle = 0, low = 0] = record.subarray(5)
-    const body = record.subarray(9, 9 + (high << 16 | middle << 8 | low))
-    const result = decodeHandshake(type, body)
-    if (Result.isFailure(result)) {
-      assert.include(["MessageMalformed", "ParameterIllegal", "MessageUnexpected"], result.failure._tag, name)
-      count(result.failure._tag)
-      continue
+  const versions = [["1.2", { "same bytes": 15, MessageUnexpected: 49, MessageMalformed: 1 }], ["1.3", {
+    "same bytes": 9,
+    MessageUnexpected: 51,
+    MessageMalformed: 5
+  }]] as const
+  for (const [version, expected] of versions) {
+    const outcomes = new Map<string, number>()
+    const count = (outcome: string) => outcomes.set(outcome, (outcomes.get(outcome) ?? 0) + 1)
+    for (const { b64, name } of samples) {
+      const record = Uint8Array.from(Buffer.from(b64, "base64"))
+      const [type = -1, high = 0, middle = 0, low = 0] = record.subarray(5)
+      const body = record.subarray(9, 9 + (high << 16 | middle << 8 | low))
+      const result = decodeHandshake(type, body, version)
+      if (Result.isFailure(result)) {
+        assert.include(["MessageMalformed", "ParameterIllegal", "MessageUnexpected"], result.failure._tag, name)
+        count(result.failure._tag)
+        continue
+      }
+      const encoded = encodeHandshake(result.success)
+      const again = Result.getOrThrow(decodeHandshake(type, encoded.subarray(4), version))
+      assert.deepStrictEqual(again, result.success, name)
+      count(toHex(encoded) === toHex(record.subarray(5, 9 + body.length)) ? "same bytes" : "same meaning")
     }
-    const encoded = encodeHandshake(result.success)
-    const again = Result.getOrThrow(decodeHandshake(type, encoded.subarray(4)))
-    assert.deepStrictEqual(again, result.success, name)
-    count(toHex(encoded) === toHex(record.subarray(5, 9 + body.length)) ? "same bytes" : "same meaning")
+    // Most of this corpus is of types that these versions have not, or is encrypted.
+    assert.deepStrictEqual(Object.fromEntries(outcomes), expected, version)
   }
-  // Most of this corpus is of types that TLS 1.2 with ECDHE has not, or is encrypted.
-  assert.deepStrictEqual(Object.fromEntries(outcomes), {
-    "same bytes": 14,
-    MessageUnexpected: 49,
-    MessageMalformed: 2
-  })
 })

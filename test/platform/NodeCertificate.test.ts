@@ -108,9 +108,14 @@ describe("what it says", () => {
 
   it("no key of a kind that is not used", () => {
     assert.strictEqual(made({ key: ecKey("secp256k1").publicKey }).publicKey, undefined)
-    assert.strictEqual(made({ key: generateKeyPairSync("ed25519").publicKey }).publicKey, undefined)
+    assert.strictEqual(made({ key: generateKeyPairSync("ed448").publicKey }).publicKey, undefined)
     const rsaPss = generateKeyPairSync("rsa-pss", { modulusLength: 2048 }).publicKey
     assert.strictEqual(made({ key: rsaPss }).publicKey, undefined)
+  })
+
+  it("an Ed25519 key", () => {
+    const { publicKey } = made({ key: generateKeyPairSync("ed25519").publicKey })
+    assert.deepStrictEqual([publicKey?.type, publicKey?.bits], ["ed25519", 256])
   })
 
   it("a private key matches the certificate it belongs to", () => {

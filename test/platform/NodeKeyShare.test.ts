@@ -64,6 +64,19 @@ describe.each(sizes)("%s", (group, publicLength, privateLength) => {
     assert.notDeepEqual(other.agree(client.publicKey), shared)
   })
 
+  it("respond is the other side in one step, and refuses what is no share", () => {
+    const client = make.keyShare(group)
+    const scalar = new Uint8Array(privateLength).fill(2)
+    const response = make.respond(group, client.publicKey, scalar)
+    assert.deepStrictEqual(response?.publicKey, make.keyShare(group, scalar).publicKey)
+    assert.deepStrictEqual(client.agree(response?.publicKey ?? scalar), response?.secret)
+    const fresh = make.respond(group, client.publicKey)
+    assert.notDeepEqual(fresh?.publicKey, response?.publicKey)
+    assert.deepStrictEqual(client.agree(fresh?.publicKey ?? scalar), fresh?.secret)
+    assert.strictEqual(make.respond(group, client.publicKey.subarray(1)), undefined)
+    assert.strictEqual(make.respond(group, new Uint8Array(publicLength)), undefined)
+  })
+
   it("a given private key always gives the same share", () => {
     const scalar = new Uint8Array(privateLength).fill(1)
     const [one, two] = [make.keyShare(group, scalar), make.keyShare(group, scalar)]

@@ -75,13 +75,15 @@ it("equal", () => {
   assert.isFalse(make.equal(text("abc"), new Uint8Array(0)))
 })
 
-it("allocate gives memory that nobody else has", () => {
-  for (const length of [0, 1, 100, 5000]) {
+it("allocate gives bytes that nobody else has", () => {
+  const all = [0, 1, 100, 5000, 100, 40_000, 1].map((length) => {
     const bytes = make.allocate(length)
     assert.strictEqual(bytes.constructor, Uint8Array)
     assert.strictEqual(bytes.length, length)
-    assert.strictEqual(bytes.buffer.byteLength, length)
-  }
+    return bytes
+  })
+  for (const [value, bytes] of all.entries()) bytes.fill(value)
+  for (const [value, bytes] of all.entries()) assert.isTrue(bytes.every((byte) => byte === value))
 })
 
 describe("hostToAscii", () => {

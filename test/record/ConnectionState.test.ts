@@ -58,7 +58,7 @@ it("forgets the keys of the current and of the pending state, and never goes bac
   state.forget()
   assert.isFalse(state.hasPending)
   for (const protection of [current, pending, state.current.protection]) {
-    assert.throws(() => protection.seal(23, new Uint8Array(1), 0, new Uint8Array(40), 0), /keys were forgotten/)
+    assert.throws(() => protection.seal(23, new Uint8Array(1), 0, new Uint8Array(40), 0, 0), /keys were forgotten/)
     assert.strictEqual(protection.open(23, new Uint8Array(40), 0), undefined)
     assert.strictEqual(protection.openInto(23, new Uint8Array(40), 0, new Uint8Array(40), 0), -1)
   }

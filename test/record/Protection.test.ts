@@ -76,7 +76,7 @@ describe.each(suites)("$name", (suite) => {
         assert.strictEqual(protection.overhead, expected.length - plaintext.length)
         // Sealed into the middle of a buffer, of which nothing else is touched.
         const out = new Uint8Array(expected.length + 4).fill(0xa5)
-        protection.seal(type, plaintext, sequence, out, 3)
+        protection.seal(type, plaintext, sequence, out, 3, 0)
         assert.isTrue(Buffer.from(out).equals(concat([Uint8Array.of(0xa5, 0xa5, 0xa5), expected, Uint8Array.of(0xa5)])))
 
         assert.isTrue(Buffer.from(plaintext).equals(protection.open(type, expected, sequence) ?? Uint8Array.of(1, 2)))
@@ -102,7 +102,7 @@ describe.each(suites)("$name", (suite) => {
     const protection = protection12(primitives, suite, key, fixedIv)
     key.fill(0)
     const out = new Uint8Array(5 + protection.overhead)
-    protection.seal(23, filled(5, 1), 0, out, 0)
+    protection.seal(23, filled(5, 1), 0, out, 0, 0)
     assert.deepStrictEqual(protectionOf(suite).open(23, out, 0), filled(5, 1))
     protection.forget()
     assert.isTrue(fixedIv.every((byte) => byte === 0))
@@ -141,7 +141,7 @@ describe("published AEAD vectors as records", () => {
         assert.strictEqual(toHex(opening.open(23, fragment, 0)), test.msg, titleOf(test))
         if (isExplicit) continue
         const out = new Uint8Array(fragment.length)
-        opening.seal(23, plaintext, 0, out, 0)
+        opening.seal(23, plaintext, 0, out, 0, 0)
         assert.strictEqual(toHex(out), toHex(fragment), titleOf(test))
       }
     }
@@ -160,7 +160,7 @@ it.prop("a fragment with a bit turned, or under another type or sequence number,
 }, (_) => {
   const protection = protectionOf(_.suite)
   const sealed = new Uint8Array(_.plaintext.length + protection.overhead)
-  protection.seal(_.type, _.plaintext, _.sequence, sealed, 0)
+  protection.seal(_.type, _.plaintext, _.sequence, sealed, 0, 0)
   const turned = sealed.slice()
   const at = (_.bit >> 3) % sealed.length
   turned[at] = (turned[at] ?? 0) ^ (1 << (_.bit & 7))
@@ -219,19 +219,19 @@ it("sealing and opening with one protection do not disturb each other", () => {
     const protection = protectionOf(suite)
     const [a, b] = [7, 8].map((sequence) => {
       const out = new Uint8Array(4 + protection.overhead)
-      protection.seal(23, filled(4, sequence), sequence, out, 0)
+      protection.seal(23, filled(4, sequence), sequence, out, 0, 0)
       return out
     })
     assert.deepStrictEqual(protection.open(23, b ?? new Uint8Array(), 8), filled(4, 8))
     const again = new Uint8Array(4 + protection.overhead)
-    protection.seal(23, filled(4, 7), 7, again, 0)
+    protection.seal(23, filled(4, 7), 7, again, 0, 0)
     assert.deepStrictEqual(again, a)
   }
 })
 
 it("the null protection is the content itself (RFC 5246 section 6.1)", () => {
   const out = new Uint8Array(6)
-  nullProtection.seal(22, filled(4, 1), 0, out, 1)
+  nullProtection.seal(22, filled(4, 1), 0, out, 1, 0)
   assert.deepStrictEqual(out.subarray(1, 5), filled(4, 1))
   assert.deepStrictEqual(nullProtection.open(22, filled(4, 1), 0), filled(4, 1))
   assert.strictEqual(nullProtection.openInto(22, filled(4, 2), 0, out, 2), 4)

@@ -17,7 +17,7 @@ const noRenegotiation = Uint8Array.of(1, 100)
 const tolerated = (level: Alert["level"], description: Alert["description"], warnings: number): Incoming => ({
   _tag: "Alert",
   alert: { level, description },
-  verdict: { _tag: "Tolerate", budget: { warnings, emptyRecords: 32, renegotiations: 1 } }
+  verdict: { _tag: "Tolerate", budget: { warnings, emptyRecords: 32, renegotiations: 1, keyUpdates: 32 } }
 })
 
 describe("records of length zero, RFC 5246 section 6.2.1: application data alone may have them, on an open connection", () => {
@@ -112,8 +112,11 @@ describe("budgets, law 9", () => {
   })
 
   it("are what the options say", () => {
-    const direction = openDirection({ inbound: { budget: { warnings: 1, emptyRecords: 0, renegotiations: 0 } } })
+    const direction = openDirection({
+      inbound: { budget: { warnings: 1, emptyRecords: 0, renegotiations: 0, keyUpdates: 0 } }
+    })
     assert.deepStrictEqual(direction.inbound.spendRenegotiation(), { _tag: "RenegotiationFlood", limit: 0 })
+    assert.deepStrictEqual(direction.inbound.spendKeyUpdate(), { _tag: "KeyUpdateFlood", limit: 0 })
     const [first, second] = say(direction, alert, noRenegotiation, noRenegotiation)
     assert.isTrue(first?._tag === "Alert" && first.verdict._tag === "Tolerate")
     assert.deepStrictEqual(second?._tag === "Alert" ? second.verdict : second, {

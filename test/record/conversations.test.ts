@@ -88,7 +88,9 @@ describe.each(conversations)("$capture", (conversation) => {
   it("the hellos are of this conversation", () => {
     const hellos = [client, server].map(({ all }) => {
       const [first] = messagesOf(all)
-      return first === undefined ? undefined : Result.getOrUndefined(decodeHandshake(first.type, first.body))
+      return first === undefined
+        ? undefined
+        : Result.getOrUndefined(decodeHandshake(first.type, first.body, "undecided"))
     })
     const randoms = hellos.map((hello) => hello !== undefined && "random" in hello ? toHex(hello.random) : hello)
     assert.deepStrictEqual(randoms, [conversation.clientRandom, conversation.serverRandom])

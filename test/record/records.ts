@@ -1,17 +1,18 @@
 /** What the tests of the record layer share. */
 import { Schema } from "effect"
 import * as Arbitrary from "effect/Arbitrary"
+import type { Fault } from "../../src/alert/Fault.ts"
 import { make as primitives } from "../../src/platform/NodePrimitives.ts"
 import { type Compression, nullCompression } from "../../src/record/Compression.ts"
 import { Inbound, type InboundOptions, type Incoming, type Target } from "../../src/record/Inbound.ts"
 import { Outbound } from "../../src/record/Outbound.ts"
-import { protection12, type RecordProtection } from "../../src/record/Protection.ts"
-import { type CipherSuite, suites } from "../../src/secret/CipherSuite.ts"
+import { protection12, protection13, type RecordProtection } from "../../src/record/Protection.ts"
+import { type CipherSuite, type CipherSuite13, suites, suites13 } from "../../src/secret/CipherSuite.ts"
+import { ContentType } from "../../src/wire/CodePoints.ts"
 import { makeRecord } from "../harness/TlsRecords.ts"
 
 export { concat } from "../../src/wire/Bytes.ts"
-export { ContentType } from "../../src/wire/CodePoints.ts"
-export { makeRecord }
+export { ContentType, makeRecord }
 
 export const gcm: CipherSuite = suites[0]
 export const chacha20: CipherSuite = suites[4]
@@ -22,6 +23,9 @@ export const filled = (length: number, seed: number): Uint8Array =>
 /** The same key every time: two of them are the two ends of one direction. */
 export const protectionOf = (suite: CipherSuite): RecordProtection =>
   protection12(primitives, suite, filled(suite.keyLength, 1), filled(suite.fixedIvLength, 2))
+
+export const protectionOf13 = (suite: CipherSuite13, seed = 1): RecordProtection =>
+  protection13(primitives, suite, filled(suite.keyLength, seed), filled(12, seed + 1))
 
 export const limits = { message: 1000, certificateChain: 3000, total: 5000 }
 
@@ -48,6 +52,32 @@ export const openDirection = (options: {
   return { outbound, inbound }
 }
 
+/** TLS_AES_128_GCM_SHA256. */
+export const gcm13: CipherSuite13 = suites13[0] ?? (() => {
+  throw new Error("there is no suite of TLS 1.3")
+})()
+
+/** One direction of TLS 1.3 with keys: those of the handshake, or of the open connection. */
+export const openDirection13 = (options: {
+  readonly suite?: CipherSuite13
+  readonly phase?: "handshaking" | "established"
+  readonly inbound?: Partial<InboundOptions>
+} = {}): Direction => {
+  const { phase = "established", suite = gcm13 } = options
+  const outbound = new Outbound(primitives, undefined)
+  const inbound = new Inbound({ handshake: limits, ...options.inbound })
+  inbound.settleVersion("1.3")
+  for (const { state } of [outbound, inbound]) {
+    state.install({ protection: protectionOf13(suite), compression: nullCompression })
+  }
+  if (phase === "established") inbound.establish()
+  return { outbound, inbound }
+}
+
+/** One record of TLS 1.3 with this inner plaintext: content, type and padding, or whatever else is not empty. */
+export const sealInner = (direction: Direction, inner: Uint8Array): Uint8Array =>
+  sealRecord(direction, inner.at(-1) ?? 0, inner.subarray(0, -1))
+
 /** Everything that is to be had now, up to and including the first fault. What is a view is copied. */
 export const drain = (inbound: Inbound, target?: Target): ReadonlyArray<Incoming> => {
   const all: Array<Incoming> = []
@@ -55,11 +85,15 @@ export const drain = (inbound: Inbound, target?: Target): ReadonlyArray<Incoming
     const incoming = inbound.next(target)
     if (incoming === undefined) return all
     all.push(incoming._tag === "Data" ? { ...incoming, bytes: incoming.bytes.slice() } : incoming)
-    if (!(["Data", "Handshake", "ChangeCipherSpec", "Alert"] as ReadonlyArray<string>).includes(incoming._tag)) {
-      return all
-    }
+    if (isFault(incoming)) return all
   }
 }
+
+/** `Incoming` that a fault is not. */
+const goesOn: ReadonlyArray<string> = ["Data", "Handshake", "ChangeCipherSpec", "Alert"]
+
+export const isFault = (incoming: Incoming | undefined): incoming is Fault =>
+  incoming !== undefined && !goesOn.includes(incoming._tag)
 
 export const receive = (inbound: Inbound, ...chunks: ReadonlyArray<Uint8Array>): ReadonlyArray<Incoming> => {
   for (const chunk of chunks) inbound.push(chunk)
@@ -70,8 +104,9 @@ export const receive = (inbound: Inbound, ...chunks: ReadonlyArray<Uint8Array>):
 export const sealRecord = (direction: Direction, type: number, content: Uint8Array): Uint8Array => {
   const { state } = direction.outbound
   const { protection } = state.current
-  const record = makeRecord(type, new Uint8Array(content.length + protection.overhead))
-  protection.seal(type, content, state.sequence, record, 5)
+  const outerType = protection.hidesType ? ContentType.application_data : type
+  const record = makeRecord(outerType, new Uint8Array(content.length + protection.overhead))
+  protection.seal(type, content, state.sequence, record, 5, 0)
   state.advance()
   return record
 }

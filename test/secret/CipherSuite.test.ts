@@ -1,5 +1,5 @@
 import { assert, it } from "@effect/vitest"
-import { suiteOf, suites } from "../../src/secret/CipherSuite.ts"
+import { suite13Of, suiteOf, suites, suites13 } from "../../src/secret/CipherSuite.ts"
 
 it("the numbers of RFC 5289 and RFC 7905, in order of preference", () => {
   // id, name, authentication, aead, hash, key, fixed IV, IV in the record
@@ -43,4 +43,24 @@ it("a key wears out after 2^24.5 records, where it does at all", () => {
 it("suiteOf", () => {
   for (const suite of suites) assert.strictEqual(suiteOf(suite.id), suite)
   for (const id of [0x0000, 0x00ff, 0x1301, 0x5600, 0xc02d, 0xffff]) assert.strictEqual(suiteOf(id), undefined)
+})
+
+it("the numbers of RFC 8446 appendix B.4, in order of preference, and the limits of section 5.5", () => {
+  const { MAX_SAFE_INTEGER } = Number
+  assert.deepStrictEqual(
+    suites13.map((suite) => [suite.id, suite.name, suite.aead, suite.hash, suite.keyLength, suite.recordLimit]),
+    [
+      [0x1301, "TLS_AES_128_GCM_SHA256", "aes-128-gcm", "sha256", 16, 23_726_566],
+      [0x1302, "TLS_AES_256_GCM_SHA384", "aes-256-gcm", "sha384", 32, 23_726_566],
+      [0x1303, "TLS_CHACHA20_POLY1305_SHA256", "chacha20-poly1305", "sha256", 32, MAX_SAFE_INTEGER]
+    ]
+  )
+})
+
+it("suite13Of knows those alone, and no version has a suite of the other", () => {
+  for (const suite of suites13) {
+    assert.strictEqual(suite13Of(suite.id), suite)
+    assert.strictEqual(suiteOf(suite.id), undefined)
+  }
+  for (const id of [0x0000, 0x1300, 0x1304, 0x1305, 0xc02b]) assert.strictEqual(suite13Of(id), undefined)
 })

@@ -1,7 +1,7 @@
 import { assert, describe, it } from "@effect/vitest"
 import { make as primitives } from "../../src/platform/NodePrimitives.ts"
 import { Transcript } from "../../src/secret/Transcript.ts"
-import { fromText } from "../../src/wire/Bytes.ts"
+import { concat, fromText } from "../../src/wire/Bytes.ts"
 
 const digest = (text: string): Uint8Array => primitives.digest("sha256", fromText(text))
 
@@ -47,5 +47,38 @@ describe("Transcript", () => {
     const forgotten = new Transcript()
     forgotten.forget()
     assert.throws(() => forgotten.start(primitives, "sha256"), /forgotten/)
+  })
+
+  it("before a HelloRetryRequest the ClientHello counts as its hash (RFC 8446 section 4.4.1)", () => {
+    const transcript = new Transcript()
+    transcript.add(fromText("first hello"))
+    transcript.collapseFirst(primitives, "sha384")
+    transcript.add(fromText("retry"))
+    const hashed = primitives.digest("sha384", fromText("first hello"))
+    const expected = concat([Uint8Array.of(254, 0, 0, 48), hashed, fromText("retry")])
+    assert.deepStrictEqual(transcript.messages(), expected)
+    transcript.start(primitives, "sha384")
+    assert.deepStrictEqual(transcript.digest(), primitives.digest("sha384", expected))
+    assert.throws(() => transcript.collapseFirst(primitives, "sha384"), /no first message/)
+    assert.throws(() => new Transcript().collapseFirst(primitives, "sha256"), /no first message/)
+  })
+
+  it("digestWith covers what comes after, less what is cut, and adds nothing", () => {
+    const transcript = new Transcript()
+    assert.deepStrictEqual(transcript.digestWith(primitives, "sha256", {}), digest(""))
+    transcript.add(fromText("ab"))
+    assert.deepStrictEqual(transcript.digestWith(primitives, "sha256", {}), digest("ab"))
+    assert.deepStrictEqual(transcript.digestWith(primitives, "sha256", { cut: 1 }), digest("a"))
+    assert.deepStrictEqual(
+      transcript.digestWith(primitives, "sha256", { after: fromText("cde"), cut: 2 }),
+      digest("abc")
+    )
+    assert.deepStrictEqual(
+      transcript.digestWith(primitives, "sha384", { after: fromText("c") }),
+      primitives.digest("sha384", fromText("abc"))
+    )
+    assert.deepStrictEqual(transcript.messages(), fromText("ab"))
+    transcript.forget()
+    assert.throws(() => transcript.digestWith(primitives, "sha256", {}), /forgotten/)
   })
 })

@@ -12,6 +12,7 @@ const test = (name: string, body: () => Effect.Effect<void, unknown, Primitives>
 
 const asked: Identity.IdentityRequest = {
   role: "server",
+  version: "1.2",
   serverName: undefined,
   authentication: ["rsa", "ecdsa"],
   curves: undefined,
@@ -36,7 +37,7 @@ describe("layerPem", () => {
           Identity.layerPem({ certificate: certificatePem, privateKey: Redacted.make(privateKeyPem) })
         )
         const credential = Option.getOrThrow(yield* identity.select({ ...asked, signatureSchemes: [scheme] }))
-        assert.strictEqual(credential.authentication, authentication)
+        assert.strictEqual(Identity.authenticationOf(credential.keyType), authentication)
         assert.deepStrictEqual(credential.chain, chainDer)
         const message = Uint8Array.of(1, 2, 3)
         const signature = yield* credential.sign(scheme, message)

@@ -12,13 +12,15 @@ const session = (number: number, createdAt = 0): Session =>
     version: "1.2",
     id: Uint8Array.of(number),
     cipherSuite: 0xc02b,
-    masterSecret: Redacted.make(new Uint8Array(48).fill(number)),
+    secret: Redacted.make(new Uint8Array(48).fill(number)),
     serverName: "server.test",
     peerCertificates: [Uint8Array.of(1, 2, 3)],
-    createdAt
+    createdAt,
+    lifetime: undefined,
+    ageAdd: 0
   })
 
-const secretOf = (session: Session) => Redacted.value(session.masterSecret)
+const secretOf = (session: Session) => Redacted.value(session.secret)
 const isWiped = (session: Session) => secretOf(session).every((byte) => byte === 0)
 
 /** Which of these keys have a session, and the number of it. */
@@ -187,8 +189,8 @@ describe("keys", () => {
 describe("SessionInsecureJson", () => {
   it.effect("round trip, as `--session FILE` keeps it", () =>
     Effect.gen(function*() {
-      const { masterSecret, ...plain } = session(7, 1234)
-      const stored = { ...plain, serverName: "server.test", masterSecret: Redacted.value(masterSecret) }
+      const { lifetime: _, secret, ...plain } = session(7, 1234)
+      const stored = { ...plain, serverName: "server.test", secret: Redacted.value(secret) }
       const json = yield* Schema.encodeEffect(SessionInsecureJson)(stored)
       assert.include(json, "07".repeat(48))
       assert.deepStrictEqual(yield* Schema.decodeEffect(SessionInsecureJson)(json), stored)

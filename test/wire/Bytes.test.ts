@@ -22,9 +22,12 @@ it.prop("samePublic compares the bytes, all of them and their number", {
 })
 
 it.prop(
-  "hexadecimal is lower case, two digits a byte",
+  "hexadecimal is lower case, two digits a byte, there and back",
   { bytes: bytesUpTo(40) },
-  ({ bytes }) => assert.strictEqual(Bytes.toHex(bytes), Buffer.from(bytes).toString("hex"))
+  ({ bytes }) => {
+    assert.strictEqual(Bytes.toHex(bytes), Buffer.from(bytes).toString("hex"))
+    assert.deepStrictEqual(Bytes.fromHex(Bytes.toHex(bytes)), bytes)
+  }
 )
 
 it("every byte has a character of its own in latin1, that of its number", () => {

@@ -23,19 +23,24 @@ const registries: ReadonlyArray<
     undefined
   ],
   [
-    "HandshakeType, RFC 5246 section 7.4",
+    "HandshakeType, RFC 5246 section 7.4 and RFC 8446 appendix B.3",
     CodePoints.HandshakeType,
     {
       hello_request: 0,
       client_hello: 1,
       server_hello: 2,
+      new_session_ticket: 4,
+      end_of_early_data: 5,
+      encrypted_extensions: 8,
       certificate: 11,
       server_key_exchange: 12,
       certificate_request: 13,
       server_hello_done: 14,
       certificate_verify: 15,
       client_key_exchange: 16,
-      finished: 20
+      finished: 20,
+      key_update: 24,
+      message_hash: 254
     },
     CodePoints.handshakeTypeName
   ],
@@ -46,9 +51,9 @@ const registries: ReadonlyArray<
     undefined
   ],
   [
-    "NamedCurve, RFC 8422 section 5.1.1",
+    "NamedCurve, RFC 8422 section 5.1.1, and NamedGroup, draft-ietf-tls-ecdhe-mlkem",
     CodePoints.NamedGroup,
-    { secp256r1: 23, secp384r1: 24, secp521r1: 25, x25519: 29 },
+    { secp256r1: 23, secp384r1: 24, secp521r1: 25, x25519: 29, x25519mlkem768: 0x11 * 256 + 0xec },
     CodePoints.namedGroupName
   ],
   [
@@ -63,12 +68,13 @@ const registries: ReadonlyArray<
       rsa_pkcs1_sha512: pair("sha512", "rsa"),
       rsa_pss_rsae_sha256: 8 * 256 + 4,
       rsa_pss_rsae_sha384: 8 * 256 + 5,
-      rsa_pss_rsae_sha512: 8 * 256 + 6
+      rsa_pss_rsae_sha512: 8 * 256 + 6,
+      ed25519: 8 * 256 + 7
     },
     CodePoints.signatureSchemeName
   ],
   [
-    "ExtensionType, RFC 6066, 8422, 5246, 7301, 7627 and 5746",
+    "ExtensionType, RFC 6066, 8422, 5246, 7301, 7627, 5746, 8446 section 4.2 and 8449",
     CodePoints.ExtensionType,
     {
       server_name: 0,
@@ -77,6 +83,16 @@ const registries: ReadonlyArray<
       signature_algorithms: 13,
       application_layer_protocol_negotiation: 16,
       extended_master_secret: 23,
+      record_size_limit: 28,
+      pre_shared_key: 41,
+      early_data: 42,
+      supported_versions: 43,
+      cookie: 44,
+      psk_key_exchange_modes: 45,
+      certificate_authorities: 47,
+      post_handshake_auth: 49,
+      signature_algorithms_cert: 50,
+      key_share: 51,
       renegotiation_info: 255 * 256 + 1
     },
     CodePoints.extensionName

@@ -1,0 +1,50 @@
+import { assert } from "@effect/vitest"
+import * as Effect from "effect/Effect"
+import * as Exit from "effect/Exit"
+import * as Fiber from "effect/Fiber"
+import * as Scope from "effect/Scope"
+import { type TamperingProxy, tamperingProxy } from "../harness/TamperingProxy.ts"
+import { alertRecord, contentType, contentTypes } from "../harness/TlsRecords.ts"
+import { ourClient, ourServer } from "./Ours.ts"
+import { everyPeer } from "./peers.ts"
+
+const userCanceled = 90
+
+const assertGoodbye = (proxy: TamperingProxy, from: keyof TamperingProxy["seen"]) =>
+  Effect.gen(function*() {
+    const alerts = () => proxy.seen[from].filter((record) => contentType(record) === contentTypes.alert)
+    yield* proxy.until("two alerts", () => alerts().length === 2)
+    assert.deepStrictEqual(alerts(), [alertRecord(1, userCanceled), alertRecord(1, 0)])
+  })
+
+everyPeer("a handshake that our side gives up", (peer, it) => {
+  it.live("our client is interrupted: user_canceled, then close_notify", () =>
+    Effect.gen(function*() {
+      const server = yield* peer.server()
+      const end = yield* server.next
+      const proxy = yield* tamperingProxy({
+        to: server.port,
+        onRecord: (direction, _index, record) => direction === "serverToClient" ? null : record
+      })
+      const connecting = yield* Effect.forkChild(Effect.scoped(ourClient({ port: proxy.port })))
+      yield* proxy.until("the answer of the server", () => proxy.seen.serverToClient.length > 0)
+      yield* Fiber.interrupt(connecting)
+      yield* assertGoodbye(proxy, "clientToServer")
+      if (peer.name !== "node:tls") yield* end.sawWarning(userCanceled)
+    }))
+
+  it.live("our server is interrupted: user_canceled, then close_notify", () =>
+    Effect.gen(function*() {
+      const scope = yield* Scope.make()
+      const server = yield* Scope.provide(ourServer(), scope)
+      const proxy = yield* tamperingProxy({
+        to: server.port,
+        onRecord: (direction, index, record) => direction === "clientToServer" && index > 0 ? null : record
+      })
+      const client = yield* peer.client({ port: proxy.port })
+      yield* proxy.until("the second flight of the client", () => proxy.seen.clientToServer.length > 1)
+      yield* Scope.close(scope, Exit.void)
+      yield* assertGoodbye(proxy, "serverToClient")
+      if (peer.name !== "node:tls") yield* client.sawWarning(userCanceled)
+    }))
+})
