@@ -13,7 +13,7 @@ import * as Schema from "effect/Schema"
 import { randomUUID } from "node:crypto"
 import { readFile, rename, rm, writeFile } from "node:fs/promises"
 import { Session, SessionInsecureJson } from "../service/Session.ts"
-import { isSingleUse, SessionCache, type SessionKey } from "../service/SessionCache.ts"
+import { SessionCache, type SessionKey } from "../service/SessionCache.ts"
 import { toHex } from "../wire/Bytes.ts"
 import { systemReason } from "./Failure.ts"
 
@@ -61,7 +61,8 @@ const file = <A>(act: () => Promise<A>): Effect.Effect<A, FileFailed> =>
   })
 
 /**
- * Keeps the latest session in a file that only its owner can read; a ticket of TLS 1.3 is taken from it, as it is used once. A file that cannot be read, or that holds something else, is
+ * Keeps the latest session in a file that only its owner can read. A ticket of TLS 1.3 is in it until the next one comes: a connection that was
+ * cut before that leaves it to be used again (RFC 8446 appendix C.4 would rather not). A file that cannot be read, or that holds something else, is
  * as good as none: `warn` is told why.
  *
  * @category layers
@@ -110,10 +111,7 @@ export const layer = (path: string, warn: (sentence: string) => Effect.Effect<vo
         }
         const age = (yield* Clock.currentTimeMillis) - session.createdAt
         const lifetime = (session.lifetime ?? Infinity) * 1000
-        if (age < Math.min(timeToLive, lifetime)) {
-          if (isSingleUse(key, session)) yield* remove
-          return Option.some(session)
-        }
+        if (age < Math.min(timeToLive, lifetime)) return Option.some(session)
         session.wipe()
         const why = age < lifetime ? "it is more than a day old" : "it is older than the server wanted"
         yield* warn(`the session of ${path} is not offered: ${why}.`)
