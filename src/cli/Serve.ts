@@ -11,6 +11,7 @@ import * as Flag from "effect/cli/Flag"
 import * as Console from "effect/Console"
 import * as Effect from "effect/Effect"
 import * as Exit from "effect/Exit"
+import * as Layer from "effect/Layer"
 import type { SocketAddress } from "effect/net/NetAddress"
 import * as Option from "effect/Option"
 import * as SocketServer from "effect/socket/SocketServer"
@@ -21,7 +22,6 @@ import * as NodePrimitives from "../platform/NodePrimitives.ts"
 import * as NodeRemoteAddress from "../platform/NodeRemoteAddress.ts"
 import { Primitives } from "../secret/Primitives.ts"
 import { Identity } from "../service/Identity.ts"
-import * as SessionCache from "../service/SessionCache.ts"
 import { checkSettings, type ServerOptions, settingsOf } from "../service/TlsConfig.ts"
 import * as TlsServer from "../TlsServer.ts"
 import { ending, negotiated } from "./Ending.ts"
@@ -30,6 +30,7 @@ import { identityOf, keyLogTo, trustOf } from "./Files.ts"
 import { alpn, keylog, tls, versionsOf } from "./Flags.ts"
 import * as Page from "./Page.ts"
 import { printable } from "./Printable.ts"
+import { cacheOf, sessionCache } from "./SessionStore.ts"
 
 const flags = {
   port: Flag.Int("port").pipe(
@@ -59,6 +60,7 @@ const flags = {
   alpn,
   tls,
   keylog,
+  sessionCache,
   echo: Flag.Boolean("echo").pipe(
     Flag.withoutNegation,
     Flag.withDescription("send back what comes, in place of the page"),
@@ -114,7 +116,7 @@ const description = `
   negotiated, then with close_notify. One line a connection goes to stderr: peer, version, suite, how it ended.
 
   Ctrl-C or SIGTERM ends it in order: open connections are told close_notify, and the exit code is 130.
-  Other exit codes: 1 a file or the port cannot be used, 2 usage.
+  Other exit codes: 1 a file, the port or the session cache cannot be used, 2 usage.
 `.trim()
 
 /**
@@ -137,6 +139,7 @@ export const serve = Command.make("serve", flags, (flags) =>
         : {})
     }
     yield* Effect.mapError(checkSettings(settingsOf(options, primitives), primitives), tlsFailed)
+    const sessions = yield* Layer.build(cacheOf(flags.sessionCache))
     // Half-open: a client may end its sending before it has read all.
     const server = yield* NodeSocketServer.make({
       port: flags.port,
@@ -151,13 +154,14 @@ export const serve = Command.make("serve", flags, (flags) =>
     return yield* TlsServer.run(handler, { ...options, report: (told) => Console.error(printable(report(told))) }).pipe(
       Effect.provideService(Identity, identity),
       Effect.provideService(SocketServer.SocketServer, server),
+      Effect.provideContext(sessions),
       Effect.mapError((error) =>
         error._tag === "InvalidOption" ? tlsFailed(error) : openFailed(host, flags.port, error)
       )
     )
   }).pipe(
     Effect.scoped,
-    Effect.provide([NodePrimitives.layer, NodeRemoteAddress.layer, SessionCache.layerMemory()])
+    Effect.provide([NodePrimitives.layer, NodeRemoteAddress.layer])
   )).pipe(
     Command.validate(({ clientAuth, clientCa }) =>
       Option.isSome(clientAuth) === Option.isSome(clientCa)
@@ -168,6 +172,7 @@ export const serve = Command.make("serve", flags, (flags) =>
     Command.withShortDescription("A server that says what was negotiated, or echoes"),
     Command.withExamples([
       { command: "effect-tls serve --port 8443 --cert cert.pem --key key.pem" },
-      { command: "effect-tls serve --port 0 --cert cert.pem --key key.pem --echo --alpn http/1.1" }
+      { command: "effect-tls serve --port 0 --cert cert.pem --key key.pem --echo --alpn http/1.1" },
+      { command: "effect-tls serve --port 8443 --cert cert.pem --key key.pem --session-cache redis://localhost:6379" }
     ])
   )

@@ -61,7 +61,8 @@ const file = <A>(act: () => Promise<A>): Effect.Effect<A, FileFailed> =>
   })
 
 /**
- * Keeps the latest session in a file that only its owner can read. A file that cannot be read, or that holds something else, is
+ * Keeps the latest session in a file that only its owner can read. A ticket of TLS 1.3 is in it until the next one comes: a connection that was
+ * cut before that leaves it to be used again (RFC 8446 appendix C.4 would rather not). A file that cannot be read, or that holds something else, is
  * as good as none: `warn` is told why.
  *
  * @category layers
@@ -108,9 +109,12 @@ export const layer = (path: string, warn: (sentence: string) => Effect.Effect<vo
           yield* warn(`the session of ${path} is not offered: it was made with another peer, or with other options.`)
           return Option.none()
         }
-        if ((yield* Clock.currentTimeMillis) - session.createdAt < timeToLive) return Option.some(session)
+        const age = (yield* Clock.currentTimeMillis) - session.createdAt
+        const lifetime = (session.lifetime ?? Infinity) * 1000
+        if (age < Math.min(timeToLive, lifetime)) return Option.some(session)
         session.wipe()
-        yield* warn(`the session of ${path} is not offered: it is more than a day old.`)
+        const why = age < lifetime ? "it is more than a day old" : "it is older than the server wanted"
+        yield* warn(`the session of ${path} is not offered: ${why}.`)
         return Option.none()
       }),
     store: (key, session) =>

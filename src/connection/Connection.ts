@@ -24,9 +24,11 @@ import type { Target } from "../record/Inbound.ts"
 import { Primitives } from "../secret/Primitives.ts"
 import { Randomness } from "../service/Randomness.ts"
 import { SessionCache } from "../service/SessionCache.ts"
+import * as SessionMetrics from "../service/SessionMetrics.ts"
 import type { Settings } from "../service/TlsConfig.ts"
 import { Core } from "./Core.ts"
 import * as HandshakeChannel from "./HandshakeChannel.ts"
+import { moveInto } from "./Received.ts"
 import * as Transport from "./Transport.ts"
 import * as Wire from "./Wire.ts"
 
@@ -202,6 +204,7 @@ export const open = (
       const established = yield* restore(story).pipe(Effect.onError(abort))
       channel.transcript.forget()
       core.establish()
+      if (established.resumed) yield* SessionMetrics.resumed(role)
       if (opening.awaitPeerVerdict !== undefined && established.version === "1.3") {
         yield* restore(awaitVerdict(wire, opening.awaitPeerVerdict)).pipe(Effect.onError(abort))
       }
@@ -273,7 +276,7 @@ const make = (wire: Wire.Wire, { exporter, ...facts }: Established): Connection 
       const target = { buffer, at: 0 }
       const fill = core.received.length > 0 ? Effect.void : untilData(target)
       return Effect.flatMap(fill, () => {
-        const length = core.moveInto(target)
+        const length = moveInto(core.received, target)
         return length > 0 ? Effect.succeed(length) : end
       })
     }))

@@ -64,6 +64,8 @@ export class Core {
   readonly #secrets: Array<Uint8Array> = []
   #bytesRead = 0
   #alertIsOut = false
+  /** Our fatal alert, sealed. It is not said before the session is forgotten: whoever hears it may rely on that. */
+  #lastWord: Uint8Array | undefined
   #isCancelled = false
   #closedFirst: "local" | "peer" = "local"
 
@@ -187,9 +189,20 @@ export class Core {
   }
 
   sendAlert(alert: Alert): void {
+    this.outbox.push(this.#sealAlert(alert))
+  }
+
+  #sealAlert(alert: Alert): Uint8Array {
     const { isProtected } = this.outbound.state.current.protection
-    this.send(ContentType.alert, toBytes(alert))
+    const record = this.outbound.seal(ContentType.alert, toBytes(alert))
     this.settings.observe?.({ _tag: "Alert", direction: "sent", alert, isProtected })
+    return record
+  }
+
+  /** Puts the fatal alert of `fail` into the outbox, once. */
+  sayLastWord(): void {
+    if (this.#lastWord !== undefined) this.outbox.push(this.#lastWord)
+    this.#lastWord = undefined
   }
 
   /** The one place where this side fails (laws 1 and 5): the first fault wins, is answered, and is stored. */
@@ -200,7 +213,7 @@ export class Core {
     if (steps === undefined) return this.refusal ?? error
     if (steps.includes("send alert")) {
       this.#alertIsOut = true
-      this.sendAlert(fatal(answer(fault, this.inbound.version)))
+      this.#lastWord = this.#sealAlert(fatal(answer(fault, this.inbound.version)))
     }
     return this.#failureOf(this.#end({ _tag: "Failed", error }))
   }
@@ -324,7 +337,7 @@ export class Core {
     const wasOpen = this.#closure === "Open"
     if (wasOpen) this.#closedFirst = "peer"
     if (this.#step("close_notify") === undefined) return
-    if (forgets) this.#pendingSteps.add("forget session")
+    if (forgets) this.#forget("received")
     if (handshaking && wasOpen) {
       // In TLS 1.3 the other direction could go on, and has nothing to go on with.
       this.#step("close")
@@ -341,9 +354,16 @@ export class Core {
     this.#closure = state
     for (const step of steps) {
       if (step === "send close_notify") this.sendAlert(warning("close_notify"))
+      else if (step === "forget session") this.#forget(event === "fault" ? "found" : "received")
       else if (step !== "send alert" && step !== "discard writes") this.#pendingSteps.add(step)
     }
     return steps
+  }
+
+  /** RFC 5246 section 7.2.2, as far as the policy goes along: nobody has proved anything before the handshake is over. */
+  #forget(cause: "found" | "received"): void {
+    const isKept = this.settings.policies.forgetting !== "strict" && (cause === "received" || this.isHandshaking)
+    if (!isKept) this.#pendingSteps.add("forget session")
   }
 
   #end(ending: Ending): Ending {
@@ -361,19 +381,6 @@ export class Core {
   #errorPhase(): ErrorPhase {
     if (this.isHandshaking) return "handshaking"
     return this.#closure === "CloseSent" ? "closing" : "established"
-  }
-
-  /** Moves received data into what is left of a buffer; how much of it is filled now. */
-  moveInto(target: Target): number {
-    for (;;) {
-      const [first] = this.received
-      const length = Math.min(first?.length ?? 0, target.buffer.length - target.at)
-      if (first === undefined || length === 0) return target.at
-      target.buffer.set(first.subarray(0, length), target.at)
-      target.at += length
-      if (length === first.length) this.received.shift()
-      else this.received[0] = first.subarray(length)
-    }
   }
 
   /** The transport is let go of: who reads on has nothing to read from. */

@@ -7,6 +7,7 @@ import * as Deferred from "effect/Deferred"
 import * as Effect from "effect/Effect"
 import * as Exit from "effect/Exit"
 import * as Fiber from "effect/Fiber"
+import * as Semaphore from "effect/Semaphore"
 import * as Socket from "effect/socket/Socket"
 import type { NonEmptyReadonlyArray } from "effect/Array"
 import { type TlsError, TransportFailed } from "../alert/TlsError.ts"
@@ -30,7 +31,7 @@ export interface Wire {
   readonly lookAhead: () => void
   /** Keeps a session, unless this connection has failed, and remembers it for the forgetting (law 11). */
   readonly storeSession: (key: SessionKey, session: Session) => Effect.Effect<void>
-  /** Carries out what the core has decided since: answers, forgetting, the end of the transport. */
+  /** Carries out what the core has decided since: answers, forgetting, then a fatal alert, the end of the transport. */
   readonly settle: Effect.Effect<void>
   /** Seals data and hands it over; a failure of the transport becomes the failure of the connection. */
   readonly send: (parts: ReadonlyArray<Uint8Array>, length: number) => Effect.Effect<void, TlsError>
@@ -55,6 +56,7 @@ export const make = (core: Core, transport: Transport, cache: SessionCache["Serv
   if (transport.memory !== undefined) core.inbound.deframer.onSpent = core.primitives.release
   const released = Deferred.makeUnsafe<void>()
   const ended = Deferred.makeUnsafe<void>()
+  const forgetting = Semaphore.makeUnsafe(1)
   let ahead: Fiber.Fiber<NonEmptyReadonlyArray<Uint8Array>, TransportEnd> | undefined
   let isReceiving = false
   let hasWritten = false
@@ -175,17 +177,19 @@ export const make = (core: Core, transport: Transport, cache: SessionCache["Serv
     const store = core.traffic === undefined || core.traffic.tickets.length === 0
       ? Effect.void
       : storeTickets(core.traffic)
-    const forget = Effect.andThen(
-      store,
-      Effect.suspend(() =>
-        Effect.forEach(core.takeForgotten(), ({ key, session }) => cache.invalidate(key, session), { discard: true })
-      )
+    const forget = Effect.suspend(() =>
+      Effect.forEach(core.takeForgotten(), ({ key, session }) => cache.invalidate(key, session), { discard: true })
     )
-    if (!core.takeStep("end transport")) {
-      lane.flushLater()
-      return forget
+    // One at a time: who comes second, and may be about to let go of the transport, waits until the last word is out.
+    const order = forgetting.withPermits(1)(Effect.andThen(
+      Effect.andThen(store, forget),
+      Effect.sync(() => core.sayLastWord())
+    ))
+    if (core.takeStep("end transport")) {
+      return Effect.andThen(order, release(core.hasLastWord ? "drain later" : "now"))
     }
-    return Effect.andThen(forget, release(core.hasLastWord ? "drain later" : "now"))
+    lane.flushLater()
+    return order
   }))
 
   /** What came before the transport failed, as far as it is still to be had. The end of the transport is no news here. */

@@ -83,6 +83,7 @@ const establish = (
  *       CertificateVerify*
  *       [ChangeCipherSpec]
  *       Finished  -------->
+ *                            NewSessionTicket*
  *                           [ChangeCipherSpec]
  *                 <--------           Finished
  * ```
@@ -128,14 +129,23 @@ export const full = Effect.fnUntraced(
     }
     setPendingKeys(channel, "client", suite, master, randoms)
     sendFinished(channel, "client", master)
+    const ticket = yield* expectTicket(channel, hellos)
     yield* expectFinished(channel, "server", master)
 
-    const sessionId = isExtendedMasterSecret ? hellos.sessionId : new Uint8Array(0)
-    if (sessionId.length > 0) {
-      const serverName = serverNameOf(story)
+    // RFC 5077 section 3.4: beside a ticket the session identifier says nothing.
+    const sessionId = isExtendedMasterSecret && ticket === undefined ? hellos.sessionId : new Uint8Array(0)
+    const id = isExtendedMasterSecret && ticket !== undefined ? ticket.ticket : sessionId
+    if (id.length > 0) {
       yield* channel.storeSession(
         story.sessionKey,
-        yield* newSession({ id: sessionId, suite, master, serverName, peerCertificates: certificate.chain })
+        yield* newSession({
+          id,
+          suite,
+          master,
+          serverName: serverNameOf(story),
+          peerCertificates: certificate.chain,
+          ...(ticket === undefined ? {} : { ticketLifetime: ticket.lifetimeHint })
+        })
       )
     }
     const exporter = isExtendedMasterSecret ? exporterOf(master, randoms) : undefined
@@ -143,9 +153,19 @@ export const full = Effect.fnUntraced(
   }
 )
 
+/** RFC 5077 section 3.3: a promised ticket comes, though it may be empty. Nothing is made of it before the Finished. */
+const expectTicket = (
+  channel: Channel,
+  { choice }: Hellos
+): Effect.Effect<Message<"NewSessionTicket12"> | undefined, HandshakeFailure> =>
+  choice.isTicketPromised
+    ? Effect.map(channel.expect("NewSessionTicket12"), (message) => message.ticket.length > 0 ? message : undefined)
+    : Effect.undefined
+
 /**
  * ```text
  *       Client                           Server
+ *                            NewSessionTicket*
  *                           [ChangeCipherSpec]
  *                 <--------           Finished
  *       [ChangeCipherSpec]
@@ -166,13 +186,29 @@ export const abbreviated = Effect.fnUntraced(
     const master = masterSecretOf(channel, suite, Redacted.value(session.secret))
     story.settings.insecureKeyLog?.(keyLogLine(hellos.randoms, master))
     setPendingKeys(channel, "client", suite, master, hellos.randoms)
+    const ticket = yield* expectTicket(channel, hellos)
     yield* expectFinished(channel, "server", master)
     sendFinished(channel, "client", master)
+    if (ticket !== undefined) {
+      const { createdAt, peerCertificates, serverName } = session
+      yield* channel.storeSession(
+        story.sessionKey,
+        yield* newSession({
+          id: ticket.ticket,
+          suite,
+          master,
+          serverName,
+          peerCertificates,
+          ticketLifetime: ticket.lifetimeHint,
+          createdAt
+        })
+      )
+    }
     return establish(
       story,
       hellos,
       session.peerCertificates,
-      session.id,
+      session.isTicket === true ? new Uint8Array(0) : session.id,
       undefined,
       exporterOf(master, hellos.randoms)
     )

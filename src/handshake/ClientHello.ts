@@ -69,7 +69,7 @@ const isUsable = (session: Session, settings: Settings): boolean => {
 }
 
 /**
- * The first hello. A session of TLS 1.2 is offered by its identifier, a ticket of TLS 1.3 as a PSK.
+ * The first hello. A session of TLS 1.2 is offered by its identifier or its ticket, a ticket of TLS 1.3 as a PSK.
  *
  * @category constructors
  * @since 0.1.0
@@ -92,7 +92,9 @@ export const firstHello = Effect.fnUntraced(
       extensions.push(
         { _tag: "ExtendedMasterSecret" },
         { _tag: "RenegotiationInfo", renegotiatedConnection: empty },
-        { _tag: "EcPointFormats", formats: [0] }
+        { _tag: "EcPointFormats", formats: [0] },
+        // RFC 5077 section 3.2: without a ticket, ready to take one.
+        { _tag: "SessionTicket", ticket: session?.version === "1.2" && session.isTicket === true ? session.id : empty }
       )
     }
     extensions.push(
@@ -119,8 +121,13 @@ export const firstHello = Effect.fnUntraced(
       _tag: "ClientHello",
       version: ProtocolVersion.tls12,
       random: channel.randomness.bytes(32),
-      // RFC 8446 appendix D.4: one that nobody knows makes the rest look like a resumption of TLS 1.2.
-      sessionId: session?.version === "1.2" ? session.id : speaks13 ? channel.randomness.bytes(32) : empty,
+      // One that nobody knows makes a hello of TLS 1.3 look like a resumption (RFC 8446 appendix D.4), and its echo tells whether a
+      // ticket was accepted (RFC 5077 section 3.4).
+      sessionId: session?.version === "1.2" && session.isTicket !== true
+        ? session.id
+        : speaks13 || session?.isTicket === true
+        ? channel.randomness.bytes(32)
+        : empty,
       cipherSuites: [...settings.cipherSuites13, ...settings.cipherSuites].map(({ id }) => id),
       compressionMethods: [0],
       extensions

@@ -197,7 +197,8 @@ export const signWith = (
   )
 
 /**
- * The session of a full handshake.
+ * The session of a full handshake; with `createdAt`, an earlier one under a new ticket: it lives no longer for that. `ticketLifetime`
+ * is for a session that is known by a ticket, in seconds; 0 is for a server that does not say.
  *
  * @category sessions
  * @since 0.1.0
@@ -208,17 +209,20 @@ export const newSession = (options: {
   readonly master: MasterSecret
   readonly serverName: string | undefined
   readonly peerCertificates: ReadonlyArray<Uint8Array>
+  readonly ticketLifetime?: number
+  readonly createdAt?: number
 }): Effect.Effect<Session> =>
-  Effect.map(Clock.currentTimeMillis, (createdAt) =>
+  Effect.map(Clock.currentTimeMillis, (now) =>
     new Session({
       version: "1.2",
       id: options.id.slice(),
+      ...(options.ticketLifetime === undefined ? {} : { isTicket: true }),
       cipherSuite: options.suite.id,
       secret: Redacted.make(options.master.bytes.slice()),
       serverName: options.serverName,
       peerCertificates: options.peerCertificates.map((der) => der.slice()),
-      createdAt,
-      lifetime: undefined,
+      createdAt: options.createdAt ?? now,
+      lifetime: options.ticketLifetime === 0 ? undefined : options.ticketLifetime,
       ageAdd: 0
     }))
 

@@ -261,6 +261,8 @@ export interface ServerChoice {
   readonly alpnProtocol: string | undefined
   readonly isExtendedMasterSecret: boolean
   readonly isResumed: boolean
+  /** RFC 5077 section 3.2: a NewSessionTicket comes before the ChangeCipherSpec of the server. */
+  readonly isTicketPromised: boolean
   readonly recordSizeLimit: number | undefined
   /** RFC 6066 section 8: a CertificateStatus may come. */
   readonly mayStaple: boolean
@@ -332,5 +334,14 @@ export const judgeServerHello = (
     return Result.fail(illegal(name, "record_size_limit", `is ${recordSizeLimit}, more than the protocol allows`))
   }
   const mayStaple = findExtension(hello.extensions, "StatusRequest") !== undefined
-  return Result.succeed({ suite, alpnProtocol, isExtendedMasterSecret, isResumed, recordSizeLimit, mayStaple })
+  const isTicketPromised = findExtension(hello.extensions, "SessionTicket") !== undefined
+  return Result.succeed({
+    suite,
+    alpnProtocol,
+    isExtendedMasterSecret,
+    isResumed,
+    isTicketPromised,
+    recordSizeLimit,
+    mayStaple
+  })
 }

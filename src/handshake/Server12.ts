@@ -12,9 +12,8 @@ import type { HandshakeMessage } from "../message/HandshakeMessage.ts"
 import { encodeServerEcdhParams } from "../message/ServerKeyExchange.ts"
 import type { CipherSuite } from "../secret/CipherSuite.ts"
 import { authenticationOf, type Credential, schemesFor } from "../service/Identity.ts"
-import type { Session } from "../service/Session.ts"
-import { serverKey, type SessionKey } from "../service/SessionCache.ts"
 import type { SessionCache } from "../service/SessionCache.ts"
+import * as SessionMetrics from "../service/SessionMetrics.ts"
 import type { ServerOptions, Settings } from "../service/TlsConfig.ts"
 import type { VerifiedChain } from "../service/Trust.ts"
 import { concat, empty } from "../wire/Bytes.ts"
@@ -44,6 +43,7 @@ import {
   markDowngrade
 } from "./Negotiation.ts"
 import { type ServerStory, sessionKeyOf } from "./ServerStory.ts"
+import { handleLength, issue, type Offered, offered12, ticketLifetime } from "./ServerTickets.ts"
 
 type ClientHello = Extract<HandshakeMessage, { readonly _tag: "ClientHello" }>
 
@@ -56,7 +56,7 @@ const serverHello = (
   sessionId: Uint8Array,
   suite: CipherSuite,
   alpnProtocol: string | undefined,
-  isResumed: boolean
+  { isResumed, isTicketPromised }: { readonly isResumed: boolean; readonly isTicketPromised: boolean }
 ): Extract<HandshakeMessage, { readonly _tag: "ServerHello" }> => {
   const extensions: Array<Extension> = []
   const has = (tag: Extension["_tag"]) => hello.extensions.some((extension) => extension._tag === tag)
@@ -68,6 +68,7 @@ const serverHello = (
   if (has("ExtendedMasterSecret")) extensions.push({ _tag: "ExtendedMasterSecret" })
   if (has("EcPointFormats")) extensions.push({ _tag: "EcPointFormats", formats: [0] })
   if (alpnProtocol !== undefined) extensions.push({ _tag: "ApplicationProtocols", protocols: [alpnProtocol] })
+  if (isTicketPromised) extensions.push({ _tag: "SessionTicket", ticket: empty })
   if (has("RecordSizeLimit")) extensions.push({ _tag: "RecordSizeLimit", limit: settings.recordSizeLimit })
   return {
     _tag: "ServerHello",
@@ -95,19 +96,19 @@ export const handshake = Effect.fnUntraced(
   ): Effect.fn.Return<Established, HandshakeFailure> {
     const fault = judgeClientHello(hello)
     if (fault !== undefined) return yield* fail(fault)
-    const key = sessionKeyOf(story, hello.sessionId)
-    const offered = hello.sessionId.length === 0 ? Option.none() : yield* cache.offer(key)
-    if (Option.isSome(offered)) {
-      const session = offered.value
+    const offered = yield* offered12(story, cache, hello)
+    if (offered !== undefined) {
+      const { key, session } = offered
       const requiresCertificate = story.clientAuth?.mode === "require"
       const judgement = judgeResumption(hello, session, story.settings, requiresCertificate)
       channel.useSession({ key, session })
       const suite = yield* Effect.fromResult(judgement)
-      if (suite !== undefined) return yield* abbreviated(channel, story, hello, session, suite)
+      if (suite !== undefined) return yield* abbreviated(channel, story, cache, hello, offered, suite)
       session.wipe()
       channel.useSession(undefined)
+      yield* SessionMetrics.refused("unfit")
     }
-    return yield* full(channel, story, hello)
+    return yield* full(channel, story, cache, hello)
   }
 )
 
@@ -137,6 +138,7 @@ const limitRecords = (channel: Channel, settings: Settings, hello: ClientHello):
  *       CertificateVerify*
  *       [ChangeCipherSpec]
  *       Finished  -------->
+ *                            NewSessionTicket*
  *                           [ChangeCipherSpec]
  *                 <--------           Finished
  * ```
@@ -145,7 +147,12 @@ const limitRecords = (channel: Channel, settings: Settings, hello: ClientHello):
  * @since 0.1.0
  */
 const full = Effect.fnUntraced(
-  function*(channel: Channel, story: ServerStory, hello: ClientHello): Effect.fn.Return<Established, HandshakeFailure> {
+  function*(
+    channel: Channel,
+    story: ServerStory,
+    cache: SessionCache["Service"],
+    hello: ClientHello
+  ): Effect.fn.Return<Established, HandshakeFailure> {
     const { clientAuth, settings } = story
     const serverName = findExtension(hello.extensions, "ServerName")?.name
     const { credential, group, scheme, suite } = yield* choose(story, hello, serverName)
@@ -153,11 +160,18 @@ const full = Effect.fnUntraced(
     const isExtended = findExtension(hello.extensions, "ExtendedMasterSecret") !== undefined
     const randoms: Randoms = { client: hello.random, server: serverRandom(channel, story.settings) }
     // RFC 7627 section 5.4: a session without extended master secret is not worth keeping.
-    const sessionId = isExtended ? channel.randomness.bytes(32) : empty
+    const handle = isExtended ? channel.randomness.bytes(handleLength) : empty
+    const takesTicket = findExtension(hello.extensions, "SessionTicket") !== undefined
+    const isTicketPromised = isExtended && takesTicket && settings.tickets > 0
+    // RFC 5077 section 3.4: a session that gets a ticket gets no identifier; one that is in its ticket can have none.
+    const sessionId = isTicketPromised || cache.selfContained !== undefined ? empty : handle
 
     channel.transcript.start(channel.primitives, suite.hash)
     const staple = findExtension(hello.extensions, "StatusRequest") === undefined ? undefined : credential.staple
-    const answer = serverHello(settings, hello, randoms.server, sessionId, suite, alpnProtocol, false)
+    const answer = serverHello(settings, hello, randoms.server, sessionId, suite, alpnProtocol, {
+      isResumed: false,
+      isTicketPromised
+    })
     const stapling: ReadonlyArray<Extension> = staple === undefined
       ? []
       : [{ _tag: "StatusRequest", response: undefined }]
@@ -192,9 +206,12 @@ const full = Effect.fnUntraced(
     limitRecords(channel, story.settings, hello)
     if (certificate !== undefined) yield* expectCertificateVerify(channel, settings, certificate)
     yield* expectFinished(channel, "client", master)
+    const peerCertificates = certificate?.chain ?? []
+    if (isTicketPromised) {
+      yield* sendTicket(channel, story, cache, { id: handle, suite, master, serverName, peerCertificates })
+    }
     sendFinished(channel, "server", master)
 
-    const peerCertificates = certificate?.chain ?? []
     if (sessionId.length > 0) {
       yield* channel.storeSession(
         sessionKeyOf(story, sessionId),
@@ -219,6 +236,7 @@ const full = Effect.fnUntraced(
  * ```text
  *       Client                           Server
  *                                  ServerHello
+ *                            NewSessionTicket*
  *                           [ChangeCipherSpec]
  *                 <--------           Finished
  *       [ChangeCipherSpec]
@@ -232,18 +250,26 @@ const abbreviated = Effect.fnUntraced(
   function*(
     channel: Channel,
     story: ServerStory,
+    cache: SessionCache["Service"],
     hello: ClientHello,
-    session: Session,
+    { isRenewalDue, session }: Offered,
     suite: CipherSuite
   ): Effect.fn.Return<Established, HandshakeFailure> {
     const alpnProtocol = yield* Effect.fromResult(chooseProtocol(hello, story.settings))
     const randoms: Randoms = { client: hello.random, server: serverRandom(channel, story.settings) }
     channel.transcript.start(channel.primitives, suite.hash)
-    channel.send(serverHello(story.settings, hello, randoms.server, session.id, suite, alpnProtocol, true))
+    // RFC 5077 section 3.4: an accepted ticket is answered with the identifier that came along.
+    const answer = { isResumed: true, isTicketPromised: isRenewalDue && story.settings.tickets > 0 }
+    channel.send(serverHello(story.settings, hello, randoms.server, hello.sessionId, suite, alpnProtocol, answer))
     const master = masterSecretOf(channel, suite, Redacted.value(session.secret))
     story.settings.insecureKeyLog?.(keyLogLine(randoms, master))
     setPendingKeys(channel, "server", suite, master, randoms)
     limitRecords(channel, story.settings, hello)
+    if (answer.isTicketPromised) {
+      const { createdAt, peerCertificates, serverName } = session
+      const id = channel.randomness.bytes(handleLength)
+      yield* sendTicket(channel, story, cache, { id, suite, master, serverName, peerCertificates, createdAt })
+    }
     sendFinished(channel, "server", master)
     yield* expectFinished(channel, "client", master)
     return {
@@ -254,9 +280,23 @@ const abbreviated = Effect.fnUntraced(
       serverName: session.serverName,
       peerCertificates: session.peerCertificates,
       resumed: true,
-      sessionId: session.id,
+      sessionId: session.isTicket === true ? empty : session.id,
       exporter: exporterOf(master, randoms)
     }
+  }
+)
+
+/** RFC 5077 section 3.3. Sessions are stored before the client can offer them. */
+const sendTicket = Effect.fnUntraced(
+  function*(
+    channel: Channel,
+    story: ServerStory,
+    cache: SessionCache["Service"],
+    options: Parameters<typeof newSession>[0]
+  ): Effect.fn.Return<void> {
+    const session = yield* newSession({ ...options, ticketLifetime })
+    const ticket = yield* issue(channel, story, cache, session)
+    channel.send({ _tag: "NewSessionTicket12", lifetimeHint: ticketLifetime, ticket })
   }
 )
 

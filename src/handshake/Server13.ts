@@ -14,6 +14,7 @@ import { makeHelloRetryRandom } from "../message/ServerHello.ts"
 import type { CipherSuite13 } from "../secret/CipherSuite.ts"
 import type { Secret } from "../secret/KeySchedule13.ts"
 import { type Credential, schemesFor } from "../service/Identity.ts"
+import * as SessionMetrics from "../service/SessionMetrics.ts"
 import type { Session } from "../service/Session.ts"
 import type { SessionCache } from "../service/SessionCache.ts"
 import type { ServerOptions, Settings } from "../service/TlsConfig.ts"
@@ -45,15 +46,13 @@ import {
   mayResume13,
   pskDheKe
 } from "./Negotiation13.ts"
-import { type ServerStory, sessionKeyOf } from "./ServerStory.ts"
+import type { ServerStory } from "./ServerStory.ts"
+import { handleLength, issue, redeem, ticketLifetime } from "./ServerTickets.ts"
 
 const fail = (fault: Fault) => Effect.fail(fault)
 
 // RFC 8446 section 4.2.10: what a client may have sent before it learns that nobody reads it.
 const earlyDataLimit = 2 ** 14 * 4
-
-const ticketLength = 32
-const ticketLifetime = 24 * 60 * 60
 
 /**
  * ```text
@@ -150,7 +149,7 @@ export const handshake = Effect.fnUntraced(
     // RFC 8446 section 4.2.9: no ticket that the client could not use.
     const modes = findExtension(hello.extensions, "PskKeyExchangeModes")?.modes
     if (modes?.includes(pskDheKe) === true) {
-      yield* sendTickets(channel, story, { suite, resumption, serverName, peerCertificates })
+      yield* sendTickets(channel, story, cache, { suite, resumption, serverName, peerCertificates })
     }
     return {
       version: "1.3",
@@ -226,13 +225,13 @@ const resume = Effect.fnUntraced(
     const offers = findExtension(hello.extensions, "PreSharedKeys")?.offers ?? []
     const requiresCertificate = story.clientAuth?.mode === "require"
     for (const [index, { binder, identity }] of offers.slice(0, maxLookups).entries()) {
-      if (identity.length !== ticketLength) continue
-      const key = sessionKeyOf(story, identity)
-      const session = Option.getOrUndefined(yield* cache.offer(key))
-      if (session === undefined) continue
+      const redeemed = yield* redeem(story, cache, identity)
+      if (redeemed === undefined) continue
+      const { key, session } = redeemed
       const isFresh = (yield* Clock.currentTimeMillis) - session.createdAt < (session.lifetime ?? 0) * 1000
       if (!isFresh || !mayResume13(hello, session, suite, requiresCertificate)) {
         session.wipe()
+        yield* SessionMetrics.refused("unfit")
         continue
       }
       const length = offers.reduce((sum, offer) => sum + 1 + offer.binder.length, 2)
@@ -240,6 +239,7 @@ const resume = Effect.fnUntraced(
       const expected = binderOf(channel, suite, Redacted.value(session.secret), hash)
       if (!channel.primitives.equal(binder, expected)) {
         session.wipe()
+        yield* SessionMetrics.refused("binder")
         return yield* fail({ _tag: "BinderWrong" })
       }
       channel.useSession({ key, session })
@@ -313,9 +313,9 @@ const expectCertificate = Effect.fnUntraced(
   }
 )
 
-/** RFC 8446 section 4.6.1. A ticket is a handle into the cache, so that forgetting it is real. */
+/** RFC 8446 section 4.6.1. */
 const sendTickets = Effect.fnUntraced(
-  function*(channel: Channel, story: ServerStory, options: {
+  function*(channel: Channel, story: ServerStory, cache: SessionCache["Service"], options: {
     readonly suite: CipherSuite13
     readonly resumption: Secret
     readonly serverName: string | undefined
@@ -324,14 +324,14 @@ const sendTickets = Effect.fnUntraced(
     for (let index = 0; index < story.settings.tickets; index++) {
       const [a = 0, b = 0, c = 0, d = 0] = channel.randomness.bytes(4)
       const ticket = {
-        ticket: channel.randomness.bytes(ticketLength),
+        ticket: channel.randomness.bytes(handleLength),
         nonce: Uint8Array.of(index),
         lifetime: ticketLifetime,
         ageAdd: ((a << 24) | (b << 16) | (c << 8) | d) >>> 0
       }
       const session = yield* ticketSession({ channel, ticket, ...options })
-      yield* channel.storeSession(sessionKeyOf(story, ticket.ticket), session)
-      channel.send({ _tag: "NewSessionTicket", ...ticket, extensions: [] })
+      const issued = yield* issue(channel, story, cache, session)
+      if (issued.length > 0) channel.send({ _tag: "NewSessionTicket", ...ticket, ticket: issued, extensions: [] })
     }
   }
 )

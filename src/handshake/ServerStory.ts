@@ -23,5 +23,12 @@ export interface ServerStory {
  * @category sessions
  * @since 0.1.0
  */
-export const sessionKeyOf = (story: ServerStory, id: Uint8Array): SessionKey =>
-  serverKey(id, story.clientAuth?.trust.fingerprint ?? "")
+export const sessionKeyOf = (story: ServerStory, id: Uint8Array): SessionKey => serverKey(id, trustOf(story))
+
+/**
+ * The fingerprint of the trust that judges the clients; empty where none is asked for a certificate.
+ *
+ * @category sessions
+ * @since 0.1.0
+ */
+export const trustOf = (story: ServerStory): string => story.clientAuth?.trust.fingerprint ?? ""

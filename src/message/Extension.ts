@@ -108,6 +108,18 @@ export interface RenegotiationInfo {
 }
 
 /**
+ * RFC 5077 section 3.2: the ticket that a client resumes with, or none where it is ready to take one; from a server, always
+ * empty: it promises one.
+ *
+ * @category models
+ * @since 0.1.0
+ */
+export interface SessionTicket {
+  readonly _tag: "SessionTicket"
+  readonly ticket: Uint8Array
+}
+
+/**
  * RFC 8446 section 4.2.1: what a client speaks, the preferred one first; in the answer the one that was chosen.
  *
  * @category models
@@ -257,6 +269,7 @@ export type KnownExtension =
   | ApplicationProtocols
   | ExtendedMasterSecret
   | RenegotiationInfo
+  | SessionTicket
   | SupportedVersions
   | KeyShares
   | PreSharedKeys

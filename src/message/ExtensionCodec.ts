@@ -117,6 +117,11 @@ const codecs: { readonly [Tag in KnownExtension["_tag"]]: ExtensionCodec<Extensi
     }),
     encode: (body, { renegotiatedConnection }) => body.vector8((value) => value.bytes(renegotiatedConnection))
   },
+  SessionTicket: {
+    type: ExtensionType.session_ticket,
+    decode: (body, form) => ({ _tag: "SessionTicket", ticket: form === "ClientHello" ? body.rest() : empty }),
+    encode: (body, { ticket }) => body.bytes(ticket)
+  },
   SupportedVersions: {
     type: ExtensionType.supported_versions,
     decode: (body, form) => ({

@@ -19,7 +19,12 @@ import { type ClientKeyExchange, clientKeyExchange } from "./ClientKeyExchange.t
 import { type EncryptedExtensions, encryptedExtensions } from "./EncryptedExtensions.ts"
 import { type Finished, finished } from "./Finished.ts"
 import { type KeyUpdate, keyUpdate } from "./KeyUpdate.ts"
-import { type NewSessionTicket, newSessionTicket } from "./NewSessionTicket.ts"
+import {
+  type NewSessionTicket,
+  newSessionTicket,
+  type NewSessionTicket12,
+  newSessionTicket12
+} from "./NewSessionTicket.ts"
 import { type ServerHello, serverHello } from "./ServerHello.ts"
 import { type ServerKeyExchange, serverKeyExchange } from "./ServerKeyExchange.ts"
 import { Illegal, type MessageCodec } from "./Syntax.ts"
@@ -64,6 +69,7 @@ export type HandshakeMessage =
   | Certificate13
   | CertificateRequest13
   | NewSessionTicket
+  | NewSessionTicket12
   | KeyUpdate
 
 /**
@@ -103,6 +109,7 @@ const codecs: { readonly [Tag in HandshakeMessage["_tag"]]: MessageCodec<Handsha
   Certificate13: certificate13,
   CertificateRequest13: certificateRequest13,
   NewSessionTicket: newSessionTicket,
+  NewSessionTicket12: newSessionTicket12,
   KeyUpdate: keyUpdate
 }
 
@@ -116,6 +123,7 @@ const tags12: ReadonlyArray<HandshakeMessage["_tag"]> = [
   "ServerHelloDone",
   "CertificateVerify",
   "ClientKeyExchange",
+  "NewSessionTicket12",
   "Finished",
   "CertificateStatus"
 ]
@@ -156,7 +164,7 @@ export const messageTag = (type: number, version: HandshakeVersion): HandshakeMe
  * @since 0.1.0
  */
 export const messageName = (type: number): string =>
-  (messageTag(type, "1.2") ?? messageTag(type, "1.3"))?.replace("13", "") ?? `handshake message ${type}`
+  (messageTag(type, "1.2") ?? messageTag(type, "1.3"))?.replace(/1[23]$/, "") ?? `handshake message ${type}`
 
 /**
  * Decodes the body of a message, the four bytes of header left out. Total: any bytes are a message or a fault. Byte fields of

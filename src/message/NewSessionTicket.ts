@@ -1,5 +1,5 @@
 /**
- * The NewSessionTicket message of TLS 1.3, RFC 8446 section 4.6.1.
+ * The NewSessionTicket message: of TLS 1.3, RFC 8446 section 4.6.1, and of TLS 1.2, RFC 5077 section 3.3.
  *
  * @since 0.1.0
  */
@@ -45,4 +45,32 @@ export const newSessionTicket: MessageCodec<NewSessionTicket> = {
     body.vector16((ticket) => ticket.bytes(message.ticket))
     writeExtensions(body, message.extensions, "NewSessionTicket")
   }
+}
+
+/**
+ * RFC 5077 section 3.3.
+ *
+ * @category models
+ * @since 0.1.0
+ */
+export interface NewSessionTicket12 {
+  readonly _tag: "NewSessionTicket12"
+  /** Seconds; 0 where the server does not say. */
+  readonly lifetimeHint: number
+  /** Empty where the server has thought better of it. */
+  readonly ticket: Uint8Array
+}
+
+/**
+ * @category codecs
+ * @since 0.1.0
+ */
+export const newSessionTicket12: MessageCodec<NewSessionTicket12> = {
+  type: HandshakeType.new_session_ticket,
+  decode: (body) => ({
+    _tag: "NewSessionTicket12",
+    lifetimeHint: body.uint32("ticket_lifetime_hint"),
+    ticket: body.vector16("ticket")
+  }),
+  encode: (body, { lifetimeHint, ticket }) => body.uint32(lifetimeHint).vector16((value) => value.bytes(ticket))
 }

@@ -15,8 +15,10 @@ import * as Schema from "effect/Schema"
  */
 export class Session extends Schema.Class<Session>("effect-tls/Session")({
   version: Schema.Literals(["1.2", "1.3"]),
-  /** What the server knows it by: in TLS 1.2 the session identifier (1 to 32 bytes), in TLS 1.3 the ticket. */
+  /** What the server knows it by: in TLS 1.2 the session identifier (1 to 32 bytes) or the ticket, in TLS 1.3 the ticket. */
   id: Schema.Uint8Array,
+  /** In TLS 1.2: whether the server knows it by a ticket (RFC 5077). In TLS 1.3 there is nothing else. */
+  isTicket: Schema.optionalKey(Schema.Boolean),
   cipherSuite: Schema.Int,
   /** In TLS 1.2 the master secret (48 bytes), in TLS 1.3 the PSK of the ticket (as long as the hash of the suite). */
   secret: Schema.Redacted(Schema.Uint8Array, { disallowJsonEncode: true }),
@@ -25,7 +27,7 @@ export class Session extends Schema.Class<Session>("effect-tls/Session")({
   peerCertificates: Schema.Array(Schema.Uint8Array),
   /** Milliseconds since the epoch: when the handshake ended, or the ticket came. */
   createdAt: Schema.Finite,
-  /** Seconds for which the server said it keeps the session (RFC 8446 section 4.6.1); `undefined` in TLS 1.2, which does not say. */
+  /** Seconds for which the server said it keeps the session (RFC 8446 section 4.6.1); `undefined` where it does not say. */
   lifetime: Schema.UndefinedOr(Schema.Int),
   /** RFC 8446 section 4.6.1: hides the age of a ticket; 0 in TLS 1.2. */
   ageAdd: Schema.Int
@@ -50,6 +52,7 @@ export class Session extends Schema.Class<Session>("effect-tls/Session")({
 export const SessionInsecureJson = Schema.fromJsonString(Schema.Struct({
   version: Schema.Literals(["1.2", "1.3"]),
   id: Schema.Uint8ArrayFromHex,
+  isTicket: Schema.optionalKey(Schema.Boolean),
   cipherSuite: Schema.Int,
   secret: Schema.Uint8ArrayFromHex,
   serverName: Schema.optionalKey(Schema.String),

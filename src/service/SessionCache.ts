@@ -11,37 +11,14 @@ import * as Effect from "effect/Effect"
 import * as Layer from "effect/Layer"
 import * as Option from "effect/Option"
 import { toHex } from "../wire/Bytes.ts"
+import type * as Persistence from "effect/persistence/Persistence"
+import { make as makePersisted, type PersistedOptions } from "./PersistedSessions.ts"
 import type { Session } from "./Session.ts"
+import { isSingleUse, maxTickets, type SessionKey } from "./SessionKey.ts"
+import type { SessionKeys } from "./SessionKeys.ts"
+import * as SessionMetrics from "./SessionMetrics.ts"
 
-/**
- * Under what a session is kept: see `clientKey` and `serverKey`.
- *
- * @category models
- * @since 0.1.0
- */
-export type SessionKey = string
-
-/**
- * The key of a client's sessions. They never cross the name of the server, the application protocols, the trust that judged
- * the server, or the identity that was shown to it.
- *
- * @category constructors
- * @since 0.1.0
- */
-export const clientKey = (peer: {
-  readonly name: string
-  readonly alpnProtocols: ReadonlyArray<string>
-  readonly trust: string
-  readonly identity: string
-}): SessionKey => `client ${JSON.stringify([peer.name, peer.alpnProtocols, peer.trust, peer.identity])}`
-
-/**
- * The key of a server's session: its identifier, and the trust that judged the client.
- *
- * @category constructors
- * @since 0.1.0
- */
-export const serverKey = (id: Uint8Array, trust: string): SessionKey => `server ${toHex(id)} ${trust}`
+export { clientKey, isSingleUse, serverKey, type SessionKey } from "./SessionKey.ts"
 
 /**
  * `offer` gives a session that may be resumed, with a secret of its own; a ticket of a client is taken, not copied. `store` keeps one, unless it is known to be dead.
@@ -54,7 +31,24 @@ export class SessionCache extends Context.Service<SessionCache, {
   readonly offer: (key: SessionKey) => Effect.Effect<Option.Option<Session>>
   readonly store: (key: SessionKey, session: Session) => Effect.Effect<void>
   readonly invalidate: (key: SessionKey, session: Session) => Effect.Effect<void>
+  /** Only where the sessions of a server travel inside their tickets, and are not kept: see `StatelessTickets`. */
+  readonly selfContained?: SelfContained
 }>()("effect-tls/SessionCache") {}
+
+/**
+ * Sessions that are in their tickets. `trust` is the fingerprint of what judged the client: a ticket is good under no other.
+ *
+ * @category models
+ * @since 0.1.0
+ */
+export interface SelfContained {
+  /** The ticket of a session; none where it would be too large. */
+  readonly seal: (session: Session, trust: string) => Effect.Effect<Option.Option<Uint8Array>>
+  /** The session of a ticket, unless it is not ours, too old, or known to be dead. */
+  readonly open: (ticket: Uint8Array, trust: string) => Effect.Effect<
+    Option.Option<{ readonly session: Session; readonly isRenewalDue: boolean }>
+  >
+}
 
 /**
  * Keeps nothing: every handshake is a full one.
@@ -67,19 +61,6 @@ export const layerNone: Layer.Layer<SessionCache> = Layer.succeed(SessionCache, 
   store: () => Effect.void,
   invalidate: () => Effect.void
 })
-
-/**
- * RFC 8446 appendix C.4: a client uses a ticket once, so that nobody can tell by it which connections are of one client. It is taken
- * from the cache, and several are kept.
- *
- * @category predicates
- * @since 0.1.0
- */
-export const isSingleUse = (key: SessionKey, session: Session): boolean =>
-  session.version === "1.3" && key.startsWith("client ")
-
-/** Tickets that a client keeps under one key. */
-const maxTickets = 4
 
 /**
  * @category models
@@ -146,18 +127,24 @@ export const makeMemory = (options: MemoryOptions = {}): Effect.Effect<SessionCa
 
     return SessionCache.of({
       offer: (key) =>
-        Effect.map(Clock.currentTimeMillis, (now) => {
+        Effect.gen(function*() {
+          yield* SessionMetrics.offered
+          const now = yield* Clock.currentTimeMillis
+          const hasAny = sessions.has(key)
           drop(key, (session) => isExpired(session, now))
           const kept = sessions.get(key) ?? []
           const newest = kept[kept.length - 1]
-          if (newest === undefined) return Option.none()
+          if (newest === undefined) {
+            yield* SessionMetrics.refused(hasAny ? "expired" : "absent")
+            return Option.none()
+          }
           const isTaken = isSingleUse(key, newest)
           keep(key, isTaken ? kept.slice(0, -1) : kept)
           return Option.some(isTaken ? newest : newest.copy())
         }),
       store: (key, session) =>
-        Effect.sync(() => {
-          if (dead.has(toHex(session.id))) return
+        Effect.suspend(() => {
+          if (dead.has(toHex(session.id))) return Effect.void
           const isAdded = isSingleUse(key, session)
           if (!isAdded) drop(key, () => true)
           const kept = [...sessions.get(key) ?? [], session.copy()]
@@ -165,15 +152,41 @@ export const makeMemory = (options: MemoryOptions = {}): Effect.Effect<SessionCa
           const oldest = kept[0]
           if (kept.length > maxTickets && oldest !== undefined) drop(key, (session) => session === oldest)
           keepWithinCapacity()
+          return SessionMetrics.stored
         }),
       invalidate: (key, session) =>
-        Effect.sync(() => {
+        Effect.suspend(() => {
           const id = toHex(session.id)
           // A session is stored again by its own connection at most, and that one has failed: the mark need not outlive it.
           dead.delete(id)
           dead.add(id)
           drop(key, (kept) => toHex(kept.id) === id)
           keepWithinCapacity()
+          return SessionMetrics.invalidated
         })
     })
   })
+
+/**
+ * Keeps sessions in a `BackingPersistence`, sealed under `SessionKeys`: in Redis for a fleet, on disk over a restart. What is forgotten by one
+ * process is refused by all that share the store; a store that does not answer costs full handshakes, and nothing else. The
+ * promises are in docs/sessions.md.
+ *
+ * @example
+ * import * as NodeRedis from "@effect/platform-node/NodeRedis"
+ * import { Config, Layer } from "effect"
+ * import { Persistence } from "effect/persistence"
+ * import { SessionCache, SessionKeys } from "effect-tls"
+ * import * as NodePrimitives from "effect-tls/platform/NodePrimitives"
+ *
+ * const redis = Persistence.layerBackingRedis.pipe(Layer.provide(NodeRedis.layer({ url: "redis://cache.internal:6379" })))
+ * const keys = SessionKeys.layerRedacted(Config.Redacted("SESSION_KEYS")).pipe(Layer.provide(NodePrimitives.layer))
+ * const cache = SessionCache.layerPersisted({ timeToLive: "1 hour" }).pipe(Layer.provide([redis, keys]))
+ *
+ * @category layers
+ * @since 0.1.0
+ */
+export const layerPersisted = (
+  options?: PersistedOptions
+): Layer.Layer<SessionCache, never, Persistence.BackingPersistence | SessionKeys> =>
+  Layer.effect(SessionCache, makePersisted(options))

@@ -78,6 +78,13 @@ export interface Policies {
   readonly missingCloseNotify: "truncated" | "end"
   /** What the peer is told when the application's scope fails: `close_notify` (the default), or `internal_error`. */
   readonly onFailure: "close_notify" | "internal_error"
+  /**
+   * Which failures forget the session. `strict` (the default): every fatal alert, sent or received, as RFC 5246 section 7.2.2 says.
+   * `keep-on-received-alert`: only what this side finds wrong once the handshake is over. An alert that somebody forged, or a
+   * session identifier that somebody saw and offered, then costs nobody a session; but a peer that says that a session is not to
+   * be trusted is not believed. See docs/sessions.md.
+   */
+  readonly forgetting: "strict" | "keep-on-received-alert"
   /** Whether the end of the scope waits for the close_notify of the peer, within `closeTimeout`. False by default. */
   readonly waitForPeer: boolean
 }
@@ -143,7 +150,10 @@ export interface ServerOptions extends CommonOptions {
     readonly mode: "request" | "require"
     readonly trust: Trust["Service"]
   }
-  /** Tickets that a TLS 1.3 client gets after its handshake: 2 by default, at most 8. */
+  /**
+   * Tickets that a TLS 1.3 client gets after its handshake: 2 by default, at most 8. A TLS 1.2 client gets one, if it wants one. With
+   * 0 nobody gets any, and TLS 1.2 clients resume by session identifier.
+   */
   readonly tickets?: number
 }
 
@@ -191,6 +201,7 @@ export const defaultLimits: Limits = {
 export const defaultPolicies: Policies = {
   missingCloseNotify: "truncated",
   onFailure: "close_notify",
+  forgetting: "strict",
   waitForPeer: false
 }
 

@@ -118,6 +118,7 @@ describe("effect-tls connect", () => {
         /─── ClientKeyExchange ─+ \d+ bytes, clear ──▶/,
         /─── change_cipher_spec ─+ 6 bytes, clear ──▶/,
         /═══ Finished ═+ 45 bytes, protected ══▶/,
+        /◀── NewSessionTicket ─+ \d+ bytes, clear ───/,
         /◀── change_cipher_spec ─+ 6 bytes, clear ───/,
         /◀══ Finished ═+ 45 bytes, protected ═══/,
         /═══ application_data, 4 bytes ═+ 33 bytes, protected ══▶/,

@@ -8,7 +8,7 @@ import * as Fiber from "effect/Fiber"
 import * as TestClock from "effect/testing/TestClock"
 import { type Connection, type Primitives, Reason, type SessionCache, type TlsError, TlsTest } from "effect-tls"
 import { farewell, type Move, play, type Seen } from "./puppet.ts"
-import { awaited, type Flow, other, type Side, type World } from "./world.ts"
+import { awaited, type Flow, other, type Side, ticketsOf, type World } from "./world.ts"
 import * as Tls12 from "../harness/Tls12.ts"
 
 /** Where something happens: at a unit that the subject waits for, or after all of them. */
@@ -98,9 +98,12 @@ export const endsOf = (world: World, subject: Side, flow: Flow, sessionCache: Se
     ...(subject === "client" && flow === "full, with a client certificate"
       ? { client: { identity: world.client } }
       : {}),
-    ...(subject === "server" && flow.includes("client certificate")
-      ? { server: { clientAuth: { mode: "request", trust: world.clientTrust } } }
-      : {})
+    server: {
+      tickets: ticketsOf(flow),
+      ...(subject === "server" && flow.includes("client certificate")
+        ? { clientAuth: { mode: "request", trust: world.clientTrust } }
+        : {})
+    }
   })
 
 /** The longest that a handshake may take. */

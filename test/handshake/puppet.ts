@@ -23,7 +23,7 @@ import { settingsOf } from "../../src/service/TlsConfig.ts"
 import { empty } from "../../src/wire/Bytes.ts"
 import { ContentType } from "../../src/wire/CodePoints.ts"
 import { headerLength, makeRecord } from "../harness/TlsRecords.ts"
-import { type Flow, isUnit, serverName, type Side, type Unit, type World } from "./world.ts"
+import { type Flow, isUnit, serverName, type Side, ticketsOf, type Unit, type World } from "./world.ts"
 
 /** What the puppet can do at its place. */
 export interface Hands {
@@ -117,7 +117,8 @@ export const play = Effect.fnUntraced(function*(puppet: Puppet, world: World, ca
     observe: (seen) => {
       if (seen._tag === "Alert" && seen.direction === "received") told.push(alertText(seen.alert))
     },
-    versions: ["1.2"]
+    versions: ["1.2"],
+    tickets: ticketsOf(flow)
   }, primitives)
   const core = new Core(side, primitives, settings)
   const transport = yield* Effect.orDie(Transport.open(puppet.socket, (effect) => effect))
@@ -199,6 +200,7 @@ export const play = Effect.fnUntraced(function*(puppet: Puppet, world: World, ca
     const failure = exit.cause.reasons.find(Cause.isFailReason)?.error
     if (failure === undefined) return yield* Effect.die(Cause.squash(exit.cause))
     if (!(failure instanceof Error)) core.fail(failure)
+    core.sayLastWord()
   }
   yield* Effect.ignore(wire.lane.flush)
   yield* Effect.forEach(rest, puppet.inject)

@@ -20,8 +20,8 @@ const mainFlows: ReadonlyArray<Flow> = ["full, with a client certificate", "abbr
 
 /** Those that wait for the same in another setting; what a client shows is no difference to what it waits for. */
 const otherFlows: Readonly<Record<Side, ReadonlyArray<Flow>>> = {
-  client: ["full", "full, after a declined offer"],
-  server: ["full", "full, after a declined offer", "full, with an empty client certificate"]
+  client: ["full", "full, after a declined offer", "full, with a ticket"],
+  server: ["full", "full, after a declined offer", "full, with an empty client certificate", "full, with a ticket"]
 }
 
 /** Every message that each side waits for, the open connection, and the connection after our own close_notify. */
@@ -78,15 +78,18 @@ export interface Message {
   readonly bytes: Uint8Array
 }
 
-/** Every message of a handshake with a client certificate, as each side sends it. */
+/** Every message of a handshake with a client certificate, and that of a ticket, as each side sends it. */
 const record = Effect.gen(function*() {
   const all = yield* world
   const found: Array<Message> = []
-  for (const subject of sides) {
-    const place = { subject, flow: "full, with a client certificate", at: 0, closing: false } as const
-    const { units } = yield* converse(all, place, nothing)
-    for (const [name, bytes] of units) {
-      if (name !== "ChangeCipherSpec") found.push({ name, from: other(subject), bytes })
+  for (const flow of ["full, with a client certificate", "full, with a ticket"] as const) {
+    for (const subject of sides) {
+      const { units } = yield* converse(all, { subject, flow, at: 0, closing: false }, nothing)
+      for (const [name, bytes] of units) {
+        const from = other(subject)
+        const isNew = !found.some((message) => message.name === name && message.from === from)
+        if (name !== "ChangeCipherSpec" && isNew) found.push({ name, from, bytes })
+      }
     }
   }
   return found

@@ -15,7 +15,6 @@ const helloRequest = message(0)
 /** Well-formed messages of types that TLS 1.2 has, and this profile has not, and of types that nobody has. */
 const foreign: ReadonlyArray<readonly [name: string, bytes: Uint8Array]> = [
   ["HelloVerifyRequest", message(3, 3, 3, 1, 0)],
-  ["NewSessionTicket", message(4, 0, 0, 0, 9, 0, 1, 0)],
   ["EncryptedExtensions", message(8, 0, 0)],
   ["CertificateURL", message(21, 0, 0, 0)],
   ["CertificateStatus", message(22, 1, 0, 0, 1, 0)],

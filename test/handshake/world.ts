@@ -18,7 +18,11 @@ export type Flow =
   | "full, with a client certificate"
   | "full, with an empty client certificate"
   | "full, after a declined offer"
+  | "full, with a ticket"
   | "abbreviated"
+
+/** RFC 5077: tickets that the server of a handshake issues; without, there are session identifiers. */
+export const ticketsOf = (flow: Flow): number => flow === "full, with a ticket" ? 1 : 0
 
 /** What a side may wait for, one at a time: a message by its tag, or ChangeCipherSpec. */
 export type Unit = typeof units[number]
@@ -32,6 +36,7 @@ const units = [
   "ServerHelloDone",
   "ClientKeyExchange",
   "CertificateVerify",
+  "NewSessionTicket12",
   "ChangeCipherSpec",
   "Finished"
 ] as const
@@ -61,6 +66,14 @@ export const awaited: Readonly<Record<Side, Readonly<Record<Flow, ReadonlyArray<
       ...done
     ],
     "full, after a declined offer": ["ServerHello", "Certificate", "ServerKeyExchange", "ServerHelloDone", ...done],
+    "full, with a ticket": [
+      "ServerHello",
+      "Certificate",
+      "ServerKeyExchange",
+      "ServerHelloDone",
+      "NewSessionTicket12",
+      ...done
+    ],
     "abbreviated": ["ServerHello", ...done]
   },
   server: {
@@ -74,6 +87,7 @@ export const awaited: Readonly<Record<Side, Readonly<Record<Flow, ReadonlyArray<
     ],
     "full, with an empty client certificate": ["ClientHello", "Certificate", "ClientKeyExchange", ...done],
     "full, after a declined offer": ["ClientHello", "ClientKeyExchange", ...done],
+    "full, with a ticket": ["ClientHello", "ClientKeyExchange", ...done],
     "abbreviated": ["ClientHello", ...done]
   }
 }
@@ -129,7 +143,13 @@ const make = Effect.gen(function*() {
   const trust = yield* trusting(serverPem.der)
   // One handshake of both sides leaves the session that the abbreviated ones go on with.
   const [client, remembered] = [yield* Identity.makePem(clientPem), watch(yield* SessionCache.makeMemory())]
-  yield* Effect.scoped(Tls12.pair({ seed: "session", identity: server, trust, sessionCache: remembered.cache }))
+  yield* Effect.scoped(Tls12.pair({
+    seed: "session",
+    identity: server,
+    trust,
+    sessionCache: remembered.cache,
+    server: { tickets: 0 }
+  }))
   return {
     server,
     client,

@@ -17,7 +17,7 @@ const assertGoodbye = (proxy: TamperingProxy, from: keyof TamperingProxy["seen"]
     assert.deepStrictEqual(alerts(), [alertRecord(1, userCanceled), alertRecord(1, 0)])
   })
 
-everyPeer("a handshake that our side gives up", (peer, it) => {
+everyPeer("a handshake that our side gives up", (peer, it, version) => {
   it.live("our client is interrupted: user_canceled, then close_notify", () =>
     Effect.gen(function*() {
       const server = yield* peer.server()
@@ -26,7 +26,7 @@ everyPeer("a handshake that our side gives up", (peer, it) => {
         to: server.port,
         onRecord: (direction, _index, record) => direction === "serverToClient" ? null : record
       })
-      const connecting = yield* Effect.forkChild(Effect.scoped(ourClient({ port: proxy.port })))
+      const connecting = yield* Effect.forkChild(Effect.scoped(ourClient({ version, port: proxy.port })))
       yield* proxy.until("the answer of the server", () => proxy.seen.serverToClient.length > 0)
       yield* Fiber.interrupt(connecting)
       yield* assertGoodbye(proxy, "clientToServer")
@@ -36,7 +36,7 @@ everyPeer("a handshake that our side gives up", (peer, it) => {
   it.live("our server is interrupted: user_canceled, then close_notify", () =>
     Effect.gen(function*() {
       const scope = yield* Scope.make()
-      const server = yield* Scope.provide(ourServer(), scope)
+      const server = yield* Scope.provide(ourServer({ version }), scope)
       const proxy = yield* tamperingProxy({
         to: server.port,
         onRecord: (direction, index, record) => direction === "clientToServer" && index > 0 ? null : record

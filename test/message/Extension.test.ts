@@ -36,9 +36,14 @@ describe("each extension as its RFC writes it, there and back", () => {
       _tag: "RenegotiationInfo",
       renegotiatedConnection: Uint8Array.of(1, 255, 2)
     }],
-    ["one that is not spoken here", ClientHello, "00230002aabb", {
+    ["RFC 5077 SessionTicket", ClientHello, "00230002aabb", {
+      _tag: "SessionTicket",
+      ticket: Uint8Array.of(0xaa, 0xbb)
+    }],
+    ["the same of a server", ServerHello, "00230000", { _tag: "SessionTicket", ticket: new Uint8Array() }],
+    ["one that is not spoken here", ClientHello, "00240002aabb", {
       _tag: "UnknownExtension",
-      type: 35,
+      type: 36,
       data: Uint8Array.of(0xaa, 0xbb)
     }],
     ["the highest type, empty", ServerHello, "ffff0000", {
@@ -111,7 +116,7 @@ describe("what is wrong with an extension, and where", () => {
     ["ff01000100", "renegotiation_info"],
     ["0a0a0000", "extension 2570"],
     ["fafa000100", "extension 64250"],
-    ["00230000", "extension 35"]
+    ["00240000", "extension 36"]
   ])("%s twice, RFC 5246 section 7.4.1.4, also with others between", (block, field) => {
     for (const form of [ClientHello, ServerHello]) {
       const expected = { _tag: "ParameterIllegal", message: form, field, why: "appears more than once" }

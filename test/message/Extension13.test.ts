@@ -98,6 +98,7 @@ const legal: { readonly [type: number]: ReadonlyArray<ExtensionForm> } = {
   16: [EE],
   23: [],
   28: [EE],
+  35: [],
   41: [],
   42: [EE, NST],
   43: [HRR],

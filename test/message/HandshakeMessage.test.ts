@@ -33,6 +33,7 @@ const types: { readonly [Tag in HandshakeMessage["_tag"]]: number } = {
   Certificate13: 11,
   CertificateRequest13: 13,
   NewSessionTicket: 4,
+  NewSessionTicket12: 4,
   KeyUpdate: 24
 }
 const in13: ReadonlyArray<HandshakeMessage["_tag"]> = [
@@ -67,7 +68,7 @@ const shortestLength = (message: HandshakeMessage): number | undefined =>
 
 describe.each(typeOfTag)("%s", (tag, type) => {
   const version = versionOf(tag)
-  const name = tag.replace("13", "")
+  const name = tag.replace(/1[23]$/, "")
 
   it.prop(
     "round trip, every truncation, and a byte too many",
@@ -114,7 +115,7 @@ describe.each(typeOfTag)("%s", (tag, type) => {
 
 it.each(versions)("a type that version %s does not have is unexpected, whatever its body", (version) => {
   const used = new Set(typeOfTag.flatMap(([tag, type]) => has(version, tag) ? [type] : []))
-  assert.strictEqual(used.size, version === "1.3" ? 9 : 10)
+  assert.strictEqual(used.size, version === "1.3" ? 9 : 11)
   for (let type = 0; type < 256; type++) {
     if (used.has(type)) continue
     assert.strictEqual(messageTag(type, version), undefined)

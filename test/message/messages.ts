@@ -71,6 +71,7 @@ const offeredKeys: Make<Extension> = map(
 const inBothHellos: ReadonlyArray<Make<Extension>> = [
   map(uint8s, (formats) => ({ _tag: "EcPointFormats", formats })),
   constant({ _tag: "ExtendedMasterSecret" }),
+  constant({ _tag: "SessionTicket", ticket: new Uint8Array() }),
   map(opaque(0, 24), (renegotiatedConnection) => ({ _tag: "RenegotiationInfo", renegotiatedConnection })),
   groups,
   schemes,
@@ -87,6 +88,7 @@ const extensionsIn: { readonly [Form in ExtensionForm]: ReadonlyArray<Make<Exten
     offeredKeys,
     map(uint8s, (modes) => ({ _tag: "PskKeyExchangeModes", modes })),
     cookie,
+    map(opaque(1, 40), (ticket) => ({ _tag: "SessionTicket", ticket })),
     earlyData,
     certificateSchemes,
     authorities,
@@ -165,6 +167,7 @@ export const messages: { readonly [Tag in HandshakeMessage["_tag"]]: Make<Handsh
     context: opaque(0, 10),
     extensions: extensionsOf("CertificateRequest")
   }),
+  NewSessionTicket12: all({ _tag: constant("NewSessionTicket12"), lifetimeHint: uint32, ticket: opaque(0, 40) }),
   NewSessionTicket: all({
     _tag: constant("NewSessionTicket"),
     lifetime: uint32,

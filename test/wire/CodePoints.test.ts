@@ -84,6 +84,7 @@ const registries: ReadonlyArray<
       application_layer_protocol_negotiation: 16,
       extended_master_secret: 23,
       record_size_limit: 28,
+      session_ticket: 35,
       pre_shared_key: 41,
       early_data: 42,
       supported_versions: 43,

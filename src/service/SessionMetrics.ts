@@ -1,0 +1,139 @@
+/**
+ * What can be counted about sessions, as Effect metrics: see docs/sessions.md.
+ *
+ * @since 0.1.0
+ */
+import type * as Duration from "effect/Duration"
+import type * as Effect from "effect/Effect"
+import * as Metric from "effect/Metric"
+
+/**
+ * Why a session that was asked for is not resumed: the cache does not have it; it is too old; it, or its connection, was found dead; what is stored is
+ * unreadable, or was sealed under a key that is not held; the store did not answer, or is left alone for a while; the session
+ * does not fit the hello; the binder of the ticket is wrong.
+ *
+ * @category models
+ * @since 0.1.0
+ */
+export type Refusal = "absent" | "expired" | "dead" | "unreadable" | "unknown-key" | "store" | "unfit" | "binder"
+
+const refusals = [
+  "absent",
+  "expired",
+  "dead",
+  "unreadable",
+  "unknown-key",
+  "store",
+  "unfit",
+  "binder"
+] as const satisfies ReadonlyArray<Refusal>
+
+/**
+ * What a store is asked for.
+ *
+ * @category models
+ * @since 0.1.0
+ */
+export type Operation = "offer" | "store" | "invalidate"
+
+const operations = ["offer", "store", "invalidate"] as const satisfies ReadonlyArray<Operation>
+
+const countOf = (name: string, description: string) => Metric.counter(name, { description, incremental: true })
+
+const byValue = <const Value extends string, Input, State>(
+  metric: Metric.Metric<Input, State>,
+  attribute: string,
+  values: ReadonlyArray<Value>
+): (value: Value) => Metric.Metric<Input, State> => {
+  const metrics = new Map(values.map((value) => [value, Metric.withAttributes(metric, { [attribute]: value })]))
+  return (value) => metrics.get(value) ?? metric
+}
+
+const resumedCount = countOf("tls_sessions_resumed", "Handshakes that resumed a session")
+const refusedCount = countOf("tls_sessions_refused", "Sessions that were asked for and not resumed, by reason")
+const errorCount = countOf("tls_session_store_errors", "Operations of a session store that failed or came too late")
+const latencyTimer = Metric.timer("tls_session_store_latency", {
+  description: "How long the operations of a session store take",
+  boundaries: Metric.exponentialBoundaries({ start: 0.125, factor: 2, count: 16 })
+})
+
+const resumedBy = byValue(resumedCount, "role", ["client", "server"])
+const refusedBy = byValue(refusedCount, "reason", refusals)
+const errorsBy = byValue(errorCount, "operation", operations)
+const latencyBy = byValue(latencyTimer, "operation", operations)
+
+const offeredCount = countOf("tls_sessions_offered", "Sessions that a cache was asked for")
+const storedCount = countOf("tls_sessions_stored", "Sessions that a cache took")
+const invalidatedCount = countOf("tls_sessions_invalidated", "Sessions that a cache was told to forget")
+const retriedCount = countOf("tls_session_invalidations_retried", "Attempts to tell a store again of a dead session")
+const abandonedCount = countOf("tls_session_invalidations_abandoned", "Dead sessions that a store could not be told of")
+const pendingGauge = Metric.gauge("tls_session_invalidations_pending", {
+  description: "Dead sessions that a store is still to be told of"
+})
+
+/**
+ * A cache was asked for a session.
+ *
+ * @category metrics
+ * @since 0.1.0
+ */
+export const offered: Effect.Effect<void> = Metric.update(offeredCount, 1)
+
+/**
+ * A handshake was a resumption.
+ *
+ * @category metrics
+ * @since 0.1.0
+ */
+export const resumed = (role: "client" | "server"): Effect.Effect<void> => Metric.update(resumedBy(role), 1)
+
+/**
+ * @category metrics
+ * @since 0.1.0
+ */
+export const refused = (reason: Refusal): Effect.Effect<void> => Metric.update(refusedBy(reason), 1)
+
+/**
+ * @category metrics
+ * @since 0.1.0
+ */
+export const stored: Effect.Effect<void> = Metric.update(storedCount, 1)
+
+/**
+ * @category metrics
+ * @since 0.1.0
+ */
+export const invalidated: Effect.Effect<void> = Metric.update(invalidatedCount, 1)
+
+/**
+ * @category metrics
+ * @since 0.1.0
+ */
+export const storeError = (operation: Operation): Effect.Effect<void> => Metric.update(errorsBy(operation), 1)
+
+/**
+ * How long an operation of the store took, whoever still waited for it.
+ *
+ * @category metrics
+ * @since 0.1.0
+ */
+export const latency = (operation: Operation): Metric.Metric<Duration.Duration, Metric.HistogramState> =>
+  latencyBy(operation)
+
+/**
+ * @category metrics
+ * @since 0.1.0
+ */
+export const retried = (count: number): Effect.Effect<void> => Metric.update(retriedCount, count)
+
+/**
+ * @category metrics
+ * @since 0.1.0
+ */
+export const abandoned = (count: number): Effect.Effect<void> => Metric.update(abandonedCount, count)
+
+/**
+ * @category metrics
+ * @since 0.1.0
+ */
+export const pending = (count: number): Effect.Effect<void> => Metric.update(pendingGauge, count)
