@@ -56,7 +56,8 @@ const codecs: { readonly [Tag in KnownExtension["_tag"]]: ExtensionCodec<Extensi
     type: ExtensionType.status_request,
     decode: (body, form) => {
       if (form === "Certificate") return { _tag: "StatusRequest", response: readStatus(body) }
-      if (form === "ServerHello") return { _tag: "StatusRequest", response: undefined }
+      // RFC 6066 section 8, and RFC 8446 section 4.4.2.1 for a CertificateRequest: empty.
+      if (form === "ServerHello" || form === "CertificateRequest") return { _tag: "StatusRequest", response: undefined }
       // What kinds of status there are beside OCSP is not said, so that others are passed over (RFC 6066 section 8).
       if (body.uint8("status_type") !== ocspStatus) {
         body.rest()
@@ -68,7 +69,7 @@ const codecs: { readonly [Tag in KnownExtension["_tag"]]: ExtensionCodec<Extensi
     },
     encode: (body, { response }, form) => {
       if (form === "Certificate" && response !== undefined) writeStatus(body, response)
-      else if (form !== "ServerHello") body.uint8(ocspStatus).uint16(0).uint16(0)
+      else if (form === "ClientHello") body.uint8(ocspStatus).uint16(0).uint16(0)
     }
   },
   SupportedGroups: {

@@ -4,7 +4,7 @@
  */
 import * as Effect from "effect/Effect"
 import * as Result from "effect/Result"
-import * as Transport from "../../src/connection/Transport.ts"
+import type * as Transport from "../../src/connection/Transport.ts"
 import type { ClientHello } from "../../src/message/ClientHello.ts"
 import { type ExtensionOf, findExtension } from "../../src/message/Extension.ts"
 import {
@@ -14,7 +14,6 @@ import {
   type HandshakeMessageOf
 } from "../../src/message/HandshakeMessage.ts"
 import { make as primitives } from "../../src/platform/NodePrimitives.ts"
-import type { RecordProtection } from "../../src/record/Protection.ts"
 import { TrafficSecret } from "../../src/record/TrafficSecret.ts"
 import type { CipherSuite13 } from "../../src/secret/CipherSuite.ts"
 import * as KeySchedule from "../../src/secret/KeySchedule13.ts"
@@ -22,18 +21,10 @@ import { Transcript } from "../../src/secret/Transcript.ts"
 import { concat, empty, toHex } from "../../src/wire/Bytes.ts"
 import { ContentType } from "../../src/wire/CodePoints.ts"
 import { headerLength, makeRecord, splitRecords } from "../harness/TlsRecords.ts"
+import { type Epoch, type Keys, keysOf, lengthOf, messagesIn, nextOf, sealed } from "./keys.ts"
 
+export type { Epoch } from "./keys.ts"
 export type Side = "client" | "server"
-
-/** Under which keys a record travels. */
-export type Epoch = "clear" | "handshake" | "application"
-
-interface Keys {
-  readonly epoch: Epoch
-  readonly traffic: TrafficSecret
-  readonly protection: RecordProtection
-  sequence: number
-}
 
 /** A record of the subject, as the puppet read it. */
 export interface Heard {
@@ -53,8 +44,6 @@ export interface PuppetWire {
 
 /** Thrown out of a script that is over. */
 export const stop = Symbol("stop")
-
-const digestOf = { sha256: 32, sha384: 48, sha512: 64 } as const
 
 /** What the two hellos come to. */
 export interface Secrets {
@@ -420,33 +409,5 @@ const bindersLength = ({ offers }: ExtensionOf<"PreSharedKeys">): number =>
 
 const isUnbound = ({ binder }: { readonly binder: Uint8Array }): boolean => binder.every((byte) => byte === 0)
 
-const lengthOf = (bytes: Uint8Array): number => 4 + ((bytes[1] ?? 0) << 16) + ((bytes[2] ?? 0) << 8) + (bytes[3] ?? 0)
-
-const messagesIn = (bytes: Uint8Array): ReadonlyArray<Uint8Array> => {
-  const messages: Array<Uint8Array> = []
-  for (let left = bytes; left.length >= 4; left = left.subarray(lengthOf(left))) {
-    messages.push(left.subarray(0, lengthOf(left)))
-  }
-  return messages
-}
-
-const keysOf = (epoch: Epoch, traffic: TrafficSecret): Keys => ({
-  epoch,
-  traffic,
-  protection: traffic.parameters.protection,
-  sequence: 0
-})
-
-/** The secret after a KeyUpdate; the one before stays as it is. */
-const nextOf = (suite: CipherSuite13, { secret }: TrafficSecret): TrafficSecret =>
-  new TrafficSecret(primitives, suite, KeySchedule.nextTrafficSecret(primitives, secret))
-
-const sealed = (keys: Keys, type: number, content: Uint8Array | ReadonlyArray<number>, padding: number): Uint8Array => {
-  const { protection } = keys
-  const out = makeRecord(ContentType.application_data, new Uint8Array(content.length + padding + protection.overhead))
-  protection.seal(type, Uint8Array.from(content), keys.sequence++, out, headerLength, padding)
-  return out
-}
-
 /** An empty binder of the length of the hash. */
-export const unbound = (suite: CipherSuite13): Uint8Array => new Uint8Array(digestOf[suite.hash])
+export const unbound = (suite: CipherSuite13): Uint8Array => new Uint8Array(KeySchedule.hashLength[suite.hash])

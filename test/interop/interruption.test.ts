@@ -17,6 +17,9 @@ const assertGoodbye = (proxy: TamperingProxy, from: keyof TamperingProxy["seen"]
     assert.deepStrictEqual(alerts(), [alertRecord(1, userCanceled), alertRecord(1, 0)])
   })
 
+/** header, alert, content type, tag: of TLS 1.3 */
+const sealedAlertLength = 5 + 2 + 1 + 16
+
 everyPeer("a handshake that our side gives up", (peer, it, version) => {
   it.live("our client is interrupted: user_canceled, then close_notify", () =>
     Effect.gen(function*() {
@@ -30,7 +33,8 @@ everyPeer("a handshake that our side gives up", (peer, it, version) => {
       yield* proxy.until("the answer of the server", () => proxy.seen.serverToClient.length > 0)
       yield* Fiber.interrupt(connecting)
       yield* assertGoodbye(proxy, "clientToServer")
-      if (peer.name !== "node:tls") yield* end.sawWarning(userCanceled)
+      // GnuTLS takes nothing in the clear any more once it has keys, though its client has none before the ServerHello.
+      if (peer.name === "openssl" || version === "1.2" && peer.name === "gnutls") yield* end.sawWarning(userCanceled)
     }))
 
   it.live("our server is interrupted: user_canceled, then close_notify", () =>
@@ -44,7 +48,11 @@ everyPeer("a handshake that our side gives up", (peer, it, version) => {
       const client = yield* peer.client({ port: proxy.port })
       yield* proxy.until("the second flight of the client", () => proxy.seen.clientToServer.length > 1)
       yield* Scope.close(scope, Exit.void)
-      yield* assertGoodbye(proxy, "serverToClient")
+      if (version === "1.2") yield* assertGoodbye(proxy, "serverToClient")
+      else {
+        const alerts = () => proxy.seen.serverToClient.filter(({ length }) => length === sealedAlertLength)
+        yield* proxy.until("two alerts under keys", () => alerts().length === 2)
+      }
       if (peer.name !== "node:tls") yield* client.sawWarning(userCanceled)
     }))
 })

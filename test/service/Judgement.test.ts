@@ -300,7 +300,7 @@ describe("refine", () => {
       ) {
         const trust = yield* built(refusing(alert)(Trust.layerAnchors({ anchors: [inner.der] })))
         const { accept, connect } = yield* TlsTest.ends({
-          client: { identity },
+          client: { identity, awaitPeerVerdict: "1 second" },
           server: { clientAuth: { mode: "require", trust } }
         })
         const [ours, theirs] = yield* Effect.all([Effect.exit(accept), Effect.exit(connect)], { concurrency: 2 })

@@ -1,0 +1,53 @@
+/** Records under the keys of one direction, and messages in bytes. */
+import { make as primitives } from "../../src/platform/NodePrimitives.ts"
+import type { RecordProtection } from "../../src/record/Protection.ts"
+import { TrafficSecret } from "../../src/record/TrafficSecret.ts"
+import type { CipherSuite13 } from "../../src/secret/CipherSuite.ts"
+import * as KeySchedule from "../../src/secret/KeySchedule13.ts"
+import { ContentType } from "../../src/wire/CodePoints.ts"
+import { headerLength, makeRecord } from "../harness/TlsRecords.ts"
+
+/** Under which keys a record travels. */
+export type Epoch = "clear" | "handshake" | "application"
+
+export interface Keys {
+  readonly epoch: Epoch
+  readonly traffic: TrafficSecret
+  readonly protection: RecordProtection
+  sequence: number
+}
+
+/** Of the first message, its header included. */
+export const lengthOf = (bytes: Uint8Array): number =>
+  4 + ((bytes[1] ?? 0) << 16) + ((bytes[2] ?? 0) << 8) + (bytes[3] ?? 0)
+
+export const messagesIn = (bytes: Uint8Array): ReadonlyArray<Uint8Array> => {
+  const messages: Array<Uint8Array> = []
+  for (let left = bytes; left.length >= 4; left = left.subarray(lengthOf(left))) {
+    messages.push(left.subarray(0, lengthOf(left)))
+  }
+  return messages
+}
+
+export const keysOf = (epoch: Epoch, traffic: TrafficSecret): Keys => ({
+  epoch,
+  traffic,
+  protection: traffic.parameters.protection,
+  sequence: 0
+})
+
+/** The secret after a KeyUpdate; the one before stays as it is. */
+export const nextOf = (suite: CipherSuite13, { secret }: TrafficSecret): TrafficSecret =>
+  new TrafficSecret(primitives, suite, KeySchedule.nextTrafficSecret(primitives, secret))
+
+export const sealed = (
+  keys: Keys,
+  type: number,
+  content: Uint8Array | ReadonlyArray<number>,
+  padding: number
+): Uint8Array => {
+  const { protection } = keys
+  const out = makeRecord(ContentType.application_data, new Uint8Array(content.length + padding + protection.overhead))
+  protection.seal(type, Uint8Array.from(content), keys.sequence++, out, headerLength, padding)
+  return out
+}
