@@ -15,6 +15,7 @@ const samples: { readonly [Tag in KnownExtension["_tag"]]: Extract<KnownExtensio
   ApplicationProtocols: { _tag: "ApplicationProtocols", protocols: ["h2"] },
   ExtendedMasterSecret: { _tag: "ExtendedMasterSecret" },
   RenegotiationInfo: { _tag: "RenegotiationInfo", renegotiatedConnection: new Uint8Array(0) },
+  SessionTicket: { _tag: "SessionTicket", ticket: new Uint8Array(0) },
   SupportedVersions: { _tag: "SupportedVersions", versions: [0x0304] },
   KeyShares: { _tag: "KeyShares", shares: [{ group: 29, publicKey: new Uint8Array(32).fill(9) }] },
   PreSharedKeys: {
@@ -183,7 +184,8 @@ const tooLong = (form: ExtensionForm, extension: KnownExtension) =>
 
 refuses("R9846-4.3-01: a byte too many inside an extension of a ClientHello", "server", "50 MessageMalformed", [
   ...Object.values(samples).filter(({ _tag }) =>
-    !(offered as ReadonlyArray<string>).includes(_tag) || _tag === "RecordSizeLimit"
+    // Any bytes are a ticket.
+    _tag !== "SessionTicket" && (!(offered as ReadonlyArray<string>).includes(_tag) || _tag === "RecordSizeLimit")
   )
     .map((extension) => tooLong("ClientHello", extension)),
   ...offered.filter((tag) => tag !== "RecordSizeLimit").map((tag) =>

@@ -1,4 +1,5 @@
-/** Records under the keys of one direction, and messages in bytes. */
+/** Records under the keys of one direction, messages in bytes, and binders. */
+import type { ExtensionOf } from "../../src/message/Extension.ts"
 import { make as primitives } from "../../src/platform/NodePrimitives.ts"
 import type { RecordProtection } from "../../src/record/Protection.ts"
 import { TrafficSecret } from "../../src/record/TrafficSecret.ts"
@@ -9,6 +10,13 @@ import { headerLength, makeRecord } from "../harness/TlsRecords.ts"
 
 /** Under which keys a record travels. */
 export type Epoch = "clear" | "handshake" | "application"
+
+/** What the two hellos come to. */
+export interface Secrets {
+  readonly client: TrafficSecret
+  readonly server: TrafficSecret
+  readonly master: KeySchedule.Secret
+}
 
 export interface Keys {
   readonly epoch: Epoch
@@ -50,4 +58,19 @@ export const sealed = (
   const out = makeRecord(ContentType.application_data, new Uint8Array(content.length + padding + protection.overhead))
   protection.seal(type, Uint8Array.from(content), keys.sequence++, out, headerLength, padding)
   return out
+}
+
+/** The end of a ClientHello that its binders do not cover. */
+export const bindersLength = ({ offers }: ExtensionOf<"PreSharedKeys">): number =>
+  offers.reduce((sum, { binder }) => sum + 1 + binder.length, 2)
+
+export const isUnbound = ({ binder }: { readonly binder: Uint8Array }): boolean => binder.every((byte) => byte === 0)
+
+/** An empty binder of the length of the hash. */
+export const unbound = (suite: CipherSuite13): Uint8Array => new Uint8Array(KeySchedule.hashLength[suite.hash])
+
+/** RFC 8446 section 4.2.11.2. */
+export const binderOf = (suite: CipherSuite13, psk: Uint8Array, hash: Uint8Array): Uint8Array => {
+  const early = KeySchedule.earlySecret(primitives, suite.hash, psk)
+  return KeySchedule.verifyData(primitives, KeySchedule.resumptionBinderKey(primitives, early), hash)
 }

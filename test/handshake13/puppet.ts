@@ -6,7 +6,7 @@ import * as Effect from "effect/Effect"
 import * as Result from "effect/Result"
 import type * as Transport from "../../src/connection/Transport.ts"
 import type { ClientHello } from "../../src/message/ClientHello.ts"
-import { type ExtensionOf, findExtension } from "../../src/message/Extension.ts"
+import { findExtension } from "../../src/message/Extension.ts"
 import {
   decodeHandshake,
   encodeHandshake,
@@ -21,7 +21,19 @@ import { Transcript } from "../../src/secret/Transcript.ts"
 import { concat, empty, toHex } from "../../src/wire/Bytes.ts"
 import { ContentType } from "../../src/wire/CodePoints.ts"
 import { headerLength, makeRecord, splitRecords } from "../harness/TlsRecords.ts"
-import { type Epoch, type Keys, keysOf, lengthOf, messagesIn, nextOf, sealed } from "./keys.ts"
+import {
+  binderOf,
+  bindersLength,
+  type Epoch,
+  isUnbound,
+  type Keys,
+  keysOf,
+  lengthOf,
+  messagesIn,
+  nextOf,
+  sealed,
+  type Secrets
+} from "./keys.ts"
 
 export type { Epoch } from "./keys.ts"
 export type Side = "client" | "server"
@@ -44,14 +56,6 @@ export interface PuppetWire {
 
 /** Thrown out of a script that is over. */
 export const stop = Symbol("stop")
-
-/** What the two hellos come to. */
-export interface Secrets {
-  readonly handshake: KeySchedule.Secret
-  readonly client: TrafficSecret
-  readonly server: TrafficSecret
-  readonly master: KeySchedule.Secret
-}
 
 export class Puppet {
   readonly side: Side
@@ -142,7 +146,7 @@ export class Puppet {
     }
     const bytes = encodeHandshake(message)
     const after = bytes.subarray(0, bytes.length - bindersLength(last))
-    const binder = this.#binder(psk, this.transcript.digestWith(primitives, this.suite.hash, { after }))
+    const binder = binderOf(this.suite, psk, this.transcript.digestWith(primitives, this.suite.hash, { after }))
     const offers = last.offers.map((offer) => isUnbound(offer) ? { ...offer, binder } : offer)
     return encodeHandshake({ ...message, extensions: [...message.extensions.slice(0, -1), { ...last, offers }] })
   }
@@ -152,14 +156,9 @@ export class Puppet {
     const offered = findExtension(extensions, "PreSharedKeys")
     if (offered === undefined) throw new Error("the subject offers no session")
     const hash = this.transcript.digestWith(primitives, this.suite.hash, { cut: bindersLength(offered) })
-    if (toHex(offered.offers[0]?.binder ?? empty) !== toHex(this.#binder(psk, hash))) {
+    if (toHex(offered.offers[0]?.binder ?? empty) !== toHex(binderOf(this.suite, psk, hash))) {
       throw new Error("the binder of the subject does not verify")
     }
-  }
-
-  #binder(psk: Uint8Array, hash: Uint8Array): Uint8Array {
-    const early = KeySchedule.earlySecret(primitives, this.suite.hash, psk)
-    return KeySchedule.verifyData(primitives, KeySchedule.resumptionBinderKey(primitives, early), hash)
   }
 
   /** A handshake message, in the transcript as it is said, in a record of its own. */
@@ -235,7 +234,6 @@ export class Puppet {
     const early = KeySchedule.earlySecret(primitives, hash, psk)
     const handshake = KeySchedule.handshakeSecret(primitives, early, shared)
     this.secrets = {
-      handshake,
       client: this.#traffic(handshake, "c hs traffic"),
       server: this.#traffic(handshake, "s hs traffic"),
       master: KeySchedule.masterSecret(primitives, handshake)
@@ -403,11 +401,3 @@ export class Puppet {
     return this.#messages
   }
 }
-
-const bindersLength = ({ offers }: ExtensionOf<"PreSharedKeys">): number =>
-  offers.reduce((sum, { binder }) => sum + 1 + binder.length, 2)
-
-const isUnbound = ({ binder }: { readonly binder: Uint8Array }): boolean => binder.every((byte) => byte === 0)
-
-/** An empty binder of the length of the hash. */
-export const unbound = (suite: CipherSuite13): Uint8Array => new Uint8Array(KeySchedule.hashLength[suite.hash])

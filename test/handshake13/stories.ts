@@ -13,7 +13,8 @@ import type { Credential } from "../../src/service/Identity.ts"
 import type { Session } from "../../src/service/Session.ts"
 import { empty } from "../../src/wire/Bytes.ts"
 import { NamedGroup, ProtocolVersion, SignatureScheme } from "../../src/wire/CodePoints.ts"
-import { type Puppet, type Side, unbound } from "./puppet.ts"
+import { unbound } from "./keys.ts"
+import type { Puppet, Side } from "./puppet.ts"
 
 /** Everything that one side says until it is done. */
 export interface Said {
