@@ -231,6 +231,11 @@ describe("the rules of a leaf", () => {
       () => alone({ names: [Make.address(192, 0, 2, 1)] }, { role: "server", address: "192.0.2.2" })
     ],
     [
+      "an address of five bytes",
+      "CertificateMalformed 0",
+      () => alone({ names: [Make.dns("host.example"), Make.address(1, 2, 3, 4, 5)] })
+    ],
+    [
       "an address as a host name",
       "CertificateNameMismatch",
       () => alone({ names: [Make.dns("192.0.2.1")] }, { role: "server", address: "192.0.2.1" })
