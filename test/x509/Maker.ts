@@ -323,6 +323,8 @@ export interface Trial {
   readonly peer?: Peer
   readonly now?: number
   readonly crls?: ReadonlyArray<Uint8Array>
+  /** The same, as they were read. */
+  readonly lists?: ReadonlyArray<Crl.Crl>
   readonly mode?: RevocationMode
   readonly limits?: Partial<Limits>
 }
@@ -333,7 +335,7 @@ export const tried = (trial: Trial): Result.Result<ValidPath, CertificateFault> 
     new Reader(primitives),
     {
       anchors: new Anchors(trial.anchors.map(({ der }) => read(der))),
-      revocation: { mode: trial.mode ?? "if-present", crls: new Crls(crls) },
+      revocation: { mode: trial.mode ?? "if-present", crls: new Crls([...crls, ...(trial.lists ?? [])]) },
       limits: trial.limits ?? {}
     },
     { chain: trial.chain.map(({ der }) => der), peer: trial.peer ?? host, now: trial.now ?? now }
