@@ -9,7 +9,7 @@ import { Malformed } from "../wire/Reader.ts"
 import { readSubjectKey, type Signing, signingOf, type SubjectKey } from "./Algorithm.ts"
 import { constructed, type Der, implicit, Tag, whole } from "./Der.ts"
 import { type Extensions, readExtensions } from "./Extension.ts"
-import { type Name, readName } from "./Name.ts"
+import { type Name, readName, sameName } from "./Name.ts"
 import { time } from "./Time.ts"
 
 /**
@@ -40,6 +40,8 @@ export interface Certificate extends Signed {
   readonly notBefore: number
   readonly notAfter: number
   readonly subject: Name
+  /** Subject and issuer are one (RFC 5280 section 3.2): an authority issues to itself, such as for a new key. */
+  readonly isSelfIssued: boolean
   /** The whole SubjectPublicKeyInfo: what a pin is a hash of. */
   readonly spki: Uint8Array
   /** The key as bytes, without what kind it is of: what OCSP names an issuer by. */
@@ -114,7 +116,19 @@ const readBody = (body: Der, inner: (algorithm: Uint8Array) => void): Omit<Certi
   }
   const explicit = version === 3 ? body.optional(constructed(3), "extensions") : undefined
   const extensions = explicit === undefined ? {} : whole(explicit, "extensions", readExtensions)
-  return { version, serial, issuer, ...validity, subject, spki: info.whole, keyBits: bits, key, extensions }
+  const isSelfIssued = sameName(subject, issuer)
+  return {
+    version,
+    serial,
+    issuer,
+    ...validity,
+    subject,
+    isSelfIssued,
+    spki: info.whole,
+    keyBits: bits,
+    key,
+    extensions
+  }
 }
 
 /**

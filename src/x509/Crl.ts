@@ -38,8 +38,10 @@ const firstCritical = (der: Der): string | undefined =>
   readExtensionList(der).find((extension) => extension.isCritical || partial.includes(extension.oid))?.oid
 
 const readBody = (body: Der, inner: (algorithm: Uint8Array) => void): Omit<Crl, keyof Signed> => {
-  const version = body.tag === Tag.integer ? body.smallInteger("version") : 0
-  if (version !== 1) throw new Malformed("version", `is ${version + 1}, where lists are of version 2`)
+  // Version 1 is left out, and has no extensions.
+  const isSecond = body.tag === Tag.integer
+  const version = isSecond ? body.smallInteger("version") + 1 : 1
+  if (isSecond && version !== 2) throw new Malformed("version", `is ${version}`)
   inner(body.element(Tag.sequence, "signature").whole)
   const issuer = readName(body, "issuer")
   const thisUpdate = time(body, "thisUpdate")
@@ -53,11 +55,11 @@ const readBody = (body: Der, inner: (algorithm: Uint8Array) => void): Omit<Crl, 
       list.within(Tag.sequence, "revokedCertificates", (entry) => {
         const serial = serialKey(entry.integer("userCertificate"))
         const revocationDate = time(entry, "revocationDate")
-        if (!entry.isEmpty) unknownCritical ??= firstCritical(entry)
+        if (isSecond && !entry.isEmpty) unknownCritical ??= firstCritical(entry)
         revoked.set(serial, revocationDate)
       }))
   }
-  const explicit = body.optional(constructed(0), "crlExtensions")
+  const explicit = isSecond ? body.optional(constructed(0), "crlExtensions") : undefined
   if (explicit !== undefined) unknownCritical ??= whole(explicit, "crlExtensions", firstCritical)
   return { issuer, thisUpdate, nextUpdate, revoked, unknownCritical }
 }

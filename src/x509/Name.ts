@@ -155,7 +155,7 @@ export const printable = (text: string): string =>
 const maxFormatted = 500
 
 const formatAttribute = (attribute: Attribute): string => {
-  const text = attributeText(attribute)
+  const text = attribute.value.length > 4 * maxFormatted ? undefined : attributeText(attribute)
   const value = text === undefined
     ? `#${toHex(attribute.value.subarray(0, 64))}`
     : printable(text.slice(0, maxFormatted))

@@ -12,8 +12,8 @@ import { Budget, defaultLimits, type Limits, Spent } from "./Budget.ts"
 import { type Certificate, parse } from "./Certificate.ts"
 import { type Candidate, candidatesOf, objection } from "./Constraint.ts"
 import { formatName, sameName } from "./Name.ts"
-import { judgeRevocation, type Means, type RevocationPolicy } from "./Revocation.ts"
-import { isSelfIssued, judgeAny, judgeIssuer, judgeLeafForm, judgeLeafUse, type Peer } from "./Rules.ts"
+import { type Means, RevocationCheck, type RevocationPolicy } from "./Revocation.ts"
+import { judgeAny, judgeIssuer, judgeLeafForm, judgeLeafUse, type Peer } from "./Rules.ts"
 import { type Reader, verify } from "./Signature.ts"
 
 /**
@@ -71,11 +71,20 @@ interface Failure {
 }
 const complete = Infinity
 
+/** Where a path may go on. */
+interface Issuer {
+  readonly certificate: Certificate
+  readonly isAnchor: boolean
+}
+
 class Search {
   readonly #policy: Policy
   readonly #peer: Peer
   readonly #means: Means
   readonly #pool: ReadonlyArray<Certificate>
+  readonly #revocation: RevocationCheck
+  // What is known of a certificate however often the search comes by.
+  readonly #issuers = new Map<Certificate, ReadonlyArray<Issuer>>()
   readonly #candidates = new Map<Certificate, ReadonlyArray<Candidate>>()
   readonly #signatures = new Map<Certificate, Map<Certificate, CertificateFault | "valid">>()
   #furthest: Failure | undefined
@@ -85,6 +94,8 @@ class Search {
     this.#peer = peer
     this.#means = means
     this.#pool = pool
+    const asked = peer.role === "server" ? peer.status : undefined
+    this.#revocation = new RevocationCheck(policy.revocation, asked, means)
   }
 
   run(leaf: Certificate): Result.Result<ValidPath, CertificateFault> {
@@ -94,49 +105,57 @@ class Search {
   }
 
   /** Of several ways that fail, the one that got furthest is told. */
-  #note(length: number, fault: CertificateFault): undefined {
-    if (this.#furthest === undefined || length > this.#furthest.length) this.#furthest = { length, fault }
+  #note(length: number, fault: () => CertificateFault): undefined {
+    if (this.#furthest === undefined || length > this.#furthest.length) this.#furthest = { length, fault: fault() }
     return undefined
   }
 
   #climb(path: ReadonlyArray<Certificate>, top: Certificate): ValidPath | undefined {
-    const { anchors } = this.#policy
-    if (anchors.has(top)) {
+    if (this.#policy.anchors.has(top)) {
       const valid = this.#complete(path)
       if (valid !== undefined) return valid
     }
     const depth = path.length
-    for (const [issuers, isAnchor] of [[anchors.named(top.issuer), true], [this.#issuersOf(top), false]] as const) {
-      for (const issuer of byKeyIdentifier(issuers, top)) {
-        this.#means.budget.candidate()
-        if (!isAnchor && isRepeated(issuer, path)) continue
-        const below = path.slice(1).filter((above) => !isSelfIssued(above)).length
-        const mayBeUncritical = isAnchor && this.#policy.uncriticalAnchors === true
-        const place = { depth, below, isAnchor, mayBeUncritical }
-        // Whether it is the issuer comes before whether it may be.
-        const fault = judgeAny(issuer, depth) ?? this.#signatureFault(top, issuer, depth - 1) ??
-          judgeIssuer(issuer, place, this.#peer.role, this.#means.now)
-        if (fault !== undefined) {
-          this.#note(depth, fault)
-          continue
-        }
-        const longer = [...path, issuer]
-        const valid = isAnchor ? this.#complete(longer) : this.#climbOn(longer, issuer)
-        if (valid !== undefined) return valid
+    const below = path.slice(1).filter((lower) => !lower.isSelfIssued).length
+    for (const { certificate: issuer, isAnchor } of this.#issuersOf(top)) {
+      this.#means.budget.candidate()
+      if (!isAnchor && isRepeated(issuer, path)) continue
+      const mayBeUncritical = isAnchor && this.#policy.uncriticalAnchors === true
+      // Whether it is the issuer comes before whether it may be.
+      const fault = judgeAny(issuer, depth) ?? this.#signatureFault(top, issuer, depth - 1) ??
+        judgeIssuer(issuer, { depth, below, isAnchor, mayBeUncritical }, this.#peer.role, this.#means.now)
+      if (fault !== undefined) {
+        this.#note(depth, () => fault)
+        continue
       }
+      const longer = [...path, issuer]
+      const valid = isAnchor ? this.#complete(longer) : this.#climbOn(longer, issuer)
+      if (valid !== undefined) return valid
     }
-    return this.#note(depth, untrusted(top, depth - 1))
+    return this.#note(depth, () => untrusted(top, depth - 1))
   }
 
   #climbOn(path: ReadonlyArray<Certificate>, top: Certificate): ValidPath | undefined {
     const limit = this.#means.budget.limits.intermediates
     return path.length - 1 > limit
-      ? this.#note(path.length, { _tag: "CertificatePathTooLong", limit })
+      ? this.#note(path.length, () => ({ _tag: "CertificatePathTooLong", limit }))
       : this.#climb(path, top)
   }
 
-  #issuersOf(subject: Certificate): ReadonlyArray<Certificate> {
-    return this.#pool.filter((candidate) => sameName(candidate.subject, subject.issuer))
+  /** Anchors first: the shortest way is the best. */
+  #issuersOf(subject: Certificate): ReadonlyArray<Issuer> {
+    const known = this.#issuers.get(subject)
+    if (known !== undefined) return known
+    const sent = this.#pool.filter((candidate) => sameName(candidate.subject, subject.issuer))
+    const issuers = [
+      ...byKeyIdentifier(this.#policy.anchors.named(subject.issuer), subject).map((certificate) => ({
+        certificate,
+        isAnchor: true
+      })),
+      ...byKeyIdentifier(sent, subject).map((certificate) => ({ certificate, isAnchor: false }))
+    ]
+    this.#issuers.set(subject, issuers)
+    return issuers
   }
 
   #signatureFault(subject: Certificate, issuer: Certificate, depth: number): CertificateFault | undefined {
@@ -170,10 +189,9 @@ class Search {
   /** A path from the leaf to an anchor, every link of which holds: what is left is what needs all of it. */
   #complete(path: ReadonlyArray<Certificate>): ValidPath | undefined {
     const fault = this.#constraintFault(path)
-    if (fault !== undefined) return this.#note(complete, fault)
-    const asked = this.#peer.role === "server" ? this.#peer.status : undefined
-    const status = judgeRevocation(path, asked, this.#policy.revocation, this.#means)
-    if (Result.isFailure(status)) return this.#note(complete, status.failure)
+    if (fault !== undefined) return this.#note(complete, () => fault)
+    const status = this.#revocation.judge(path)
+    if (Result.isFailure(status)) return this.#note(complete, () => status.failure)
     return {
       [proof]: true,
       path,
@@ -187,7 +205,7 @@ class Search {
     for (const [height, { extensions: { nameConstraints } }] of path.entries()) {
       if (nameConstraints === undefined) continue
       for (const [depth, certificate] of path.slice(0, Math.max(1, height)).entries()) {
-        if (depth > 0 && isSelfIssued(certificate)) continue
+        if (depth > 0 && certificate.isSelfIssued) continue
         for (const name of this.#namesOf(certificate)) {
           const why = objection(name, nameConstraints, this.#compare)
           if (why !== undefined) return { _tag: "CertificateNameForbidden", depth, why }
@@ -211,7 +229,7 @@ class Search {
 
 /** RFC 4158 section 2.4.2: the same key under the same name again would lead nowhere new. */
 const isRepeated = (issuer: Certificate, path: ReadonlyArray<Certificate>): boolean =>
-  path.some((below) => sameName(below.subject, issuer.subject) && samePublic(below.spki, issuer.spki))
+  path.some((below) => samePublic(below.spki, issuer.spki) && sameName(below.subject, issuer.subject))
 
 const untrusted = (certificate: Certificate, depth: number): CertificateFault => ({
   _tag: "CertificateUntrusted",

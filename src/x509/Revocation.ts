@@ -161,23 +161,14 @@ const bySingle = (single: SingleResponse, now: number): Status => {
   return now > until ? unusable(`it was good until ${formatTime(until - skew)}`) : { _tag: "Good", until }
 }
 
-/**
- * What a stapled response tells about the leaf; never `Silent`. Throws `Spent`.
- *
- * @category combinators
- * @since 0.1.0
- */
-export const statusByStaple = (
-  stapled: Uint8Array,
+/** What a response tells about the leaf; never `Silent`. */
+const statusByResponse = (
+  response: OcspResponse,
   certificate: Certificate,
   issuer: Certificate,
   crls: Crls,
   means: Means
 ): Status => {
-  means.budget.size("bytes", stapled.length)
-  const parsed = parse(stapled)
-  if (Result.isFailure(parsed)) return unusable(parsed.failure)
-  const response = parsed.success
   if (response.unknownCritical !== undefined) {
     return unusable(`it has the critical extension ${response.unknownCritical}, which is not known here`)
   }
@@ -237,36 +228,68 @@ const judgeLeaf = (
 }
 
 /**
- * Judges every certificate of a path but its anchor, which is the last. `asked` is for the leaf. Gives until when the judgement
- * holds. Throws `Spent`.
+ * The revocation part of one judgement. Many paths may have a link in common: what was found out about it is kept.
  *
- * @category rules
+ * @category models
  * @since 0.1.0
  */
-export const judgeRevocation = (
-  path: ReadonlyArray<Certificate>,
-  asked: AskedStatus | undefined,
-  policy: RevocationPolicy,
-  means: Means
-): Result.Result<number, CertificateFault> => {
-  let until = Infinity
-  if (policy.mode === "off") return Result.succeed(until)
-  for (const [depth, issuer] of path.slice(1).entries()) {
-    const certificate = path[depth] ?? issuer
-    const listed = statusByCrls(policy.crls, certificate, issuer, means)
-    if (listed._tag === "Revoked") return Result.fail(revoked(depth, listed.at))
-    const stapled = depth > 0 || asked?.stapled === undefined
-      ? undefined
-      : statusByStaple(asked.stapled, certificate, issuer, policy.crls, means)
-    const fault = depth > 0
-      ? undefined
-      : judgeLeaf(listed, stapled, certificate.extensions.mustStaple === true, asked, policy.mode)
-    if (fault !== undefined) return Result.fail(fault)
-    if (listed._tag === "Unusable" && stapled === undefined) {
-      return Result.fail({ _tag: "CertificateStatusUnknown", depth, why: listed.why })
-    }
-    const known = [listed, stapled].flatMap((status) => status?._tag === "Good" ? [status.until] : [])
-    if (known.length > 0) until = Math.min(until, Math.max(...known))
+export class RevocationCheck {
+  readonly #policy: RevocationPolicy
+  readonly #asked: AskedStatus | undefined
+  readonly #means: Means
+  readonly #listed = new Map<Certificate, Map<Certificate, Status>>()
+  readonly #stapled = new Map<Certificate, Status>()
+  #response: Result.Result<OcspResponse, string> | undefined
+
+  /** `asked` is for the leaf. */
+  constructor(policy: RevocationPolicy, asked: AskedStatus | undefined, means: Means) {
+    this.#policy = policy
+    this.#asked = asked
+    this.#means = means
   }
-  return Result.succeed(until)
+
+  /**
+   * Judges every certificate of a path but its anchor, which is the last. Gives until when the judgement holds. Throws `Spent`.
+   */
+  judge(path: ReadonlyArray<Certificate>): Result.Result<number, CertificateFault> {
+    const { mode } = this.#policy
+    let until = Infinity
+    if (mode === "off") return Result.succeed(until)
+    for (const [depth, issuer] of path.slice(1).entries()) {
+      const certificate = path[depth] ?? issuer
+      const listed = this.#byLists(certificate, issuer)
+      if (listed._tag === "Revoked") return Result.fail(revoked(depth, listed.at))
+      const stapled = depth > 0 ? undefined : this.#byStaple(certificate, issuer)
+      const mustStaple = certificate.extensions.mustStaple === true
+      const fault = depth > 0 ? undefined : judgeLeaf(listed, stapled, mustStaple, this.#asked, mode)
+      if (fault !== undefined) return Result.fail(fault)
+      if (listed._tag === "Unusable" && stapled === undefined) {
+        return Result.fail({ _tag: "CertificateStatusUnknown", depth, why: listed.why })
+      }
+      const known = [listed, stapled].flatMap((status) => status?._tag === "Good" ? [status.until] : [])
+      if (known.length > 0) until = Math.min(until, Math.max(...known))
+    }
+    return Result.succeed(until)
+  }
+
+  #byLists(certificate: Certificate, issuer: Certificate): Status {
+    const known = this.#listed.get(certificate) ?? new Map<Certificate, Status>()
+    this.#listed.set(certificate, known)
+    const status = known.get(issuer) ?? statusByCrls(this.#policy.crls, certificate, issuer, this.#means)
+    known.set(issuer, status)
+    return status
+  }
+
+  #byStaple(leaf: Certificate, issuer: Certificate): Status | undefined {
+    const stapled = this.#asked?.stapled
+    if (stapled === undefined) return undefined
+    this.#means.budget.size("bytes", stapled.length)
+    this.#response ??= parse(stapled)
+    const response = this.#response
+    const status = this.#stapled.get(issuer) ?? (Result.isFailure(response)
+      ? unusable(response.failure)
+      : statusByResponse(response.success, leaf, issuer, this.#policy.crls, this.#means))
+    this.#stapled.set(issuer, status)
+    return status
+  }
 }

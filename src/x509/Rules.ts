@@ -7,7 +7,6 @@ import type { CertificateFault } from "../alert/Fault.ts"
 import type { Certificate } from "./Certificate.ts"
 import { KeyUsage, Purpose } from "./Extension.ts"
 import { isFor, type Reference } from "./Host.ts"
-import { sameName } from "./Name.ts"
 import { formatTime } from "./Time.ts"
 
 /**
@@ -30,14 +29,6 @@ export interface AskedStatus {
   /** The OCSP response that it stapled, in DER; `undefined` where it had none. */
   readonly stapled: Uint8Array | undefined
 }
-
-/**
- * RFC 5280 section 3.2: a certificate whose authority issues to itself, such as for a new key.
- *
- * @category predicates
- * @since 0.1.0
- */
-export const isSelfIssued = (certificate: Certificate): boolean => sameName(certificate.subject, certificate.issuer)
 
 const unsupported = (depth: number, why: string): CertificateFault => ({ _tag: "CertificateUnsupported", depth, why })
 const unfit = (depth: number, why: string): CertificateFault => ({ _tag: "CertificateIssuerUnfit", depth, why })

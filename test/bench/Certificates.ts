@@ -1,4 +1,5 @@
 import * as Effect from "effect/Effect"
+import * as Layer from "effect/Layer"
 import { X509Certificate } from "node:crypto"
 import * as NodePrimitives from "../../src/platform/NodePrimitives.ts"
 import { layerAnchors, Trust } from "../../src/service/Trust.ts"
@@ -10,10 +11,10 @@ import { timed } from "./Meter.ts"
 const peer = { role: "server", host: "host.example" } as const
 
 const trusting = (root: Make.Made, remember: number) =>
-  Effect.provide(Trust, layerAnchors({ anchors: [root.der], remember })).pipe(
-    Effect.provide(NodePrimitives.layerPrimitives),
-    Effect.orDie
-  )
+  Effect.orDie(Effect.provide(
+    Trust,
+    layerAnchors({ anchors: [root.der], remember }).pipe(Layer.provide(NodePrimitives.layerPrimitives))
+  ))
 
 /**
  * A leaf and an intermediate with P-256 under a trusted root: from the bytes of the Certificate message to the verdict. The

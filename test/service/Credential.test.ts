@@ -253,8 +253,9 @@ describe("an identity that is loaded anew", () => {
         assert.strictEqual(new Set(seen).size, 2)
         assert.include(yield* Deferred.await(logged), "the identity could not be loaded anew, and stays as it was")
       }).pipe(
-        Effect.provide(Identity.layerReloading(load, Stream.fromQueue(triggers))),
-        Effect.provide(Logger.layer([logger]))
+        Effect.provide(
+          Identity.layerReloading(load, Stream.fromQueue(triggers)).pipe(Layer.provideMerge(Logger.layer([logger])))
+        )
       )
     }))
 
@@ -288,8 +289,7 @@ describe("an identity that is loaded anew", () => {
         )
         assert.deepStrictEqual(renewed, two.der)
       }).pipe(
-        Effect.provide(Identity.layerPemFiles(files)),
-        Effect.provide(Logger.layer([logger]))
+        Effect.provide(Identity.layerPemFiles(files).pipe(Layer.provideMerge(Logger.layer([logger]))))
       )
     }).pipe(Effect.scoped, Effect.provide(Layer.merge(NodeFileSystem.layer, NodePrimitives.layerPrimitives))))
 

@@ -1,6 +1,13 @@
 /** Certificates, revocation lists and OCSP responses made to order, good or bad: a DER writer that does what it is told. */
 import * as Result from "effect/Result"
-import { createHash, generateKeyPairSync, type KeyObject, type KeyPairKeyObjectResult as Keys, sign } from "node:crypto"
+import {
+  constants,
+  createHash,
+  generateKeyPairSync,
+  type KeyObject,
+  type KeyPairKeyObjectResult as Keys,
+  sign
+} from "node:crypto"
 import type { CertificateFault } from "../../src/alert/Fault.ts"
 import { make as primitives } from "../../src/platform/NodePrimitives.ts"
 import { Anchors } from "../../src/x509/Anchor.ts"
@@ -92,6 +99,31 @@ export const ecdsaSha256: Way = { identifier: sequence(oid("1.2.840.10045.4.3.2"
 export const ecdsaSha1: Way = { identifier: sequence(oid("1.2.840.10045.4.1")), sign: hashing("sha1") }
 export const rsaSha256: Way = { identifier: sequence(oid("1.2.840.113549.1.1.11"), tlv(5)), sign: hashing("sha256") }
 export const ed25519: Way = { identifier: sequence(oid("1.3.101.112")), sign: hashing(undefined) }
+
+const sha2 = {
+  sha256: { oid: "2.16.840.1.101.3.4.2.1", length: 32 },
+  sha384: { oid: "2.16.840.1.101.3.4.2.2", length: 48 },
+  sha512: { oid: "2.16.840.1.101.3.4.2.3", length: 64 }
+} as const
+
+/** RFC 4055 section 3.1, with parameters that fit each other or do not. */
+export const rsaPss = (
+  hash: keyof typeof sha2,
+  order: { readonly salt?: number; readonly mask?: keyof typeof sha2; readonly withoutNull?: boolean } = {}
+): Way => {
+  const { mask = hash, salt = sha2[hash].length, withoutNull = false } = order
+  const hashed = (name: keyof typeof sha2) => sequence(oid(sha2[name].oid), ...(withoutNull ? [] : [tlv(5)]))
+  const parameters = sequence(
+    explicit(0, hashed(hash)),
+    explicit(1, sequence(oid("1.2.840.113549.1.1.8"), hashed(mask))),
+    explicit(2, integer(salt))
+  )
+  const padding = { padding: constants.RSA_PKCS1_PSS_PADDING, saltLength: salt }
+  return {
+    identifier: sequence(oid("1.2.840.113549.1.1.10"), parameters),
+    sign: (message, key) => new Uint8Array(sign(hash, message, { key, ...padding }))
+  }
+}
 
 const wayOf = (key: KeyObject): Way =>
   key.asymmetricKeyType === "rsa" ? rsaSha256 : key.asymmetricKeyType === "ed25519" ? ed25519 : ecdsaSha256
@@ -291,6 +323,8 @@ export interface Trial {
   readonly peer?: Peer
   readonly now?: number
   readonly crls?: ReadonlyArray<Uint8Array>
+  /** The same, as they were read. */
+  readonly lists?: ReadonlyArray<Crl.Crl>
   readonly mode?: RevocationMode
   readonly limits?: Partial<Limits>
 }
@@ -301,7 +335,7 @@ export const tried = (trial: Trial): Result.Result<ValidPath, CertificateFault> 
     new Reader(primitives),
     {
       anchors: new Anchors(trial.anchors.map(({ der }) => read(der))),
-      revocation: { mode: trial.mode ?? "if-present", crls: new Crls(crls) },
+      revocation: { mode: trial.mode ?? "if-present", crls: new Crls([...crls, ...(trial.lists ?? [])]) },
       limits: trial.limits ?? {}
     },
     { chain: trial.chain.map(({ der }) => der), peer: trial.peer ?? host, now: trial.now ?? now }

@@ -1,6 +1,7 @@
 /** Good certificates and responses in which something was changed: none of them may be accepted, and nothing else may happen. */
 import * as Result from "effect/Result"
 import { X509Certificate } from "node:crypto"
+import * as Crl from "../../src/x509/Crl.ts"
 import { Dice } from "../fuzz/Dice.ts"
 import * as Make from "./Maker.ts"
 
@@ -148,23 +149,54 @@ const violation = (seed: Seed, bytes: Uint8Array): string | undefined => {
   return Result.isSuccess(found) ? "accepted" : undefined
 }
 
+const bodyOf = (der: Uint8Array): Uint8Array => der.subarray(...(elementsOf(der)[1] ?? [0, 0]))
+
+const signedAgain = (body: Uint8Array, issuer: Make.Made, dice: Dice): Uint8Array => {
+  const changed = dice.pick(mutations)(body, dice)
+  const way = Make.ecdsaSha256
+  return Make.sequence(changed, way.identifier, Make.bits(way.sign(changed, issuer.keys.privateKey)))
+}
+
+const isInTime = (certificate: X509Certificate): boolean =>
+  certificate.validFromDate.getTime() <= Make.now && certificate.validToDate.getTime() >= Make.now
+
 /**
  * The body of the leaf changed, and signed by its authority: it may be accepted, where OpenSSL finds the same name, time and key
  * in it.
  */
-const resigned = (dice: Dice): string | undefined => {
-  const body = leaf.der.subarray(...(elementsOf(leaf.der)[1] ?? [0, 0]))
-  const changed = dice.pick(mutations)(body, dice)
-  const way = Make.ecdsaSha256
-  const der = Make.sequence(changed, way.identifier, Make.bits(way.sign(changed, narrow.keys.privateKey)))
+const resignedLeaf = (dice: Dice): string | undefined => {
+  const der = signedAgain(bodyOf(leaf.der), narrow, dice)
   const found = Make.tried({ chain: [{ der }, narrow], anchors: [root] })
   if (Result.isFailure(found)) return undefined
   const theirs = new X509Certificate(der)
   const isSame = theirs.checkHost("host.example", { subject: "never" })?.toLowerCase() === "host.example" &&
-    theirs.validFromDate.getTime() <= Make.now && theirs.validToDate.getTime() >= Make.now &&
-    theirs.verify(narrow.keys.publicKey) && !theirs.ca &&
+    isInTime(theirs) && theirs.verify(narrow.keys.publicKey) && !theirs.ca &&
     (theirs.keyUsage === undefined || theirs.keyUsage.includes(Make.serverAuth))
   return isSame ? undefined : "accepted, and OpenSSL reads something else in it"
+}
+
+/** The same for the intermediate, which has to stay an authority with the same name and key. */
+const resignedAuthority = (dice: Dice): string | undefined => {
+  const der = signedAgain(bodyOf(narrow.der), root, dice)
+  const found = Make.tried({ chain: [leaf, { der }], anchors: [root] })
+  if (Result.isFailure(found)) return undefined
+  const [theirs, below] = [new X509Certificate(der), new X509Certificate(leaf.der)]
+  const isSame = isInTime(theirs) && theirs.verify(root.keys.publicKey) && theirs.ca && below.checkIssued(theirs) &&
+    below.verify(theirs.publicKey)
+  return isSame ? undefined : "accepted, and OpenSSL reads something else in it"
+}
+
+const list = Make.crl(narrow, [leaf.serial, root.serial], {
+  extensions: [Make.extension("2.5.29.20", false, Make.integer(1))],
+  entryExtensions: [Make.extension("2.5.29.21", false, Make.tlv(10, Uint8Array.of(1)))]
+})
+
+/** A revocation list is read or not; signed as it was, it does not tell that the leaf is good. */
+const changedList = (dice: Dice): string | undefined => {
+  const parsed = Crl.parse(dice.pick(mutations)(list, dice))
+  if (Result.isFailure(parsed) || Buffer.compare(parsed.success.issuer.der, narrow.subject) !== 0) return undefined
+  const found = Make.tried({ chain: [leaf, narrow], anchors: [root], lists: [parsed.success] })
+  return Result.isSuccess(found) ? "accepted" : undefined
 }
 
 export interface Report {
@@ -173,17 +205,30 @@ export interface Report {
   readonly violations: ReadonlyArray<string>
 }
 
+type Kind = readonly [name: string, judge: (dice: Dice) => string | undefined]
+
+const changed: ReadonlyArray<Kind> = seeds.map((seed) => [
+  seed.name,
+  (dice) => violation(seed, dice.pick(mutations)(seed.bytes, dice))
+])
+
+const others: ReadonlyArray<Kind> = [
+  ["a leaf, signed again", resignedLeaf],
+  ["an authority, signed again", resignedAuthority],
+  ["a revocation list", changedList]
+]
+
 /** Judges `count` mutations, of which each depends on the seed and its own number alone. */
 export const mutate = (seed: string, count: number): Report => {
   const violations: Array<string> = []
   for (let i = 0; i < count; i++) {
     const dice = new Dice(`${seed}/${i}`)
-    const from = i % 6 === 5 ? undefined : dice.pick(seeds)
+    const [name, judge] = dice.pick(i % 4 === 3 ? others : changed)
     try {
-      const why = from === undefined ? resigned(dice) : violation(from, dice.pick(mutations)(from.bytes, dice))
-      if (why !== undefined) violations.push(`${seed}/${i}, ${from?.name ?? "signed again"}: ${why}`)
+      const why = judge(dice)
+      if (why !== undefined) violations.push(`${seed}/${i}, ${name}: ${why}`)
     } catch (thrown) {
-      violations.push(`${seed}/${i}, ${from?.name ?? "signed again"}: ${String(thrown)}`)
+      violations.push(`${seed}/${i}, ${name}: ${String(thrown)}`)
     }
   }
   return { judged: count, violations }

@@ -22,6 +22,8 @@ export interface Order {
   readonly issuer?: string
   readonly kind?: Kind
   readonly hash?: string
+  /** `-sigopt` of its signature. */
+  readonly signature?: ReadonlyArray<string>
   readonly from?: string
   readonly to?: string
 }
@@ -92,7 +94,8 @@ export class OpenSslCa {
     this.#run(
       ["ca", "-batch", "-notext", "-config", "ca.cnf", "-extfile", `${name}.ext`, "-extensions", "x"],
       ["-in", `${name}.csr`, "-out", `${name}.pem`, "-startdate", from, "-enddate", to, "-md", algorithm],
-      signer
+      signer,
+      (order.signature ?? []).flatMap((option) => ["-sigopt", option])
     )
     return this.der(name)
   }

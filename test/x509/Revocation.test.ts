@@ -170,6 +170,9 @@ describe("stapled responses (RFC 6066 section 8, RFC 6960)", () => {
       "CertificateStatusWrong",
       () => ({ stapled: Make.staple(inner, leaf, { about: stranger }) })
     ],
+    ["about another key of the issuer", "CertificateStatusWrong", () => ({
+      stapled: Make.staple(inner, leaf, { about: { ...inner, keys: stranger.keys } })
+    })],
     ["signed by a stranger", "CertificateStatusWrong", () => ({ stapled: by(stranger) })],
     ["signed by another leaf of the issuer", "CertificateStatusWrong", () => ({ stapled: by(Make.leaf(inner)) })],
     ["signed by the leaf itself", "CertificateStatusWrong", () => ({ stapled: by(leaf) })],
@@ -184,6 +187,9 @@ describe("stapled responses (RFC 6066 section 8, RFC 6960)", () => {
     })],
     ["a delegate of the fifth place", "CertificateStatusWrong", () => ({
       stapled: by(delegate, { certificates: [...Array.from({ length: 4 }, () => leaf.der), delegate.der] })
+    })],
+    ["signed by a delegate that names the issuer, and was made by a stranger", "CertificateStatusWrong", () => ({
+      stapled: by(responder({}, { ...inner, keys: stranger.keys }))
     })],
     ["signed by a delegate of the root", "CertificateStatusWrong", () => ({ stapled: by(responder({}, root)) })],
     ["signed by a delegate that has expired", "CertificateStatusWrong", () => ({

@@ -24,6 +24,22 @@ const constrained = (
   return { chain: [Make.leaf(authority, { names }), authority], anchors: [root] }
 }
 
+/** Layers of certificates of one name and key: every way through them is a way, and none leads to the anchor. */
+const layered = (attribute: string): Make.Trial => {
+  const chain: Array<Make.Made> = []
+  const keys = Make.ecKey()
+  let above: Pick<Make.Made, "keys" | "subject"> = { keys, subject: Make.name([["2.5.4.10", attribute]]) }
+  for (let layer = 0; layer < 5; layer++) {
+    const own = Make.ecKey()
+    const subject: Make.Attributes = [["2.5.4.10", attribute], [Make.commonName, String(layer)]]
+    const issuer = above
+    const parallel = Array.from({ length: 3 }, () => Make.authority(subject, issuer, { keys: own }))
+    chain.unshift(...parallel)
+    above = parallel[0] ?? above
+  }
+  return { chain: [Make.leaf(above), ...chain], anchors: [root] }
+}
+
 const organization = (text: string): Uint8Array => Make.directory([["2.5.4.10", text]])
 
 const long = (i: number): string => `${"a.".repeat(100)}${i}.example`
@@ -33,6 +49,8 @@ export const worst: ReadonlyArray<readonly [name: string, trial: () => Make.Tria
   ["issuers of one name, P-384", () => tangled(() => Make.ecKey("P-384"))],
   ["issuers of one name, P-521", () => tangled(() => Make.ecKey("P-521"))],
   ["issuers of one name, RSA-4096", () => tangled(() => Make.rsaKeys(4096))],
+  ["three ways in each of five layers", () => layered("x")],
+  ["the same with long names", () => layered("x".repeat(1800))],
   [
     "host names and constraints",
     () => constrained((i) => Make.dns(`no${i}.example`), (i) => Make.dns(`yes${i}.example`), 1500)

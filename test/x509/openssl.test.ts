@@ -39,12 +39,15 @@ interface Row {
 const constraints = (line: string): Pick<Order, "extensions"> => ({
   extensions: [...authority, `nameConstraints = critical,${line}`]
 })
+const pss = { signature: ["rsa_padding_mode:pss", "rsa_pss_saltlen:digest"] }
 const self: Partial<Order> = { issuer: "leaf" }
 
 const rows: Readonly<Record<string, Row>> = {
   "good": { verdict: "ok" },
   "RSA-2048": { verdict: "ok", leaf: { kind: "RSA-2048" }, int: { kind: "RSA-2048" }, root: { kind: "RSA-2048" } },
   "P-384": { verdict: "ok", leaf: { kind: "P-384" }, int: { kind: "P-384" }, root: { kind: "P-384", hash: "sha384" } },
+  "RSASSA-PSS": { verdict: "ok", leaf: pss, int: { kind: "RSA-2048", ...pss }, root: { kind: "RSA-2048" } },
+  "Ed25519": { verdict: "ok", int: { hash: "default" }, leaf: { hash: "sha256" }, root: { kind: "Ed25519" } },
   "a wildcard": { verdict: "ok", peer: host("a.wild.example") },
   "an address": { verdict: "ok", peer: ip("192.0.2.1") },
   "an IPv6 address": { verdict: "ok", peer: ip("2001:db8::1") },
