@@ -25,9 +25,9 @@ const table = {
   DecompressionFailed: "decompression_failure",
   RecordInterleaved: "unexpected_message",
   KeyChangeInsideMessage: "unexpected_message",
-  // RFC 8446 section 5 has no other answer for it.
+  // RFC 8446 section 5 has no other answer for it. Before the hellos none is in order, whatever its content.
   ChangeCipherSpecMalformed: (_: FaultOf<"ChangeCipherSpecMalformed">, version: Version) =>
-    version === "1.3" ? "unexpected_message" : "decode_error",
+    version === "1.2" ? "decode_error" : "unexpected_message",
   KeyWornOut: "internal_error",
   AlertEmpty: "unexpected_message",
   AlertLevelUnknown: "illegal_parameter",

@@ -1,9 +1,10 @@
 /** KeyUpdate: RFC 8446 sections 4.6.3, 5.5 and 7.2, RFC 9846 section 4.7.3. */
 import { assert, describe } from "@effect/vitest"
+import * as Deferred from "effect/Deferred"
 import * as Effect from "effect/Effect"
-import type { Connection } from "effect-tls"
+import * as Fiber from "effect/Fiber"
+import type { Connection, Observation } from "effect-tls"
 import { TlsTest } from "effect-tls"
-import { concat } from "../../src/wire/Bytes.ts"
 import { ContentType } from "../../src/wire/CodePoints.ts"
 import { bytes, how, recordsOf, test, text } from "../connection/conversation.ts"
 import { accepts, conversation, converse, ends, type Outcome, refuses, suiteOf } from "../handshake13/conversation.ts"
@@ -169,7 +170,18 @@ for (const side of sides) {
           const data = text(yield* Effect.orDie(connection.pull))
           return { failure: how(yield* Effect.exit(connection.pull)), data }
         })
-      const outcome = yield* converse(all, { subject: side, script: opened((puppet) => puppet.keyUpdate(true)), use })
+      const sent: Array<number> = []
+      const observe = (seen: Observation) => {
+        if (seen._tag === "Record" && seen.direction === "sent") sent.push(seen.contentType)
+      }
+      const outcome = yield* converse(all, {
+        subject: side,
+        script: opened((puppet) => puppet.keyUpdate(true)),
+        use,
+        client: { observe },
+        server: { observe }
+      })
+      assert.strictEqual(sent.at(-1), ContentType.alert)
       assert.deepStrictEqual([outcome.failure, outcome.data], ["Done", "hello"])
       assert.deepStrictEqual([updatesOf(outcome), outcome.alerts], [[], ["application 1/0"]])
     }))
@@ -308,24 +320,46 @@ describe("KeyUpdate between two of us", () => {
         assert.deepStrictEqual([(yield* client.closure)._tag, (yield* server.closure)._tag], ["Open", "Open"])
       }))
   }
+})
 
-  test("a peer that asks and asks, and does not read: the reader goes on, and one answer waits for it", () =>
-    Effect.gen(function*() {
-      const { client, server, wire } = yield* TlsTest.pair()
-      yield* wire.stall({ from: "server" })
-      const stuck = yield* Effect.forkScoped(server.write(new Uint8Array(100)), { startImmediately: true })
-      for (let round = 0; round < 200; round++) {
-        yield* client.updateKeys(true)
-        yield* client.write(bytes("x"))
-        assert.strictEqual(text(yield* server.pull), "x")
-      }
-      assert.isUndefined(stuck.pollUnsafe())
-      const before = (yield* recordsOf(wire, "server")).length
-      yield* wire.release({ from: "server" })
-      assert.strictEqual(concat(yield* client.pull).length, 100)
-      yield* server.write(bytes("and on"))
-      assert.strictEqual(text(yield* client.pull), "and on")
-      // The data, the answer, and what was written last.
-      assert.strictEqual((yield* recordsOf(wire, "server")).length, before + 3)
-    }))
+describe("a peer that asks and asks, and does not read", () => {
+  for (const side of sides) {
+    conversation(`holds up no reader, and one answer of the ${side} waits for it`, (all) =>
+      Effect.gen(function*() {
+        const isRead = yield* Deferred.make<void>()
+        const use = (connection: Connection) =>
+          Effect.scoped(Effect.orDie(Effect.gen(function*() {
+            yield* connection.write(bytes("ready"))
+            const [first] = yield* connection.pull
+            const stuck = yield* Effect.forkScoped(connection.write(bytes("stuck")), { startImmediately: true })
+            let length = first.length
+            while (length < 200) {
+              for (const chunk of yield* connection.pull) length += chunk.length
+            }
+            assert.isUndefined(stuck.pollUnsafe())
+            yield* Deferred.succeed(isRead, undefined)
+            yield* Fiber.join(stuck)
+            yield* connection.write(bytes("free"))
+            return { failure: "", data: `${length}` }
+          })))
+        const script: Script = {
+          open: (puppet) =>
+            Effect.gen(function*() {
+              while (puppet.text !== "ready") yield* puppet.hear(1)
+              yield* puppet.wire.stall
+              times(200, (puppet) => {
+                puppet.data("x")
+                puppet.keyUpdate(true)
+              })(puppet)
+              yield* puppet.flush
+              yield* Deferred.await(isRead)
+              yield* puppet.wire.release
+            })
+        }
+        const outcome = yield* converse(all, { subject: side, script, use })
+        assert.deepStrictEqual([outcome.data, outcome.puppet.text], ["200", "readystuckfree"])
+        assert.isAtMost(updatesOf(outcome).length, 3)
+        assert.isAtLeast(updatesOf(outcome).length, 1)
+      }))
+  }
 })

@@ -252,6 +252,16 @@ for (const side of sides) {
     ]
   )
 
+  const empty = (count: number) =>
+    opened((puppet) => {
+      for (let i = 0; i < count; i++) puppet.record(application_data, [], i)
+    })
+  refuses(`a flood of empty records of data, padded or not, to the ${side}`, side, "10 EmptyRecordFlood", [[
+    "33 in a row",
+    empty(33)
+  ]])
+  accepts(`and the ${side} bears a few`, side, [["32 in a row", empty(32)]])
+
   accepts(`R8446-5.4-03: the ${side} takes what is padded`, side, [
     ["data and alerts", {
       open: (puppet) =>

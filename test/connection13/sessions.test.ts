@@ -173,6 +173,22 @@ describe("R8446-6-07, R8446-6-06: what a connection forgets that fails", () => {
       })
   )
 
+  conversation(
+    "a session that was offered and declined is no concern of the connection that fails",
+    (all) =>
+      Effect.gen(function*() {
+        const watched = watch(yield* SessionCache.makeMemory())
+        yield* watched.cache.store(...all.remembered.client)
+        const outcome = yield* converse({ ...all, cacheOf: () => Effect.succeed(watched) }, {
+          subject: "client",
+          remembers: true,
+          script: { session: undefined, open: (puppet) => Effect.sync(() => puppet.alert(2, 80)) }
+        })
+        assert.strictEqual(outcome.failure, "AlertReceived fatal 80 established 1.3")
+        assert.deepStrictEqual(watched.invalidated, [])
+      })
+  )
+
   conversation("and at the server", (all) =>
     Effect.gen(function*() {
       const outcome = yield* converse(all, {

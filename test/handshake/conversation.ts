@@ -64,6 +64,8 @@ export const readToTheEnd = Effect.fnUntraced(function*(connection: Connection) 
   })
   const end = yield* Effect.flip(Effect.forever(read))
   const again = yield* Effect.orDie(Effect.flip(connection.pull))
+  // In TLS 1.3 the other direction goes on.
+  if (Cause.isDone(end) && connection.version === "1.3") yield* connection.closeWrite
   const refused = yield* Effect.orDie(Effect.flip(connection.write(farewell)))
   if (Cause.isDone(end)) {
     assert.isTrue(Cause.isDone(again))

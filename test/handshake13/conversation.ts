@@ -136,7 +136,9 @@ export const converse = Effect.fnUntraced(
     const suite = setting.suite ?? suiteOf(0x1301)
     const puppet = new Puppet(side, suite, transport, {
       inject: (bytes) => ends.wire.inject({ from: side, bytes }),
-      cut: (by) => ends.wire.truncate({ from: side, by })
+      cut: (by) => ends.wire.truncate({ from: side, by }),
+      stall: ends.wire.stall({ from: subject }),
+      release: ends.wire.release({ from: subject })
     })
     const known = {
       ...setting.remembers === true ? { session: all.remembered[side][1] } : {},

@@ -210,6 +210,16 @@ refuses("R8446-4.1.2-07: the second hello is the first one, but for what may cha
   ["no longer TLS 1.3", second(versions(0x0303)), retrying, "supported_versions"],
   ["R8446-4.2.8-02: a share of another group", second(shares(x25519)), retrying, "key_share"],
   [
+    "a share more behind it",
+    second((_) => {
+      const again = findExtension(_.extensions, "KeyShares")?.shares ?? []
+      const more = { group: NamedGroup.secp384r1, publicKey: new Uint8Array(97).fill(9) }
+      return put({ _tag: "KeyShares", shares: [...again, more] })(_)
+    }),
+    retrying,
+    "key_share"
+  ],
+  [
     "a share more",
     second((_) => {
       const again = findExtension(_.extensions, "KeyShares")?.shares[0]

@@ -1,4 +1,5 @@
 /** Records under the keys of one direction, messages in bytes, and binders. */
+import { createHmac } from "node:crypto"
 import type { ExtensionOf } from "../../src/message/Extension.ts"
 import { make as primitives } from "../../src/platform/NodePrimitives.ts"
 import type { RecordProtection } from "../../src/record/Protection.ts"
@@ -44,9 +45,14 @@ export const keysOf = (epoch: Epoch, traffic: TrafficSecret): Keys => ({
   sequence: 0
 })
 
-/** The secret after a KeyUpdate; the one before stays as it is. */
-export const nextOf = (suite: CipherSuite13, { secret }: TrafficSecret): TrafficSecret =>
-  new TrafficSecret(primitives, suite, KeySchedule.nextTrafficSecret(primitives, secret))
+/** The secret after a KeyUpdate, straight from the text of RFC 8446 sections 7.1 and 7.2; the one before stays as it is. */
+export const nextOf = (suite: CipherSuite13, { secret }: TrafficSecret): TrafficSecret => {
+  const length = KeySchedule.hashLength[suite.hash]
+  const label = Buffer.from("tls13 traffic upd")
+  const info = Buffer.concat([Buffer.of(0, length, label.length), label, Buffer.of(0, 1)])
+  const next = new Uint8Array(createHmac(suite.hash, secret.bytes).update(info).digest())
+  return new TrafficSecret(primitives, suite, KeySchedule.secretOf(primitives, suite.hash, next))
+}
 
 export const sealed = (
   keys: Keys,

@@ -52,6 +52,9 @@ export interface Heard {
 export interface PuppetWire {
   readonly inject: (bytes: Uint8Array) => Effect.Effect<void>
   readonly cut: (by: "fin" | "reset") => Effect.Effect<void>
+  /** What the subject writes stays on the way, and its writer waits. */
+  readonly stall: Effect.Effect<void>
+  readonly release: Effect.Effect<void>
 }
 
 /** Thrown out of a script that is over. */
@@ -68,7 +71,6 @@ export class Puppet {
   transcript = new Transcript()
   secrets: Secrets | undefined
   exporter: KeySchedule.Secret | undefined
-  resumption: KeySchedule.Secret | undefined
   /** The PSK whose binder is filled in where a ClientHello has an empty one. */
   psk: Uint8Array | undefined
   writing: Keys | undefined
@@ -83,13 +85,13 @@ export class Puppet {
   #alerts = 0
   #cut: "fin" | "reset" | undefined
   readonly #transport: Transport.Transport
-  readonly #wire: PuppetWire
+  readonly wire: PuppetWire
 
   constructor(side: Side, suite: CipherSuite13, transport: Transport.Transport, wire: PuppetWire) {
     this.side = side
     this.suite = suite
     this.#transport = transport
-    this.#wire = wire
+    this.wire = wire
   }
 
   // ---- records out
@@ -201,15 +203,15 @@ export class Puppet {
     // Not through the writer: what the subject no longer takes is no failure of the puppet.
     const bytes = this.#outbox.splice(0)
     const chunks = this.isOneChunk && bytes.length > 0 ? [concat(bytes)] : bytes
-    const all = Effect.forEach(chunks, this.#wire.inject, { discard: true })
+    const all = Effect.forEach(chunks, this.wire.inject, { discard: true })
     const cut = this.#cut
     this.#cut = undefined
-    return cut === undefined ? all : Effect.andThen(all, this.#wire.cut(cut))
+    return cut === undefined ? all : Effect.andThen(all, this.wire.cut(cut))
   })
 
   /** Ends what the puppet has to say. */
   cut(by: "fin" | "reset"): Effect.Effect<void> {
-    return Effect.andThen(this.flush, this.#wire.cut(by))
+    return Effect.andThen(this.flush, this.wire.cut(by))
   }
 
   /** The same, when what was said is out. */
@@ -246,16 +248,6 @@ export class Puppet {
     const { master } = this.#agreed()
     this.exporter = KeySchedule.deriveSecret(primitives, master, "exp master", this.transcript.digest())
     return { client: this.#traffic(master, "c ap traffic"), server: this.#traffic(master, "s ap traffic") }
-  }
-
-  /** After the client's Finished. */
-  resume(): void {
-    this.resumption = KeySchedule.deriveSecret(
-      primitives,
-      this.#agreed().master,
-      "res master",
-      this.transcript.digest()
-    )
   }
 
   finished(by: Side): HandshakeMessageOf<"Finished"> {

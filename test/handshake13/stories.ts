@@ -200,7 +200,6 @@ export const serve = Effect.fnUntraced(function*(puppet: Puppet, script: Script)
   }
   yield* puppet.expectFinished()
   puppet.read("application", traffic.client)
-  puppet.resume()
   yield* (script.open ?? greets)(puppet)
 })
 
@@ -251,6 +250,5 @@ export const call = Effect.fnUntraced(function*(puppet: Puppet, script: Script) 
   }
   say("Finished", puppet.finished("client"))
   puppet.write("application", traffic.client)
-  puppet.resume()
   yield* (script.open ?? greets)(puppet)
 })

@@ -39,7 +39,7 @@ export const extensionAs = (type: number): Edit => (record) => {
 }
 
 /** Where the extension with this number begins, in either hello; its length is of two bytes, like its number. */
-const extensionAt = (record: Uint8Array, type: number): number => {
+const extensionAt = (record: Uint8Array, type: number): number | undefined => {
   const at = (offset: number) => (record[offset] ?? 0) * 256 + (record[offset + 1] ?? 0)
   let from = afterSessionId(record)
   // of a ClientHello: suites and compression methods; of a ServerHello: one of each
@@ -50,16 +50,23 @@ const extensionAt = (record: Uint8Array, type: number): number => {
   for (from += 2; from < record.length; from += 4 + at(from + 2)) {
     if (at(from) === type) return from
   }
-  throw new Error(`no extension ${type} here`)
+  return undefined
+}
+
+/** Other bytes in an extension of a hello of TLS 1.3, from `offset` on. */
+const inExtension = (type: number, offset: number, ...bytes: ReadonlyArray<number>): Edit => (record) => {
+  const at = extensionAt(record, type)
+  return at === undefined ? record : replaced(record, at + offset, ...bytes)
 }
 
 /** of a hello of TLS 1.3: an extension under another number */
-export const renumbered = (from: number, to: number): Edit => (record) =>
-  replaced(record, extensionAt(record, from), to >> 8, to & 0xff)
+export const renumbered = (from: number, to: number): Edit => inExtension(from, 0, to >> 8, to & 0xff)
 
-/** of a hello of TLS 1.3: other bytes in an extension, from `offset` in its body on */
-export const inExtension = (type: number, offset: number, ...bytes: ReadonlyArray<number>): Edit => (record) =>
-  replaced(record, extensionAt(record, type) + 4 + offset, ...bytes)
+/** of a ServerHello: TLS 1.2 is what supported_versions selects */
+export const selecting12: Edit = inExtension(43, 4, 3, 3)
+
+/** of a ServerHello: the share is of P-521, of which the client sent none */
+export const otherShare: Edit = inExtension(51, 4, 0, 25)
 
 /** of a ServerHello of TLS 1.3: another echo of the session identifier */
 export const otherSessionId: Edit = (record) => flipBits(record, sessionIdAt + 1)

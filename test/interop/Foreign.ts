@@ -66,13 +66,15 @@ export interface ForeignServer {
   readonly kill: Effect.Effect<void>
 }
 
+export type ForeignVersion = "1.1" | Version | "both"
+
 export interface ForeignOptions {
   readonly suites?: ReadonlyArray<SuiteName>
   readonly groups?: ReadonlyArray<NamedGroup>
   readonly schemes?: ReadonlyArray<SignatureScheme>
   readonly alpnProtocol?: string
-  /** the only one that it speaks: 1.2 by default */
-  readonly version?: "1.1" | "1.2" | "1.3"
+  /** the only one that it speaks, 1.2 by default; `both` are 1.2 and 1.3 */
+  readonly version?: ForeignVersion
   /** `false`: without the extended master secret */
   readonly isExtended?: false
   /** the leaf to show: ec by default for a server, none for a client */

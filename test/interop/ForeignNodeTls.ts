@@ -12,13 +12,15 @@ import * as Names from "./Names.ts"
 // SSL_OP_NO_EXTENDED_MASTER_SECRET: OpenSSL has it, node:crypto gives it no name.
 const noExtendedMasterSecret = 1
 
-const versions = { "1.1": "TLSv1.1", "1.2": "TLSv1.2", "1.3": "TLSv1.3" } as const
-
-const versionOf = ({ version }: ForeignOptions) =>
-  version === undefined ? {} : { minVersion: versions[version], maxVersion: versions[version] }
+const versions = {
+  "1.1": { minVersion: "TLSv1.1", maxVersion: "TLSv1.1" },
+  "1.2": { minVersion: "TLSv1.2", maxVersion: "TLSv1.2" },
+  "1.3": { minVersion: "TLSv1.3", maxVersion: "TLSv1.3" },
+  both: { minVersion: "TLSv1.2", maxVersion: "TLSv1.3" }
+} as const
 
 const optionsOf = (options: ForeignOptions) => ({
-  ...versionOf(options),
+  ...(options.version === undefined ? {} : versions[options.version]),
   // Its security level refuses the signatures of TLS 1.1.
   ...(options.version === "1.1" ? { ciphers: "DEFAULT@SECLEVEL=0" } : {}),
   ...(options.suites === undefined ? {} : { ciphers: options.suites.map(Names.openSslSuite).join(":") }),

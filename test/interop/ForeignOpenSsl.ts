@@ -31,7 +31,7 @@ const argumentsOf = (options: ForeignOptions): ReadonlyArray<string> =>
     options.alpnProtocol === undefined ? [] : ["-alpn", options.alpnProtocol]
   ].flat()
 
-const versions = { "1.1": "-tls1_1", "1.2": "-tls1_2", "1.3": "-tls1_3" } as const
+const versions = { "1.1": "-tls1_1", "1.2": "-tls1_2", "1.3": "-tls1_3", both: "both" } as const
 
 const versionOf = ({ version }: ForeignOptions) => version === undefined ? {} : { version: versions[version] }
 

@@ -50,12 +50,13 @@ export const gnuTlsPriority = (options: {
   readonly suites?: ReadonlyArray<SuiteName>
   readonly groups?: ReadonlyArray<NamedGroup>
   readonly schemes?: ReadonlyArray<SignatureScheme>
-  readonly version?: "1.1" | "1.2" | "1.3"
+  readonly version?: "1.1" | Version | "both"
   readonly isExtended?: false
   readonly isFallback?: true
 }): string =>
   [
-    `NORMAL:-VERS-ALL:+VERS-TLS${options.version ?? "1.2"}`,
+    "NORMAL:-VERS-ALL",
+    (options.version === "both" ? ["1.3", "1.2"] : [options.version ?? "1.2"]).map((version) => `+VERS-TLS${version}`),
     options.suites === undefined ? [] : [
       "-KX-ALL",
       "-CIPHER-ALL",

@@ -25,6 +25,7 @@ import {
   TlsServer,
   Trust
 } from "effect-tls"
+import { sign } from "node:crypto"
 import * as NodePrimitives from "effect-tls/platform/NodePrimitives"
 import * as NodeRemoteAddress from "effect-tls/platform/NodeRemoteAddress"
 import { type LeafName, testCredential, testPki } from "../harness/Pki.ts"
@@ -86,6 +87,19 @@ export const identityOf = (name: LeafName, witness?: Witness): Effect.Effect<Ide
     })
   })
 
+/** A leaf of the test PKI on that curve which signs, but not what it is asked to sign. */
+export const misSigning = (name: "ec" | "client"): Identity.Identity["Service"] =>
+  Identity.Identity.of({
+    fingerprint: `mis-signing ${name}`,
+    select: () =>
+      Effect.map(testCredential(name), ({ chainDer, privateKeyPem }) =>
+        Option.some({
+          chain: chainDer,
+          keyType: "ec-p256" as const,
+          sign: () => Effect.sync(() => sign("sha256", Buffer.from("another message"), privateKeyPem))
+        }))
+  })
+
 /** Trust in one root of the test PKI. */
 export const trustIn = (root: "ca" | "other", witness?: Witness): Effect.Effect<Trust.Trust["Service"]> =>
   Effect.gen(function*() {
@@ -140,7 +154,7 @@ export interface OurClientOptions extends Omit<Partial<TlsConfig.ClientOptions>,
   readonly version?: Version
   /** the root that is trusted: ca by default */
   readonly trust?: "ca" | "other" | Trust.Trust["Service"]
-  readonly identity?: LeafName
+  readonly identity?: LeafName | Identity.Identity["Service"]
   readonly cache?: SessionCache.SessionCache["Service"]
   readonly witness?: Witness
   /** destroys the TCP socket below, when it is aborted */
@@ -169,7 +183,9 @@ export const ourClient = (
         serverName: "localhost",
         versions: [version],
         ...options,
-        ...(identity === undefined ? {} : { identity: yield* identityOf(identity, witness) })
+        ...(identity === undefined
+          ? {}
+          : { identity: typeof identity === "object" ? identity : yield* identityOf(identity, witness) })
       })
     ).pipe(
       Effect.provideServiceEffect(

@@ -7,21 +7,21 @@ import { nodeTls } from "./ForeignNodeTls.ts"
 import { openssl } from "./ForeignOpenSsl.ts"
 import type { Version } from "./Names.ts"
 
-/**
- * One suite a peer and version, for what all of them can do; those whose program is not installed skip by name. The peer speaks
- * that version alone.
- */
+/** One suite a peer, for what all of them can do; those whose program is not installed skip by name. */
+export const eachPeer = (title: string, register: (peer: ForeignPeer, test: typeof it) => void): void => {
+  const called = (name: string) => title.replace("PEER", name)
+  peerSuite(["openssl", "stdbuf"], (it) => register(openssl, it), called("openssl"))
+  peerSuite(["gnutls-cli", "gnutls-serv"], (it) => register(gnutls, it), called("gnutls"))
+  describe(called("node:tls"), { timeout: waitLimit * 3 }, () => register(nodeTls, it))
+}
+
+/** The same for each version: it is all that the peer speaks. */
 export const everyPeer = (
   title: string,
-  register: (peer: ForeignPeer, test: typeof it, version: Version) => void,
-  versions: ReadonlyArray<Version> = ["1.2", "1.3"]
+  register: (peer: ForeignPeer, test: typeof it, version: Version) => void
 ): void => {
-  for (const version of versions) {
-    const suite = (peer: ForeignPeer) => (it_: typeof it) => register(pinned(peer, version), it_, version)
-    const called = (name: string) => `${title}: ${name}, TLS ${version}`
-    peerSuite(["openssl", "stdbuf"], suite(openssl), called("openssl"))
-    peerSuite(["gnutls-cli", "gnutls-serv"], suite(gnutls), called("gnutls"))
-    describe(called("node:tls"), { timeout: waitLimit * 3 }, () => suite(nodeTls)(it))
+  for (const version of ["1.2", "1.3"] as const) {
+    eachPeer(`${title}: PEER, TLS ${version}`, (peer, it) => register(pinned(peer, version), it, version))
   }
 }
 

@@ -114,18 +114,29 @@ const showing = (chain: ReadonlyArray<Make.Made>) =>
   })
 
 /** How both sides end where `judging` is the side that does not like the chain of the other. */
-const ends = (judging: "client" | "server", chain: ReadonlyArray<Make.Made>, trust: Trust.Trust["Service"]) =>
+const ends = (
+  version: "1.2" | "1.3",
+  judging: "client" | "server",
+  chain: ReadonlyArray<Make.Made>,
+  trust: Trust.Trust["Service"]
+) =>
   Effect.gen(function*() {
     yield* TestClock.setTime(Make.now)
     const shown = yield* showing(chain)
     const insecure = yield* Effect.provide(Trust.Trust, Trust.layerInsecure)
     const options: TlsTest.Options = judging === "client"
-      ? { identity: shown, trust, client: { serverName: "host.example" } }
+      ? {
+        identity: shown,
+        trust,
+        client: { serverName: "host.example", versions: [version] },
+        server: { versions: [version] }
+      }
       : {
         identity: yield* showing([good, inner]),
         trust: insecure,
-        client: { serverName: "host.example", identity: shown },
-        server: { clientAuth: { mode: "require", trust } }
+        // In TLS 1.3 the client is open before the server has judged it.
+        client: { serverName: "host.example", identity: shown, versions: [version], awaitPeerVerdict: "1 second" },
+        server: { clientAuth: { mode: "require", trust }, versions: [version] }
       }
     const { accept, connect } = yield* TlsTest.ends(options)
     const [client, server] = yield* Effect.all([Effect.exit(connect), Effect.exit(accept)], { concurrency: 2 })
@@ -137,32 +148,41 @@ const faultOf = (exit: Exit.Exit<unknown, TlsError.TlsError>): string => {
   return error?._tag === "AlertSent" ? error.fault._tag : "none"
 }
 
+const sides = (["1.2", "1.3"] as const).flatMap((version) =>
+  (["client", "server"] as const).map((judging) => ({ version, judging, title: `TLS ${version}: a ${judging}` }))
+)
+
+/** A client asks for the status, so that it is the staple that is missing. */
+const statusMissing = { tag: "CertificateStatusWrong", alert: "BadCertificateStatusResponse" }
+
 describe("R5246-7.2.2-20: each refusal of a certificate has its alert on the wire", () => {
-  for (const judging of ["client", "server"] as const) {
-    it.effect(`a ${judging} accepts a good chain`, () =>
+  for (const { judging, title, version } of sides) {
+    it.effect(`${title} accepts a good chain`, () =>
       Effect.gen(function*() {
         const trust = yield* Effect.provide(Trust.Trust, Trust.layerAnchors({ anchors: [root.der], crls }))
-        const { ours, theirs } = yield* ends(judging, [good, inner], trust)
+        const { ours, theirs } = yield* ends(version, judging, [good, inner], trust)
         assert.deepStrictEqual([how(ours), how(theirs)], ["success", "success"])
       }).pipe(Effect.provide(NodePrimitives.layerPrimitives)))
 
-    for (const [tag, { alert, chain, options }] of Object.entries(rows)) {
-      it.effect(`a ${judging} answers ${tag} with ${alert}`, () =>
+    for (const [name, { alert: usual, chain, options }] of Object.entries(rows)) {
+      const isStatus = name === "CertificateStatusUnknown" && judging === "client"
+      const { alert, tag } = isStatus ? statusMissing : { alert: usual, tag: name }
+      it.effect(`${title} answers ${tag} with ${alert}`, () =>
         Effect.gen(function*() {
           const trust = yield* Effect.provide(
             Trust.Trust,
             Trust.layerAnchors({ anchors: [root.der], crls: [], ...options })
           )
-          const { ours, theirs } = yield* ends(judging, chain(), trust)
+          const { ours, theirs } = yield* ends(version, judging, chain(), trust)
           assert.strictEqual(faultOf(ours), tag)
           assert.deepStrictEqual([how(ours), how(theirs)], [`AlertSent ${alert}`, `AlertReceived ${alert}`])
         }).pipe(Effect.provide(NodePrimitives.layerPrimitives)))
     }
 
-    it.effect(`a ${judging} answers CertificateNotPinned with CertificateUnknown`, () =>
+    it.effect(`${title} answers CertificateNotPinned with CertificateUnknown`, () =>
       Effect.gen(function*() {
         const trust = yield* Effect.provide(Trust.Trust, Trust.layerPinned({ spkiSha256: [new Uint8Array(32)] }))
-        const { ours, theirs } = yield* ends(judging, [good], trust)
+        const { ours, theirs } = yield* ends(version, judging, [good], trust)
         assert.strictEqual(faultOf(ours), "CertificateNotPinned")
         assert.strictEqual(how(theirs), "AlertReceived CertificateUnknown")
       }).pipe(Effect.provide(NodePrimitives.layerPrimitives)))
@@ -172,7 +192,7 @@ describe("R5246-7.2.2-20: each refusal of a certificate has its alert on the wir
     Effect.gen(function*() {
       const trust = yield* Effect.provide(Trust.Trust, Trust.layerAnchors({ anchors: [root.der] }))
       const elsewhere = leafOf(inner, { extensions: [Make.subjectAltName([Make.dns("elsewhere.example")])] })
-      const { ours, theirs } = yield* ends("client", [elsewhere, inner], trust)
+      const { ours, theirs } = yield* ends("1.3", "client", [elsewhere, inner], trust)
       assert.strictEqual(faultOf(ours), "CertificateNameMismatch")
       assert.strictEqual(how(theirs), "AlertReceived CertificateUnknown")
     }).pipe(Effect.provide(NodePrimitives.layerPrimitives)))
