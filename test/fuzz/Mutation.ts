@@ -53,7 +53,7 @@ const unasked: ReadonlyArray<readonly [type: number, content: Uint8Array]> = [
   [ContentType.handshake, Uint8Array.of(HandshakeType.key_update, 0, 0, 1, 1, HandshakeType.key_update, 0, 0, 1, 1)],
   [ContentType.handshake, Uint8Array.of(HandshakeType.new_session_ticket, 0, 0, 14, 0, 0, 1, 0, 0, 0, 0, 0, 0, 0, 1, 7, 0, 0)],
   [ContentType.handshake, Uint8Array.of(HandshakeType.certificate_request, 0, 0, 3, 0, 0, 0)],
-  [ContentType.handshake, Uint8Array.of(5, 0, 0, 0)],
+  [ContentType.handshake, Uint8Array.of(HandshakeType.end_of_early_data, 0, 0, 0)],
   [24, Uint8Array.of(1, 0, 0)]
 ]
 

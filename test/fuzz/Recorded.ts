@@ -13,6 +13,7 @@ import { Primitives } from "../../src/secret/Primitives.ts"
 import * as Identity from "../../src/service/Identity.ts"
 import type { Session } from "../../src/service/Session.ts"
 import * as SessionCache from "../../src/service/SessionCache.ts"
+import type { ServerOptions } from "../../src/service/TlsConfig.ts"
 import * as Trust from "../../src/service/Trust.ts"
 import * as TlsTest from "../../src/TlsTest.ts"
 import { fromText } from "../../src/wire/Bytes.ts"
@@ -118,31 +119,33 @@ const partiesOf = (mode: Mode): Promise<Parties> => {
 interface Told {
   readonly version: Version
   readonly seed: string
-  readonly clientCertificate?: boolean | undefined
-  /** The groups of the client, and of the server. By default all there are. */
-  readonly groups?: readonly [ReadonlyArray<NamedGroup>, ReadonlyArray<NamedGroup>] | undefined
+  readonly clientCertificate?: boolean
+  /** By default all there are. */
+  readonly groups?: Readonly<Record<TlsTest.Side, ReadonlyArray<NamedGroup>>>
 }
 
 const optionsOf = (parties: Parties, { clientCertificate, groups, seed, version }: Told): TlsTest.Options => {
   const { clientIdentity, clientTrust, options } = parties
-  const spoken = { versions: version === "1.2" ? ["1.2"] : ["1.3", "1.2"] } as const
-  const [forClient, forServer] = groups?.map((groups) => ({ ...spoken, groups })) ?? [spoken, spoken]
+  const spoken: Pick<ServerOptions, "versions"> = { versions: version === "1.2" ? ["1.2"] : ["1.3", "1.2"] }
+  const of = (role: TlsTest.Side) => groups === undefined ? spoken : { ...spoken, groups: groups[role] }
   return {
     ...options,
     seed,
     // A client is ready to be asked in any case.
-    client: { ...options.client, ...forClient, identity: clientIdentity },
+    client: { ...options.client, ...of("client"), identity: clientIdentity },
     server: {
       ...options.server,
-      ...forServer,
+      ...of("server"),
       ...clientCertificate === true ? { clientAuth: { mode: "request", trust: clientTrust } } : {}
     }
   }
 }
 
 /** Short shares, so that more than those is damaged; a server that has another group asks again. */
-const groupsOf = (shape: Shape) =>
-  [["x25519", "secp256r1"], shape === "retried" ? ["secp256r1"] : ["x25519", "secp256r1"]] as const
+const groupsOf = (shape: Shape) => ({
+  client: ["x25519", "secp256r1"],
+  server: shape === "retried" ? ["secp256r1"] : ["x25519", "secp256r1"]
+} as const)
 
 const cacheWith = Effect.fnUntraced(function*(stored: ReadonlyArray<Stored>) {
   const cache = yield* SessionCache.makeMemory()
