@@ -112,3 +112,24 @@ export const answer = (fault: Fault, version: Version): AnswerDescription => {
   const entry = table[fault._tag] as AnswerDescription | ((fault: Fault, version: Version) => AnswerDescription)
   return typeof entry === "function" ? entry(fault, version) : entry
 }
+
+/**
+ * What a peer is told of what this side finds wrong: everything (`none` is hidden), or of certificates only that one was refused. What
+ * really happened stays in the fault.
+ *
+ * @category models
+ * @since 0.1.0
+ */
+export type Masking = "none" | "certificates"
+
+/**
+ * The alert that the peer is told for a fault: the answer, behind the one mask (law 1). That a certificate is missing is no judgement,
+ * and is always told.
+ *
+ * @category combinators
+ * @since 0.1.0
+ */
+export const told = (fault: Fault, version: Version, masking: Masking): AnswerDescription =>
+  masking === "certificates" && fault._tag.startsWith("Certificate") && fault._tag !== "CertificateMissing"
+    ? "certificate_unknown"
+    : answer(fault, version)

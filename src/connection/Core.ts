@@ -5,7 +5,7 @@
  * @since 0.1.0
  */
 import { type Alert, fatal, toBytes, warning } from "../alert/Alert.ts"
-import { answer } from "../alert/Answer.ts"
+import { told } from "../alert/Answer.ts"
 import { type ClosureEvent, type ClosureState, type ClosureStep, transition } from "../alert/Closure.ts"
 import type { Fault } from "../alert/Fault.ts"
 import {
@@ -208,12 +208,12 @@ export class Core {
   /** The one place where this side fails (laws 1 and 5): the first fault wins, is answered, and is stored. */
   fail(fault: Fault): TlsError {
     if (this.#ending?._tag === "Failed") return this.#ending.error
-    const error = alertSent(fault, this.#errorPhase(), this.inbound.version)
+    const error = alertSent(fault, this.#errorPhase(), this.inbound.version, this.settings.policies.masking)
     const steps = this.#step("fault")
     if (steps === undefined) return this.refusal ?? error
     if (steps.includes("send alert")) {
       this.#alertIsOut = true
-      this.#lastWord = this.#sealAlert(fatal(answer(fault, this.inbound.version)))
+      this.#lastWord = this.#sealAlert(fatal(told(fault, this.inbound.version, this.settings.policies.masking)))
     }
     return this.#failureOf(this.#end({ _tag: "Failed", error }))
   }

@@ -86,12 +86,15 @@ const isTooLong = (record: Uint8Array): boolean => record.length + explicitNonce
 
 /**
  * A stream that was recorded without any record protection, with the form of protection put on. In TLS 1.2 what follows each side's
- * ChangeCipherSpec gets a nonce and a tag; in TLS 1.3 a record that hides its type has that at its end, and gets a tag.
+ * ChangeCipherSpec gets a nonce and a tag; in TLS 1.3 a record that hides its type has that at its end, and gets a tag. Who speaks
+ * both versions gets the form of the one that the stream is of.
  */
-export const withProtection = (version: Version, stream: Uint8Array): Uint8Array => {
+export const withProtection = (spoken: Version, stream: Uint8Array): Uint8Array => {
   const { records, rest } = splitRecords(stream)
   const change = records.findIndex((record) => record[0] === ContentType.change_cipher_spec)
-  if (version === "1.2" && change < 0) return stream
+  if (spoken === "1.2" && change < 0) return stream
+  // Behind ChangeCipherSpec a Finished of TLS 1.2 shows its type.
+  const version = change >= 0 && records[change + 1]?.[0] === ContentType.handshake ? "1.2" : spoken
   const protect = (record: Uint8Array, index: number): Uint8Array => {
     const [type = 0] = record
     const isBefore = version === "1.2" ? index <= change : type !== ContentType.application_data

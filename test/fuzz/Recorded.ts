@@ -142,10 +142,10 @@ const optionsOf = (parties: Parties, { clientCertificate, groups, seed, version 
 }
 
 /** Short shares, so that more than those is damaged; a server that has another group asks again. */
-const groupsOf = (shape: Shape) => ({
+const groupsOf = (shape: Shape): NonNullable<Told["groups"]> => ({
   client: ["x25519", "secp256r1"],
   server: shape === "retried" ? ["secp256r1"] : ["x25519", "secp256r1"]
-} as const)
+})
 
 const cacheWith = Effect.fnUntraced(function*(stored: ReadonlyArray<Stored>) {
   const cache = yield* SessionCache.makeMemory()

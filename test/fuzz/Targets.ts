@@ -383,12 +383,16 @@ export const streamsTo = (
     versions.flatMap((version) => modes.map((mode) => ({ _tag: "Stream" as const, to, version, mode })))
   )
 
-/** A stream to these roles after a hello: of TLS 1.2 for either kind of certificate, of TLS 1.3 with either hash. */
+/** Of TLS 1.2 for either kind of certificate, of TLS 1.3 with either hash. */
+const suitesAfterHello: ReadonlyArray<readonly [version: Version, suite: number]> = [
+  ...suites.slice(0, 2).map(({ id }) => ["1.2", id] as const),
+  ...suites13.slice(0, 2).map(({ id }) => ["1.3", id] as const)
+]
+
+/** A stream to these roles after a hello. */
 export const afterHellosTo = (
   ...to: ReadonlyArray<"client" | "server">
 ): ReadonlyArray<Extract<Target, { _tag: "AfterHello" }>> =>
   to.flatMap((to) =>
-    ([["1.2", suites[0]], ["1.2", suites[1]], ["1.3", suites13[0]], ["1.3", suites13[1]]] as const).map(
-      ([version, { id }]) => ({ _tag: "AfterHello" as const, to, version, suite: id })
-    )
+    suitesAfterHello.map(([version, suite]) => ({ _tag: "AfterHello" as const, to, version, suite }))
   )

@@ -50,6 +50,8 @@ export interface Script {
   /** What to show. */
   readonly credential?: Credential
   readonly scheme?: SignatureScheme
+  /** Whom the signed text is said to be of: by default who signs. */
+  readonly signer?: Side
   /** On the open connection: by default `greeting`, then close_notify. */
   readonly open?: (puppet: Puppet) => Effect.Effect<void>
   /** Something else altogether. */
@@ -79,7 +81,7 @@ const certificateOf = (credential: Credential | undefined): Certificate13 => ({
 })
 
 /** Signs what was said so far, as whoever `signer` says it is. */
-export const signature = (
+const signature = (
   puppet: Puppet,
   signer: Side,
   credential: Credential,
@@ -189,7 +191,7 @@ export const serve = Effect.fnUntraced(function*(puppet: Puppet, script: Script)
     if (credential === undefined) throw new Error("a server without a session shows a certificate")
     say("Certificate", certificateOf(credential))
     const scheme = script.scheme ?? "ecdsa_secp256r1_sha256"
-    say("CertificateVerify", yield* signature(puppet, "server", credential, scheme))
+    say("CertificateVerify", yield* signature(puppet, script.signer ?? "server", credential, scheme))
   }
   say("Finished", puppet.finished("server"))
   const traffic = puppet.application()
@@ -245,7 +247,7 @@ export const call = Effect.fnUntraced(function*(puppet: Puppet, script: Script) 
     say("Certificate", certificateOf(credential))
     if (credential !== undefined) {
       const scheme = script.scheme ?? "ecdsa_secp256r1_sha256"
-      say("CertificateVerify", yield* signature(puppet, "client", credential, scheme))
+      say("CertificateVerify", yield* signature(puppet, script.signer ?? "client", credential, scheme))
     }
   }
   say("Finished", puppet.finished("client"))

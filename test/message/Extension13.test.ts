@@ -77,7 +77,7 @@ describe("each extension as its RFC writes it, there and back", () => {
     ["server_name, acknowledged", EE, "0000 0000", { _tag: "ServerName", name: undefined }],
     ["ALPN, selected", EE, "0010 0005 0003 02 6832", { _tag: "ApplicationProtocols", protocols: ["h2"] }],
     ["supported_groups of a server", EE, "000a 0004 0002 11ec", { _tag: "SupportedGroups", groups: [4588] }],
-    ["status_request", CR, "0005 0005 01 0000 0000", { _tag: "StatusRequest", response: undefined }],
+    ["status_request", CR, "0005 0000", { _tag: "StatusRequest", response: undefined }],
     ["the status of a certificate", CT, "0005 0006 01 000002 3000", {
       _tag: "StatusRequest",
       response: Uint8Array.of(0x30, 0)
