@@ -67,7 +67,7 @@ export class Core {
   #closure: ClosureState = "Open"
   #ending: Ending | undefined
   /** Closure steps that are still to be carried out, beyond what is in the outbox. */
-  readonly #pendingSteps = new Set<ClosureStep>()
+  readonly #pendingSteps: Array<ClosureStep> = []
   #used: UsedSession | undefined
   readonly #secrets: Array<Uint8Array> = []
   #forgotten = false
@@ -131,12 +131,18 @@ export class Core {
 
   /** Whether there is something to carry out: bytes to send, or steps to take. */
   get hasDecided(): boolean {
-    return this.outbox.length > 0 || this.#pendingSteps.size > 0
+    return this.outbox.length > 0 || this.#pendingSteps.length > 0
+  }
+
+  #due(step: ClosureStep): void {
+    if (!this.#pendingSteps.includes(step)) this.#pendingSteps.push(step)
   }
 
   /** Takes one of the steps that are due; true where it was. */
   takeStep(step: ClosureStep): boolean {
-    return this.#pendingSteps.delete(step)
+    const at = this.#pendingSteps.indexOf(step)
+    if (at >= 0) this.#pendingSteps.splice(at, 1)
+    return at >= 0
   }
 
   /** Takes the session that is due to be forgotten. */
@@ -210,7 +216,7 @@ export class Core {
   abandon(error: TlsError): TlsError {
     if (this.#ending !== undefined) return this.#failureOf(this.#ending)
     this.#closure = "Failed"
-    this.#pendingSteps.add("end transport")
+    this.#due("end transport")
     return this.#failureOf(this.#end({ _tag: "Failed", error }))
   }
 
@@ -331,9 +337,9 @@ export class Core {
     const wasOpen = this.#closure === "Open"
     if (wasOpen) this.#closedFirst = "peer"
     if (this.#step("close_notify") === undefined) return
-    if (forgets) this.#pendingSteps.add("forget session")
+    if (forgets) this.#due("forget session")
     if (handshaking && wasOpen) {
-      this.#pendingSteps.add("end transport")
+      this.#due("end transport")
       this.#end({ _tag: "Failed", error: new HandshakeAborted({ by: "close_notify", version }) })
     } else this.#end(clean)
   }
@@ -346,7 +352,7 @@ export class Core {
     this.#closure = state
     for (const step of steps) {
       if (step === "send close_notify") this.sendAlert(warning("close_notify"))
-      else if (step !== "send alert" && step !== "discard writes") this.#pendingSteps.add(step)
+      else if (step !== "send alert" && step !== "discard writes") this.#due(step)
     }
     return steps
   }

@@ -81,6 +81,74 @@ const writeSequence = (out: Uint8Array, at: number, sequence: number): void => {
   out[at + 7] = sequence
 }
 
+// Rewritten for every record of every connection: the primitives are synchronous, and keep neither.
+const nonce = new Uint8Array(12)
+const additionalData = new Uint8Array(13)
+additionalData[9] = 3
+additionalData[10] = 3
+
+class Protection12 implements RecordProtection {
+  readonly isProtected = true
+  readonly overhead: number
+  readonly recordLimit: number
+  readonly #explicit: number
+  readonly #fixedIv: Uint8Array
+  #aead: AeadKey | undefined
+
+  constructor(suite: CipherSuite, aead: AeadKey, fixedIv: Uint8Array) {
+    this.#explicit = suite.recordIvLength
+    this.overhead = suite.recordIvLength + tagLength
+    this.recordLimit = suite.recordLimit
+    this.#aead = aead
+    this.#fixedIv = fixedIv
+  }
+
+  seal(type: number, plaintext: Uint8Array, sequence: number, out: Uint8Array, at: number): void {
+    if (this.#aead === undefined) return forgottenProtection.seal(type, plaintext, sequence, out, at)
+    this.#prepare(type, sequence, plaintext.length)
+    if (this.#explicit > 0) writeSequence(out, at, sequence)
+    this.#aead.seal(nonce, additionalData, plaintext, out, at + this.#explicit)
+  }
+
+  open(type: number, fragment: Uint8Array, sequence: number): Uint8Array | undefined {
+    const sealed = this.#prepareOpen(type, fragment, sequence)
+    return sealed === undefined ? undefined : this.#aead?.open(nonce, additionalData, sealed)
+  }
+
+  openInto(type: number, fragment: Uint8Array, sequence: number, out: Uint8Array, at: number): number {
+    const sealed = this.#prepareOpen(type, fragment, sequence)
+    return sealed === undefined || this.#aead === undefined
+      ? -1
+      : this.#aead.openInto(nonce, additionalData, sealed, out, at)
+  }
+
+  forget(): void {
+    this.#aead = undefined
+    this.#fixedIv.fill(0)
+    nonce.fill(0)
+  }
+
+  /** Sets the additional data, and the nonce of our own records. */
+  #prepare(type: number, sequence: number, length: number): void {
+    writeSequence(additionalData, 0, sequence)
+    additionalData[8] = type
+    additionalData[11] = length >>> 8
+    additionalData[12] = length
+    nonce.set(this.#fixedIv)
+    writeSequence(nonce, 4, sequence)
+    if (this.#explicit === 0) { for (let i = 4; i < 12; i++) nonce[i] = (nonce[i] ?? 0) ^ (this.#fixedIv[i] ?? 0) }
+  }
+
+  #prepareOpen(type: number, fragment: Uint8Array, sequence: number): Uint8Array | undefined {
+    if (fragment.length < this.overhead) return undefined
+    this.#prepare(type, sequence, fragment.length - this.overhead)
+    if (this.#explicit === 0) return fragment
+    // The explicit part is what the peer says it is.
+    nonce.set(fragment.subarray(0, this.#explicit), 4)
+    return fragment.subarray(this.#explicit)
+  }
+}
+
 /**
  * The AEAD protection of TLS 1.2. It owns `fixedIv` from here on; the key is set up at once, and may be overwritten.
  * AES-GCM carries 8 bytes of its nonce in the record, and uses the sequence number for them (RFC 5288 section 3);
@@ -94,65 +162,4 @@ export const protection12 = (
   suite: CipherSuite,
   key: Uint8Array,
   fixedIv: Uint8Array
-): RecordProtection => {
-  let aead: AeadKey | undefined = primitives.aead(suite.aead, key)
-  const explicit = suite.recordIvLength
-  const overhead = explicit + tagLength
-  // Both are rewritten for every record: the primitives are synchronous and keep neither.
-  const nonce = new Uint8Array(12)
-  const additionalData = new Uint8Array(13)
-  additionalData[9] = 3
-  additionalData[10] = 3
-  nonce.set(fixedIv)
-
-  const addData = (type: number, sequence: number, length: number): void => {
-    writeSequence(additionalData, 0, sequence)
-    additionalData[8] = type
-    additionalData[11] = length >>> 8
-    additionalData[12] = length
-  }
-  const implicitNonce = (sequence: number): void => {
-    writeSequence(nonce, 4, sequence)
-    for (let i = 4; i < 12; i++) nonce[i] = (nonce[i] ?? 0) ^ (fixedIv[i] ?? 0)
-  }
-
-  const prepareOpen = (type: number, fragment: Uint8Array, sequence: number): Uint8Array | undefined => {
-    if (fragment.length < overhead) return undefined
-    addData(type, sequence, fragment.length - overhead)
-    if (explicit === 0) {
-      implicitNonce(sequence)
-      return fragment
-    }
-    nonce.set(fragment.subarray(0, explicit), 4)
-    return fragment.subarray(explicit)
-  }
-
-  return {
-    isProtected: true,
-    overhead,
-    recordLimit: suite.recordLimit,
-    seal: (type, plaintext, sequence, out, at) => {
-      if (aead === undefined) return forgottenProtection.seal(type, plaintext, sequence, out, at)
-      addData(type, sequence, plaintext.length)
-      if (explicit === 0) implicitNonce(sequence)
-      else {
-        writeSequence(nonce, 4, sequence)
-        writeSequence(out, at, sequence)
-      }
-      aead.seal(nonce, additionalData, plaintext, out, at + explicit)
-    },
-    open: (type, fragment, sequence) => {
-      const sealed = prepareOpen(type, fragment, sequence)
-      return sealed === undefined ? undefined : aead?.open(nonce, additionalData, sealed)
-    },
-    openInto: (type, fragment, sequence, out, at) => {
-      const sealed = prepareOpen(type, fragment, sequence)
-      return sealed === undefined || aead === undefined ? -1 : aead.openInto(nonce, additionalData, sealed, out, at)
-    },
-    forget: () => {
-      aead = undefined
-      fixedIv.fill(0)
-      nonce.fill(0)
-    }
-  }
-}
+): RecordProtection => new Protection12(suite, primitives.aead(suite.aead, key), fixedIv)

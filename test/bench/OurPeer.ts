@@ -97,7 +97,8 @@ export const ours = (credentials: Credentials, name: string, mode: Mode = {}): E
       Identity.layerPem({ certificate, privateKey }).pipe(Layer.provide(NodePrimitives.layer), Layer.orDie),
       Trust.layerAnchors({ anchors }).pipe(Layer.provide(NodePrimitives.layer), Layer.orDie)
     ))
-    const serverCache = yield* SessionCache.makeMemory()
+    // A cache of its usual size would grow with the idle connections, up to its bound, and be taken for a part of them.
+    const serverCache = yield* SessionCache.makeMemory({ capacity: 32 })
     const clientCache = mode.resume === true
       ? yield* SessionCache.makeMemory()
       : Context.get(yield* Layer.build(SessionCache.layerNone), SessionCache.SessionCache)
