@@ -9,8 +9,10 @@ import { closeSync, openSync, writeSync } from "node:fs"
 import { readFile } from "node:fs/promises"
 import type { Primitives } from "../secret/Primitives.ts"
 import * as Identity from "../service/Identity.ts"
+import { readAll } from "../service/Judgement.ts"
 import { decodePem } from "../service/Pem.ts"
 import * as Trust from "../service/Trust.ts"
+import { parse } from "../x509/Crl.ts"
 import { type CommandFailed, systemReason, unusable } from "./Failure.ts"
 
 const readText = (option: string, path: string): Effect.Effect<string, CommandFailed> =>
@@ -88,9 +90,10 @@ export const judgementOf = (
   Effect.map(
     Effect.forEach(crls, (path) =>
       Effect.flatMap(readText("crl", path), (text) =>
-        Effect.mapError(
-          decodePem(text, "X509 CRL"),
-          ({ message }) => unusable(`--crl ${path} cannot be used: ${message}.`)
+        decodePem(text, "X509 CRL").pipe(
+          // Read here as well: whoever reads all lists at once cannot tell which file it was.
+          Effect.tap((ders) => readAll("revocation list", ders, parse)),
+          Effect.mapError(({ message }) => unusable(`--crl ${path} cannot be used: ${message}.`))
         ))),
     (lists) => ({
       ...(lists.length === 0 ? {} : { crls: lists.flat() }),

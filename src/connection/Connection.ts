@@ -6,13 +6,13 @@
 import type { NonEmptyReadonlyArray } from "effect/Array"
 import * as Cause from "effect/Cause"
 import * as Context from "effect/Context"
+import * as Deferred from "effect/Deferred"
 import type * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
 import * as Exit from "effect/Exit"
 import * as Option from "effect/Option"
 import * as Redacted from "effect/Redacted"
 import * as Scope from "effect/Scope"
-import * as Semaphore from "effect/Semaphore"
 import * as Sink from "effect/Sink"
 import * as Stream from "effect/Stream"
 import { type ClosureState, parting, type ScopeEnd } from "../alert/Closure.ts"
@@ -30,7 +30,7 @@ import { Core } from "./Core.ts"
 import * as HandshakeChannel from "./HandshakeChannel.ts"
 import { moveInto } from "./Received.ts"
 import * as Transport from "./Transport.ts"
-import * as Wire from "./Wire.ts"
+import { Wire } from "./Wire.ts"
 
 /**
  * How far a connection is closed; `error` is what ended it, where it did not end cleanly.
@@ -112,7 +112,7 @@ export interface Opening {
  * @category services
  * @since 0.1.0
  */
-export const Inside = Context.Reference<(wire: Wire.Wire) => void>("effect-tls/connection/Inside", {
+export const Inside = Context.Reference<(wire: Wire) => void>("effect-tls/connection/Inside", {
   defaultValue: () => () => {}
 })
 
@@ -123,7 +123,7 @@ const scopeEnd = (exit: Exit.Exit<unknown, unknown>): ScopeEnd => {
 }
 
 /** Law 15. Registered once the transport is open, bounded in time, and without an error of its own. */
-const goodbye = (wire: Wire.Wire, exit: Exit.Exit<unknown, unknown>): Effect.Effect<void> =>
+const goodbye = (wire: Wire, exit: Exit.Exit<unknown, unknown>): Effect.Effect<void> =>
   Effect.suspend(() => {
     const { core } = wire
     const { onFailure, waitForPeer } = core.settings.policies
@@ -147,14 +147,17 @@ const goodbye = (wire: Wire.Wire, exit: Exit.Exit<unknown, unknown>): Effect.Eff
     )
   }).pipe(Effect.ignoreCause)
 
+/** A function of its own, so that the connection does not hold on to all that opened it. */
+const goodbyeOf = (wire: Wire) => (exit: Exit.Exit<unknown, unknown>) => goodbye(wire, exit)
+
 /** Waits for the close_notify of the peer, within `closeTimeout`; data that comes before it has no reader any more. */
-const awaitPeer = (wire: Wire.Wire): Effect.Effect<void> => {
+const awaitPeer = (wire: Wire): Effect.Effect<void> => {
   const until: Effect.Effect<void> = Effect.suspend(() => {
     wire.core.process()
     wire.core.received.length = 0
     if (wire.core.ending !== undefined) return Effect.void
     // Two who receive would steal from each other: a reader that still waits does it for us.
-    return wire.isReceiving() ? wire.ended : Effect.andThen(wire.receive, until)
+    return wire.isReceiving ? wire.ended : Effect.andThen(wire.receive, until)
   })
   return Effect.ignoreCause(wire.lane.flush).pipe(
     Effect.andThen(until),
@@ -181,11 +184,11 @@ export const open = (
       const cache = yield* SessionCache
       const core = new Core(role, primitives, settings)
       const transport = yield* opening.transport(restore)
-      const wire = Wire.make(core, transport, cache)
+      const wire = new Wire(core, transport, cache)
       const inside = yield* Inside
       inside(wire)
       const scope = yield* Scope.fork(yield* Effect.scope)
-      yield* Scope.addFinalizerExit(scope, (exit) => goodbye(wire, exit))
+      yield* Scope.addFinalizerExit(scope, goodbyeOf(wire))
 
       const channel = HandshakeChannel.make(wire, primitives, randomness, cache)
       const handshake: Effect.Effect<Established, HandshakeFailure> = unread > 0
@@ -208,12 +211,12 @@ export const open = (
       if (opening.awaitPeerVerdict !== undefined && established.version === "1.3") {
         yield* restore(awaitVerdict(wire, opening.awaitPeerVerdict)).pipe(Effect.onError(abort))
       }
-      return make(wire, established)
+      return new OpenConnection(wire, established)
     })
   )
 
 /** A refused client certificate is an alert, and whoever accepts one mostly sends a ticket or data. */
-const awaitVerdict = (wire: Wire.Wire, duration: Duration.Input): Effect.Effect<void, TlsError> => {
+const awaitVerdict = (wire: Wire, duration: Duration.Input): Effect.Effect<void, TlsError> => {
   const { core } = wire
   const until: Effect.Effect<void> = Effect.suspend(() => {
     core.process()
@@ -227,14 +230,14 @@ const awaitVerdict = (wire: Wire.Wire, duration: Duration.Input): Effect.Effect<
   )
 }
 
-const settleFailure = (wire: Wire.Wire, failure: HandshakeFailure): Effect.Effect<never, TlsError> =>
+const settleFailure = (wire: Wire, failure: HandshakeFailure): Effect.Effect<never, TlsError> =>
   Effect.suspend(() => {
     const error = failure instanceof Error ? failure : wire.core.fail(failure)
     return Effect.andThen(wire.settle, Effect.fail(error))
   })
 
 /** Out of time: user_canceled and close_notify, or silence where nothing has passed yet. */
-const giveUp = (wire: Wire.Wire): Effect.Effect<never, TlsError> =>
+const giveUp = (wire: Wire): Effect.Effect<never, TlsError> =>
   Effect.suspend(() => {
     const { core } = wire
     const error = new HandshakeAborted({ by: "timeout", version: core.inbound.version })
@@ -243,83 +246,144 @@ const giveUp = (wire: Wire.Wire): Effect.Effect<never, TlsError> =>
     return Effect.andThen(wire.settle, Effect.fail(stored))
   })
 
-const make = (wire: Wire.Wire, { exporter, ...facts }: Established): Connection => {
-  const { core } = wire
-  const reading = Semaphore.makeUnsafe(1)
+/** A class, and its effects are made when they are asked for: a server may hold many that are idle. */
+class OpenConnection implements Connection {
+  readonly version: Established["version"]
+  readonly cipherSuite: Established["cipherSuite"]
+  readonly alpnProtocol: Established["alpnProtocol"]
+  readonly serverName: Established["serverName"]
+  readonly peerCertificates: Established["peerCertificates"]
+  readonly resumed: Established["resumed"]
+  readonly sessionId: Established["sessionId"]
+  readonly group: Established["group"]
+  readonly #exporter: Established["exporter"]
+  readonly #wire: Wire
+  readonly #core: Core
+  /** There while somebody reads. */
+  #reading: Deferred.Deferred<void> | undefined
 
-  /** Waits until there is data, or the reading has ended; what was decided on the way is carried out. */
-  const untilData = (target?: Target): Effect.Effect<void> =>
-    Effect.suspend(() => {
-      core.process(target)
-      const isOver = core.ending !== undefined || core.received.length > 0 || (target !== undefined && target.at > 0)
-      const next = isOver ? Effect.void : Effect.andThen(wire.receive, untilData(target))
-      return core.hasDecided ? Effect.andThen(wire.settle, next) : next
-    })
+  constructor(wire: Wire, established: Established) {
+    this.version = established.version
+    this.cipherSuite = established.cipherSuite
+    this.alpnProtocol = established.alpnProtocol
+    this.serverName = established.serverName
+    this.peerCertificates = established.peerCertificates
+    this.resumed = established.resumed
+    this.sessionId = established.sessionId
+    this.group = established.group
+    this.#exporter = established.exporter
+    this.#wire = wire
+    this.#core = wire.core
+  }
 
-  const end = Effect.suspend((): Effect.Effect<never, TlsError | Cause.Done> => {
-    const failure = core.readFailure
-    return failure === undefined ? Cause.done() : Effect.fail(failure)
-  })
+  get role(): Connection["role"] {
+    return this.#core.role
+  }
 
-  const takeAll = Effect.suspend((): Connection["pull"] => {
-    const [first, ...rest] = core.received.splice(0)
-    return first === undefined ? end : Effect.succeed([first, ...rest])
-  })
-  const pull = reading.withPermits(1)(Effect.flatMap(
-    Effect.suspend(() => core.received.length > 0 ? Effect.void : untilData()),
-    () => takeAll
-  ))
+  get pull(): Connection["pull"] {
+    return this.#alone(Effect.suspend(() => {
+      const { received } = this.#core
+      const filled = received.length > 0 ? Effect.void : this.#untilData()
+      return Effect.flatMap(filled, (): Connection["pull"] => {
+        const [first, ...rest] = received.splice(0)
+        return first === undefined ? this.#end() : Effect.succeed([first, ...rest])
+      })
+    }))
+  }
 
-  const pullInto = (buffer: Uint8Array): Effect.Effect<number, TlsError | Cause.Done> =>
-    reading.withPermits(1)(Effect.suspend(() => {
+  readonly pullInto: Connection["pullInto"] = (buffer) =>
+    this.#alone(Effect.suspend(() => {
       if (buffer.length === 0) return Effect.succeed(0)
       const target = { buffer, at: 0 }
-      const fill = core.received.length > 0 ? Effect.void : untilData(target)
-      return Effect.flatMap(fill, () => {
-        const length = moveInto(core.received, target)
-        return length > 0 ? Effect.succeed(length) : end
+      const filled = this.#core.received.length > 0 ? Effect.void : this.#untilData(target)
+      return Effect.flatMap(filled, () => {
+        const length = moveInto(this.#core.received, target)
+        return length > 0 ? Effect.succeed(length) : this.#end()
       })
     }))
 
-  const writeAll = (parts: ReadonlyArray<Uint8Array>): Effect.Effect<void, TlsError> =>
+  get stream(): Connection["stream"] {
+    return Stream.fromPull(Effect.succeed(this.pull))
+  }
+
+  readonly write: Connection["write"] = (data) => this.writeAll([data])
+
+  readonly writeAll: Connection["writeAll"] = (parts) =>
     Effect.suspend(() => {
       let length = 0
       for (const part of parts) length += part.length
-      wire.lookAhead()
-      const { refusal } = core
-      if (refusal !== undefined) return Effect.andThen(wire.settle, Effect.fail(refusal))
-      return length === 0 ? Effect.void : wire.send(parts, length)
+      this.#wire.lookAhead()
+      const { refusal } = this.#core
+      if (refusal !== undefined) return Effect.andThen(this.#wire.settle, Effect.fail(refusal))
+      return length === 0 ? Effect.void : this.#wire.send(parts, length)
     })
 
-  const closeWrite = Effect.suspend(() => {
-    core.closeNotify()
-    return wire.endWrite
-  })
+  get sink(): Connection["sink"] {
+    return Sink.forEachArray(this.writeAll)
+  }
 
-  return {
-    ...facts,
-    role: core.role,
-    pull,
-    pullInto,
-    stream: Stream.fromPull(Effect.succeed(pull)),
-    write: (data) => writeAll([data]),
-    writeAll,
-    sink: Sink.forEachArray(writeAll),
-    closeWrite,
-    close: Effect.suspend(() => goodbye(wire, Exit.void)),
-    closure: Effect.sync(() => ({
-      _tag: core.closure,
-      error: core.ending?._tag === "Failed" ? core.ending.error : undefined
-    })),
-    exportKeyingMaterial: (label, length, context) =>
-      exporter === undefined ? Option.none() : Option.some(Redacted.make(exporter(label, context, length))),
-    updateKeys: (isPeerAsked = false) =>
-      Effect.suspend(() => {
-        const { refusal, traffic } = core
-        if (refusal !== undefined) return Effect.fail(refusal)
-        if (traffic === undefined) return Effect.void
-        traffic.updateWrite(isPeerAsked)
-        return wire.flush
-      })
+  get closeWrite(): Connection["closeWrite"] {
+    return Effect.suspend(() => {
+      this.#core.closeNotify()
+      return this.#wire.endWrite
+    })
+  }
+
+  get close(): Connection["close"] {
+    return Effect.suspend(() => goodbye(this.#wire, Exit.void))
+  }
+
+  get closure(): Connection["closure"] {
+    return Effect.sync(() => {
+      const { closure, ending } = this.#core
+      return { _tag: closure, error: ending?._tag === "Failed" ? ending.error : undefined }
+    })
+  }
+
+  readonly exportKeyingMaterial: Connection["exportKeyingMaterial"] = (label, length, context) =>
+    this.#exporter === undefined
+      ? Option.none()
+      : Option.some(Redacted.make(this.#exporter(label, context, length)))
+
+  readonly updateKeys: Connection["updateKeys"] = (isPeerAsked = false) =>
+    Effect.suspend(() => {
+      const { refusal, traffic } = this.#core
+      if (refusal !== undefined) return Effect.fail(refusal)
+      if (traffic === undefined) return Effect.void
+      traffic.updateWrite(isPeerAsked)
+      return this.#wire.flush
+    })
+
+  /** One reader at a time: who comes second waits for the first. */
+  #alone<A, E>(read: Effect.Effect<A, E>): Effect.Effect<A, E> {
+    return Effect.uninterruptibleMask((restore) => {
+      if (this.#reading !== undefined) {
+        return Effect.andThen(restore(Deferred.await(this.#reading)), restore(this.#alone(read)))
+      }
+      const reading = this.#reading = Deferred.makeUnsafe()
+      return Effect.ensuring(
+        restore(read),
+        Effect.sync(() => {
+          this.#reading = undefined
+          Deferred.doneUnsafe(reading, Exit.void)
+        })
+      )
+    })
+  }
+
+  /** Waits until there is data, or the reading has ended; what was decided on the way is carried out. */
+  #untilData(target?: Target): Effect.Effect<void> {
+    return Effect.suspend(() => {
+      const core = this.#core
+      core.process(target)
+      const isOver = core.ending !== undefined || core.received.length > 0 || (target !== undefined && target.at > 0)
+      const next = isOver ? Effect.void : Effect.andThen(this.#wire.receive, this.#untilData(target))
+      return core.hasDecided ? Effect.andThen(this.#wire.settle, next) : next
+    })
+  }
+
+  #end(): Effect.Effect<never, TlsError | Cause.Done> {
+    const failure = this.#core.readFailure
+    return failure === undefined ? Cause.done() : Effect.fail(failure)
   }
 }

@@ -24,22 +24,10 @@ import { Outbound } from "../record/Outbound.ts"
 import type { Primitives } from "../secret/Primitives.ts"
 import { budgetOf, handshakeLimitsOf, type Settings } from "../service/TlsConfig.ts"
 import { ContentType } from "../wire/CodePoints.ts"
+import { clean, type Ending } from "./Ending.ts"
 import { judgeRequest } from "./Renegotiation.ts"
 import { Traffic13 } from "./Traffic13.ts"
 import { type UsedSession, UsedSessions } from "./UsedSessions.ts"
-
-/**
- * How the reading ends: the peer's clean end, the failure that every later read gets, or because we let go of the transport.
- *
- * @category models
- * @since 0.1.0
- */
-export type Ending =
-  | { readonly _tag: "Clean" }
-  | { readonly _tag: "Failed"; readonly error: TlsError }
-  | { readonly _tag: "Released" }
-
-const clean: Ending = { _tag: "Clean" }
 
 /**
  * @category models
@@ -59,7 +47,7 @@ export class Core {
   #closure: ClosureState = "Open"
   #ending: Ending | undefined
   /** Closure steps that are still to be carried out, beyond what is in the outbox. */
-  readonly #pendingSteps = new Set<ClosureStep>()
+  readonly #pendingSteps: Array<ClosureStep> = []
   #traffic: Traffic13 | undefined
   readonly #secrets: Array<Uint8Array> = []
   #bytesRead = 0
@@ -126,12 +114,18 @@ export class Core {
 
   /** Whether there is something to carry out: bytes to send, or steps to take. */
   get hasDecided(): boolean {
-    return this.outbox.length > 0 || this.#pendingSteps.size > 0 || (this.#traffic?.tickets.length ?? 0) > 0
+    return this.outbox.length > 0 || this.#pendingSteps.length > 0 || (this.#traffic?.tickets.length ?? 0) > 0
+  }
+
+  #due(step: ClosureStep): void {
+    if (!this.#pendingSteps.includes(step)) this.#pendingSteps.push(step)
   }
 
   /** Takes one of the steps that are due; true where it was. */
   takeStep(step: ClosureStep): boolean {
-    return this.#pendingSteps.delete(step)
+    const at = this.#pendingSteps.indexOf(step)
+    if (at >= 0) this.#pendingSteps.splice(at, 1)
+    return at >= 0
   }
 
   /** Takes the sessions that are due to be forgotten. */
@@ -222,7 +216,7 @@ export class Core {
   abandon(error: TlsError): TlsError {
     if (this.#ending !== undefined) return this.#failureOf(this.#ending)
     this.#closure = "Failed"
-    this.#pendingSteps.add("end transport")
+    this.#due("end transport")
     return this.#failureOf(this.#end({ _tag: "Failed", error }))
   }
 
@@ -341,7 +335,7 @@ export class Core {
     if (handshaking && wasOpen) {
       // In TLS 1.3 the other direction could go on, and has nothing to go on with.
       this.#step("close")
-      this.#pendingSteps.add("end transport")
+      this.#due("end transport")
       this.#end({ _tag: "Failed", error: new HandshakeAborted({ by: "close_notify", version }) })
     } else this.#end(clean)
   }
@@ -355,7 +349,7 @@ export class Core {
     for (const step of steps) {
       if (step === "send close_notify") this.sendAlert(warning("close_notify"))
       else if (step === "forget session") this.#forget(event === "fault" ? "found" : "received")
-      else if (step !== "send alert" && step !== "discard writes") this.#pendingSteps.add(step)
+      else if (step !== "send alert" && step !== "discard writes") this.#due(step)
     }
     return steps
   }
@@ -363,7 +357,7 @@ export class Core {
   /** RFC 5246 section 7.2.2, as far as the policy goes along: nobody has proved anything before the handshake is over. */
   #forget(cause: "found" | "received"): void {
     const isKept = this.settings.policies.forgetting !== "strict" && (cause === "received" || this.isHandshaking)
-    if (!isKept) this.#pendingSteps.add("forget session")
+    if (!isKept) this.#due("forget session")
   }
 
   #end(ending: Ending): Ending {

@@ -151,6 +151,6 @@ export const make = (
     },
     openTraffic: (traffic) => core.openTraffic(traffic),
     useSession: (used) => core.sessions.use(used),
-    storeSession: wire.storeSession
+    storeSession: (key, session) => wire.storeSession(key, session)
   }
 }

@@ -15,27 +15,11 @@ import { concat } from "../wire/Bytes.ts"
 import type { Core } from "./Core.ts"
 import type { Transport } from "./Transport.ts"
 
-type LaneError = TlsError | Socket.SocketError
-
 /**
  * @category models
  * @since 0.1.0
  */
-export interface Lane {
-  /**
-   * Seals application data and hands it over with whatever is in the outbox. While the lane is busy, what several writers want
-   * to send is gathered, and sealed together.
-   */
-  readonly send: (parts: ReadonlyArray<Uint8Array>, length: number) => Effect.Effect<void, LaneError>
-  /** Hands over what is in the outbox. */
-  readonly flush: Effect.Effect<void, LaneError>
-  /** The same, without waiting for it: for a reader, who must not wait on the peer's reader. */
-  readonly flushLater: () => void
-  /** Whether everything that was sealed is handed over. */
-  readonly isIdle: () => boolean
-  /** Stops the hand-over where it is: nothing more leaves. */
-  readonly giveUp: Effect.Effect<void>
-}
+export type LaneError = TlsError | Socket.SocketError
 
 const mostGathered = 2 ** 18
 
@@ -74,100 +58,129 @@ const givenUp = (): Socket.SocketError =>
   new Socket.SocketError({ reason: new Socket.SocketWriteError({ cause: new Error("given up") }) })
 
 /**
- * @category constructors
+ * @category models
  * @since 0.1.0
  */
-export const make = (core: Core, transport: Transport): Lane => {
-  const waiting: Array<Turn> = []
-  let current: Turn | undefined
-  let handOver: Fiber.Fiber<void, Socket.SocketError> | undefined
-  let isBusy = false
-  let hasGivenUp = false
+export class Lane {
+  readonly #core: Core
+  readonly #transport: Transport
+  readonly #waiting: Array<Turn> = []
+  #current: Turn | undefined
+  #handOver: Fiber.Fiber<void, Socket.SocketError> | undefined
+  #isBusy = false
+  #hasGivenUp = false
 
-  const seal = (turn: Turn): TlsError | undefined => {
-    if (turn.length === 0) return undefined
-    const { refusal } = core
-    if (refusal !== undefined) return refusal
-    const parts = turn.writes.splice(0)
-    const fault = core.sendData(parts.length === 1 && parts[0] !== undefined ? parts[0] : parts.flat(), turn.length)
-    return fault === undefined ? undefined : core.fail(fault)
+  constructor(core: Core, transport: Transport) {
+    this.#core = core
+    this.#transport = transport
   }
 
-  /** Hands over the outbox for this turn, then for the next ones. The reader may put answers into it meanwhile. */
-  const run = (turn: Turn): Effect.Effect<void, Socket.SocketError> => {
-    current = turn
-    if (hasGivenUp) core.outbox.length = 0
-    if (core.outbox.length === 0) return runNext
-    const [first] = core.outbox
-    const bytes = core.outbox.length === 1 && first !== undefined ? first : concat(core.outbox)
-    core.outbox.length = 0
-    return Effect.flatMap(transport.write(bytes), () => {
-      if (transport.memory?.isWrittenOut() === true) core.primitives.release(bytes)
-      return runNext
+  /** Whether everything that was sealed is handed over. */
+  get isIdle(): boolean {
+    return !this.#isBusy && this.#core.outbox.length === 0
+  }
+
+  /**
+   * Seals application data and hands it over with whatever is in the outbox. While the lane is busy, what several writers want
+   * to send is gathered, and sealed together.
+   */
+  send(parts: ReadonlyArray<Uint8Array>, length: number): Effect.Effect<void, LaneError> {
+    return Effect.suspend(() => {
+      if (this.#isBusy) return this.#gather(parts, length)
+      const turn = new Turn()
+      turn.add(parts, length)
+      const refusal = this.#seal(turn)
+      if (refusal !== undefined) return Effect.fail(refusal)
+      this.#start(turn)
+      return turn.ended
     })
   }
 
-  const runNext: Effect.Effect<void, Socket.SocketError> = Effect.suspend(() => {
-    current?.end(Exit.void)
-    current = undefined
-    if (waiting.length === 0) return core.outbox.length === 0 ? Effect.void : run(new Turn())
-    // Readers come first: what they learn may be that nothing more is to be sent.
-    return Effect.flatMap(Effect.yieldNow, () => {
-      const turn = waiting.shift() ?? new Turn()
-      const refusal = seal(turn)
-      if (refusal !== undefined) turn.end(Exit.fail(refusal))
-      return run(turn)
+  /** Hands over what is in the outbox. */
+  get flush(): Effect.Effect<void, LaneError> {
+    return Effect.suspend(() => {
+      if (this.#core.outbox.length === 0) return Effect.void
+      if (this.#isBusy) return this.#gather([], 0)
+      const turn = new Turn()
+      this.#start(turn)
+      return turn.ended
     })
-  })
+  }
+
+  /** The same, without waiting for it: for a reader, who must not wait on the peer's reader. */
+  flushLater(): void {
+    if (!this.#isBusy && this.#core.outbox.length > 0) this.#start(new Turn())
+  }
+
+  /** Stops the hand-over where it is: nothing more leaves. */
+  get giveUp(): Effect.Effect<void> {
+    return Effect.suspend(() => {
+      this.#hasGivenUp = true
+      this.#core.outbox.length = 0
+      return this.#handOver === undefined ? Effect.void : Fiber.interrupt(this.#handOver)
+    })
+  }
 
   // Runs on a fiber of its own, so that an interrupted writer neither cuts it nor waits for it. Most of the time it is over at
   // once, and nobody waits at all.
-  const start = (turn: Turn): void => {
-    isBusy = true
-    handOver = Effect.runFork(Effect.suspend(() => run(turn)))
-    handOver.addObserver((exit) => {
-      isBusy = false
+  #start(turn: Turn): void {
+    this.#isBusy = true
+    this.#handOver = Effect.runFork(Effect.suspend(() => this.#run(turn)))
+    this.#handOver.addObserver((exit) => {
+      this.#isBusy = false
+      this.#handOver = undefined
       if (Exit.isSuccess(exit)) return
       const failure = Cause.hasInterruptsOnly(exit.cause) ? Exit.fail(givenUp()) : exit
-      current?.end(failure)
-      for (const turn of waiting.splice(0)) turn.end(failure)
+      this.#current?.end(failure)
+      for (const turn of this.#waiting.splice(0)) turn.end(failure)
     })
   }
 
-  const gather = (parts: ReadonlyArray<Uint8Array>, length: number): Effect.Effect<void, LaneError> => {
-    const last = waiting.at(-1)
+  /** Hands over the outbox for this turn, then for the next ones. The reader may put answers into it meanwhile. */
+  #run(turn: Turn): Effect.Effect<void, Socket.SocketError> {
+    this.#current = turn
+    const { outbox, primitives } = this.#core
+    if (this.#hasGivenUp) outbox.length = 0
+    if (outbox.length === 0) return this.#runNext()
+    const [first] = outbox
+    const bytes = outbox.length === 1 && first !== undefined ? first : concat(outbox)
+    outbox.length = 0
+    return Effect.flatMap(this.#transport.write(bytes), () => {
+      if (this.#transport.memory?.isWrittenOut() === true) primitives.release(bytes)
+      return this.#runNext()
+    })
+  }
+
+  #runNext(): Effect.Effect<void, Socket.SocketError> {
+    this.#current?.end(Exit.void)
+    this.#current = undefined
+    if (this.#waiting.length === 0) return this.#core.outbox.length === 0 ? Effect.void : this.#run(new Turn())
+    // Readers come first: what they learn may be that nothing more is to be sent.
+    return Effect.flatMap(Effect.yieldNow, () => {
+      const turn = this.#waiting.shift() ?? new Turn()
+      const refusal = this.#seal(turn)
+      if (refusal !== undefined) turn.end(Exit.fail(refusal))
+      return this.#run(turn)
+    })
+  }
+
+  #seal(turn: Turn): TlsError | undefined {
+    if (turn.length === 0) return undefined
+    const { refusal } = this.#core
+    if (refusal !== undefined) return refusal
+    const parts = turn.writes.splice(0)
+    const fault = this.#core.sendData(
+      parts.length === 1 && parts[0] !== undefined ? parts[0] : parts.flat(),
+      turn.length
+    )
+    return fault === undefined ? undefined : this.#core.fail(fault)
+  }
+
+  #gather(parts: ReadonlyArray<Uint8Array>, length: number): Effect.Effect<void, LaneError> {
+    const last = this.#waiting.at(-1)
     const turn = last !== undefined && last.length < mostGathered ? last : new Turn()
-    if (turn !== last) waiting.push(turn)
+    if (turn !== last) this.#waiting.push(turn)
     turn.add(parts, length)
     return Effect.onInterrupt(turn.ended, () => Effect.sync(() => turn.remove(parts, length)))
-  }
-
-  return {
-    send: (parts, length) =>
-      Effect.suspend(() => {
-        if (isBusy) return gather(parts, length)
-        const turn = new Turn()
-        turn.add(parts, length)
-        const refusal = seal(turn)
-        if (refusal !== undefined) return Effect.fail(refusal)
-        start(turn)
-        return turn.ended
-      }),
-    flush: Effect.suspend(() => {
-      if (core.outbox.length === 0) return Effect.void
-      if (isBusy) return gather([], 0)
-      const turn = new Turn()
-      start(turn)
-      return turn.ended
-    }),
-    flushLater: () => {
-      if (!isBusy && core.outbox.length > 0) start(new Turn())
-    },
-    isIdle: () => !isBusy && core.outbox.length === 0,
-    giveUp: Effect.suspend(() => {
-      hasGivenUp = true
-      core.outbox.length = 0
-      return handOver === undefined ? Effect.void : Fiber.interrupt(handOver)
-    })
   }
 }

@@ -10,28 +10,22 @@ import * as Exit from "effect/Exit"
 import * as Scope from "effect/Scope"
 import * as Socket from "effect/socket/Socket"
 import { TransportFailed } from "../alert/TlsError.ts"
-import { empty, fromText } from "../wire/Bytes.ts"
 
 /**
- * How the read side of a transport ended.
+ * What a read gives.
  *
  * @category models
  * @since 0.1.0
  */
-export class TransportEnd {
-  readonly by: "fin" | "reset"
-  constructor(by: "fin" | "reset") {
-    this.by = by
-  }
-}
+export type Batch = NonEmptyReadonlyArray<Uint8Array | string>
 
 /**
  * @category models
  * @since 0.1.0
  */
 export interface Transport {
-  /** Bytes as they come. Every end is a failure. */
-  readonly pull: Effect.Effect<NonEmptyReadonlyArray<Uint8Array>, TransportEnd>
+  /** Bytes as they come, text as well from sockets that have it. Every end is a failure: see `endOf`. */
+  readonly pull: Effect.Effect<Batch, Socket.SocketError>
   readonly write: (bytes: Uint8Array) => Effect.Effect<void, Socket.SocketError>
   /** Says that nothing more will be written, once everything written has left. */
   readonly endWrite: Effect.Effect<void>
@@ -68,9 +62,15 @@ export const withMemory = (socket: Socket.Socket, memory: Memory): Socket.Socket
   return socket
 }
 
-/** RFC 9293: a FIN ends in order, anything else tears down. Effect's sockets give a FIN the code 1000. */
-const endOf = (error: Socket.SocketError): TransportEnd =>
-  new TransportEnd(error.reason._tag === "SocketCloseError" && error.reason.code === 1000 ? "fin" : "reset")
+/**
+ * How the read side of a transport ended. RFC 9293: a FIN ends in order, anything else tears down. Effect's sockets give a FIN
+ * the code 1000.
+ *
+ * @category decoding
+ * @since 0.1.0
+ */
+export const endOf = ({ reason }: Socket.SocketError): "fin" | "reset" =>
+  reason._tag === "SocketCloseError" && reason.code === 1000 ? "fin" : "reset"
 
 /**
  * Makes a part of an uninterruptible effect interruptible again.
@@ -79,17 +79,6 @@ const endOf = (error: Socket.SocketError): TransportEnd =>
  * @since 0.1.0
  */
 export type Restore = <A, E, R>(effect: Effect.Effect<A, E, R>) => Effect.Effect<A, E, R>
-
-/** Over a reader and a writer; ending and closing them is up to `rest`. */
-const fromHalves = (
-  pull: Effect.Effect<NonEmptyReadonlyArray<Uint8Array>, Socket.SocketError>,
-  writer: Socket.Writer,
-  rest: Pick<Transport, "endWrite" | "close" | "memory">
-): Transport => ({
-  pull: Effect.mapError(pull, endOf),
-  write: (bytes) => writer.write(bytes),
-  ...rest
-})
 
 /**
  * A transport in mid-conversation, such as that of SMTP after STARTTLS: the halves of a socket that is open, and stays with its
@@ -115,16 +104,13 @@ export const upgraded = ({ reader, writer }: Halves): Transport => {
   // The reader outlives the connection: who still waits for it then has to be let go of by hand.
   const closed = Deferred.makeUnsafe<never, Socket.SocketError>()
   const end = new Socket.SocketError({ reason: new Socket.SocketCloseError({ code: 1006 }) })
-  return fromHalves(Effect.raceFirst(Effect.map(reader.pull, bytesOf), Deferred.await(closed)), writer, {
+  return {
+    pull: Effect.raceFirst(reader.pull, Deferred.await(closed)),
+    write: (bytes) => writer.write(bytes),
     endWrite: Effect.void,
     close: Effect.asVoid(Deferred.fail(closed, end)),
     memory: undefined
-  })
-}
-
-const bytesOf = (chunks: NonEmptyReadonlyArray<Uint8Array | string>): NonEmptyReadonlyArray<Uint8Array> => {
-  const [first, ...rest] = chunks.map((chunk) => typeof chunk === "string" ? fromText(chunk) : chunk)
-  return [first ?? empty, ...rest]
+  }
 }
 
 /** The connection that a socket carries, until it is let go of. */
@@ -137,6 +123,50 @@ interface Carried {
 // first would take the writer of the second with it.
 const carried = new WeakMap<Socket.Socket, Carried>()
 
+class OpenSocket implements Transport {
+  readonly pull: Transport["pull"]
+  readonly memory: Memory | undefined
+  readonly #writer: Socket.Writer
+  readonly #carried: Carried
+  readonly #scope: Scope.Closeable
+  /** A part of `scope`. */
+  readonly #writing: Scope.Closeable
+
+  constructor(
+    socket: Socket.Socket,
+    halves: Pick<Halves, "reader" | "writer">,
+    scopes: { readonly carried: Carried; readonly scope: Scope.Closeable; readonly writing: Scope.Closeable }
+  ) {
+    this.pull = halves.reader.pull
+    this.memory = memories.get(socket)
+    this.#writer = halves.writer
+    this.#carried = scopes.carried
+    this.#scope = scopes.scope
+    this.#writing = scopes.writing
+  }
+
+  write(bytes: Uint8Array): Effect.Effect<void, Socket.SocketError> {
+    return this.#writer.write(bytes)
+  }
+
+  get endWrite(): Effect.Effect<void> {
+    return this.#end(this.#writing)
+  }
+
+  get close(): Effect.Effect<void> {
+    return this.#end(this.#scope)
+  }
+
+  #end(scope: Scope.Closeable): Effect.Effect<void> {
+    return Effect.suspend(() => {
+      this.#carried.isEnding = true
+      return Effect.ignoreCause(Scope.close(scope, Exit.void))
+    })
+  }
+}
+
+const failed = (cause: unknown) => new TransportFailed({ operation: "open", cause, phase: "handshaking" })
+
 /**
  * Opens a socket: the reader first, since a writer without a reader waits for ever. The writer has a scope of its own, whose
  * end half-closes. Where the connection before on this socket is still taking its leave, waits for that; fails where it is in
@@ -147,40 +177,31 @@ const carried = new WeakMap<Socket.Socket, Carried>()
  * @category constructors
  * @since 0.1.0
  */
-export const open = (
-  socket: Socket.Socket,
-  restore: Restore
-): Effect.Effect<Transport, TransportFailed> => {
-  const failed = (cause: unknown) => new TransportFailed({ operation: "open", cause, phase: "handshaking" })
-  return Effect.gen(function*() {
-    for (let earlier = carried.get(socket); earlier !== undefined; earlier = carried.get(socket)) {
-      if (!earlier.isEnding) return yield* failed(new Error("this Socket carries another connection already"))
-      yield* restore(Deferred.await(earlier.released))
+export const open = (socket: Socket.Socket, restore: Restore): Effect.Effect<Transport, TransportFailed> =>
+  Effect.suspend(() => {
+    const earlier = carried.get(socket)
+    if (earlier !== undefined) {
+      return earlier.isEnding
+        ? Effect.andThen(restore(Deferred.await(earlier.released)), open(socket, restore))
+        : Effect.fail(failed(new Error("this Socket carries another connection already")))
     }
     const mine: Carried = { isEnding: false, released: Deferred.makeUnsafe() }
     carried.set(socket, mine)
-    const scope = yield* Scope.make()
-    yield* Scope.addFinalizer(
-      scope,
-      Effect.sync(() => {
-        carried.delete(socket)
-        Deferred.doneUnsafe(mine.released, Exit.void)
-      })
-    )
-    const end = (scope: Scope.Closeable) =>
-      Effect.suspend(() => {
-        mine.isEnding = true
-        return Effect.ignoreCause(Scope.close(scope, Exit.void))
-      })
-    const acquire = Effect.gen(function*() {
-      const pull = yield* Socket.readerBytes(socket).pipe(Scope.provide(scope))
-      const writing = yield* Scope.fork(scope)
-      const writer = yield* socket.writer.pipe(Scope.provide(writing))
-      return fromHalves(pull, writer, { endWrite: end(writing), close: end(scope), memory: memories.get(socket) })
+    const scope = Scope.makeUnsafe()
+    const letGo = Effect.sync(() => {
+      carried.delete(socket)
+      Deferred.doneUnsafe(mine.released, Exit.void)
     })
-    return yield* restore(acquire).pipe(
+    const acquire = Effect.flatMap(Scope.provide(socket.reader, scope), (reader) => {
+      const writing = Scope.forkUnsafe(scope)
+      return Effect.map(
+        Scope.provide(socket.writer, writing),
+        (writer): Transport => new OpenSocket(socket, { reader, writer }, { carried: mine, scope, writing })
+      )
+    })
+    return Scope.addFinalizer(scope, letGo).pipe(
+      Effect.andThen(restore(acquire)),
       Effect.mapError(failed),
       Effect.onError((cause) => Scope.close(scope, Exit.failCause(cause)))
     )
   })
-}

@@ -1,40 +1,181 @@
 /**
- * TCP for TLS: the sockets of `NodeSocket` and `NodeSocketServer`, set up as TLS wants them. They half-close, send a flight when it
- * is written, and give the memory of bulk data back at once, which makes it about half as much faster.
+ * TCP for TLS, as an alternative to `NodeSocket` and `NodeSocketServer`. Sockets half-close, send a flight as soon as it is written,
+ * take little memory while they are idle, and give the memory of bulk data back at once.
  *
  * @since 0.1.0
  */
 import * as NodeSocket from "@effect/platform-node/NodeSocket"
 import * as NodeSocketServer from "@effect/platform-node/NodeSocketServer"
+import type { NonEmptyReadonlyArray } from "effect/Array"
+import * as Deferred from "effect/Deferred"
 import * as Effect from "effect/Effect"
+import * as Exit from "effect/Exit"
 import * as Layer from "effect/Layer"
 import * as Option from "effect/Option"
+import type * as Scope from "effect/Scope"
 import * as Socket from "effect/socket/Socket"
 import * as SocketServer from "effect/socket/SocketServer"
 import * as Net from "node:net"
-import type * as Scope from "effect/Scope"
-import { type Memory, withMemory } from "../connection/Transport.ts"
+import { withMemory } from "../connection/Transport.ts"
 
 // A bare FIN must not take the answer of the other direction with it (RFC 5246 section 7.2.1), and a flight is one write.
 const defaults = { allowHalfOpen: true, noDelay: true }
 
-const openError = (cause: unknown) =>
-  new Socket.SocketError({ reason: new Socket.SocketOpenError({ kind: "Unknown", cause }) })
+type Batch = NonEmptyReadonlyArray<Uint8Array>
+
+const failure = (reason: Socket.SocketErrorReason): Socket.SocketError => new Socket.SocketError({ reason })
+const openFailed = (cause: unknown) => failure(new Socket.SocketOpenError({ kind: "Unknown", cause }))
+const writeFailed = (cause: unknown) => failure(new Socket.SocketWriteError({ cause }))
+
+/**
+ * Both directions of an open socket. It stays paused: what Node has read is taken with each pull, and Node reads no more than its
+ * high water mark ahead.
+ */
+class Flow implements Socket.Reader, Socket.Writer {
+  readonly upgrade = Socket.SocketUpgradeError.unsupported
+  readonly #socket: Net.Socket
+  #waiting: ((batch: Effect.Effect<Batch, Socket.SocketError>) => void) | undefined
+  /** Why there is nothing more to read. */
+  #end: (() => Socket.SocketError) | undefined
+
+  constructor(socket: Net.Socket) {
+    this.#socket = socket
+    socket.pause()
+    socket.on("readable", this.#serve)
+    socket.on("end", this.#ended)
+    socket.on("error", this.#failed)
+    socket.on("close", this.#closed)
+  }
+
+  readonly pull = Effect.callback<Batch, Socket.SocketError>((resume) => {
+    this.#waiting = resume
+    this.#serve()
+    return Effect.sync(() => {
+      if (this.#waiting === resume) this.#waiting = undefined
+    })
+  })
+
+  readonly write: Socket.Writer["write"] = (chunk) =>
+    Effect.suspend(() => {
+      if (!Socket.isCloseEvent(chunk)) return this.#writeAll([chunk])
+      this.#socket.destroy(chunk.code > 1000 ? new Error(`closed with code ${chunk.code}`) : undefined)
+      return Effect.void
+    })
+
+  readonly writeAll: Socket.Writer["writeAll"] = (chunks) => Effect.suspend(() => this.#writeAll(chunks))
+
+  get isWrittenOut(): boolean {
+    return this.#socket.writableLength === 0
+  }
+
+  /** Says FIN after all that was written. */
+  endWrite(): void {
+    if (!this.#socket.writableEnded) this.#socket.end()
+  }
+
+  /** Leaves the socket to whoever destroys it. */
+  leave(): void {
+    this.#over(() => failure(new Socket.SocketCloseError({ code: 1006 })))
+    this.#socket.off("readable", this.#serve)
+    this.#socket.off("end", this.#ended)
+    this.#socket.off("close", this.#closed)
+  }
+
+  readonly #serve = (): void => {
+    const [resume, end] = [this.#waiting, this.#end]
+    if (resume === undefined) return
+    const first: Uint8Array | null = this.#socket.read()
+    if (first === null && end === undefined) return
+    this.#waiting = undefined
+    if (first !== null) {
+      const batch: [Uint8Array, ...Array<Uint8Array>] = [first]
+      for (let next = this.#socket.read(); next !== null; next = this.#socket.read()) batch.push(next)
+      resume(Effect.succeed(batch))
+    } else if (end !== undefined) resume(Effect.failSync(end))
+  }
+
+  #over(end: () => Socket.SocketError): void {
+    this.#end ??= end
+    this.#serve()
+  }
+
+  readonly #ended = (): void => this.#over(() => failure(new Socket.SocketCloseError({ code: 1000 })))
+
+  readonly #failed = (cause: Error): void => this.#over(() => failure(new Socket.SocketReadError({ cause })))
+
+  readonly #closed = (hadError: boolean): void =>
+    this.#over(() => failure(new Socket.SocketCloseError({ code: hadError ? 1006 : 1000 })))
+
+  #writeAll(chunks: ReadonlyArray<Uint8Array | string>): Effect.Effect<void, Socket.SocketError> {
+    const socket = this.#socket
+    // Node would not say a word about it.
+    if (socket.destroyed || socket.writableEnded) return Effect.fail(writeFailed(new Error("the socket is closed")))
+    let isTaken = true
+    if (chunks.length > 1) socket.cork()
+    for (const chunk of chunks) isTaken = socket.write(chunk)
+    if (chunks.length > 1) socket.uncork()
+    return isTaken ? Effect.void : drained(socket)
+  }
+}
+
+const drained = (socket: Net.Socket): Effect.Effect<void, Socket.SocketError> =>
+  Effect.callback((resume) => {
+    const onDrain = (): void => done(Effect.void)
+    const onError = (cause: Error): void => done(Effect.fail(writeFailed(cause)))
+    const onClose = (): void => done(Effect.fail(writeFailed(new Error("the socket was closed"))))
+    const leave = (): void => {
+      socket.off("drain", onDrain).off("error", onError).off("close", onClose)
+    }
+    const done = (outcome: Effect.Effect<void, Socket.SocketError>): void => {
+      leave()
+      resume(outcome)
+    }
+    socket.on("drain", onDrain).on("error", onError).on("close", onClose)
+    return Effect.sync(leave)
+  })
+
+/** The reader opens; the writer waits for it. */
+const socketOf = (open: Effect.Effect<Net.Socket, Socket.SocketError, Scope.Scope>): Socket.Socket => {
+  let flow: Flow | undefined
+  let opened = Deferred.makeUnsafe<Flow>()
+  const reader = Effect.acquireRelease(
+    Effect.map(open, (socket) => {
+      flow = new Flow(socket)
+      Deferred.doneUnsafe(opened, Exit.succeed(flow))
+      return flow
+    }),
+    (left) =>
+      Effect.sync(() => {
+        left.leave()
+        flow = undefined
+        opened = Deferred.makeUnsafe()
+      })
+  )
+  const writer: Socket.Socket["writer"] = Effect.acquireRelease(
+    Effect.sync((): Socket.Writer =>
+      flow ?? {
+        write: (chunk) => Effect.flatMap(Deferred.await(opened), (flow) => flow.write(chunk)),
+        writeAll: (chunks) => Effect.flatMap(Deferred.await(opened), (flow) => flow.writeAll(chunks))
+      }
+    ),
+    () => Effect.sync(() => flow?.endWrite())
+  )
+  return withMemory(Socket.make({ reader, writer }), { isWrittenOut: () => flow?.isWrittenOut === true })
+}
 
 const dial = (options: Net.NetConnectOpts): Effect.Effect<Net.Socket, Socket.SocketError, Scope.Scope> =>
-  Effect.acquireRelease(
-    Effect.sync(() => Net.createConnection({ ...defaults, ...options })),
-    (socket) => Effect.sync(() => socket.connecting ? void socket.destroy() : socket.destroySoon())
-  ).pipe(Effect.flatMap((socket) =>
-    Effect.callback<Net.Socket, Socket.SocketError>((resume) => {
-      socket.once("connect", () => resume(Effect.succeed(socket)))
-      // Stays: who reads and writes has listeners of its own, and without one an error would be thrown.
-      socket.on("error", (cause) => resume(Effect.fail(openError(cause))))
-    })
-  ))
-
-// Each read makes a buffer, and a write is over when the kernel has it: nothing is written then that Node still counts.
-const memoryOf = (socket: Net.Socket): Memory => ({ isWrittenOut: () => socket.writableLength === 0 })
+  Effect.flatMap(
+    Effect.acquireRelease(
+      Effect.sync(() => Net.createConnection({ ...defaults, ...options })),
+      (socket) => Effect.sync(() => socket.connecting ? void socket.destroy() : socket.destroySoon())
+    ),
+    (socket) =>
+      Effect.callback<Net.Socket, Socket.SocketError>((resume) => {
+        socket.once("connect", () => resume(Effect.succeed(socket)))
+        // Stays for good: an error that nobody listens to is thrown.
+        socket.on("error", (cause) => resume(Effect.fail(openFailed(cause))))
+      })
+  )
 
 /**
  * A client's socket. Its reader dials.
@@ -43,21 +184,30 @@ const memoryOf = (socket: Net.Socket): Memory => ({ isWrittenOut: () => socket.w
  * @since 0.1.0
  */
 export const makeNet = (options: Net.NetConnectOpts): Effect.Effect<Socket.Socket> =>
-  Effect.suspend(() => {
-    let connected: Net.Socket | undefined
-    const dialled = Effect.tap(dial(options), (socket) => Effect.sync(() => connected = socket))
-    return Effect.map(NodeSocket.fromDuplex(dialled), (socket) =>
-      withMemory(socket, { isWrittenOut: () => connected?.writableLength === 0 }))
-  })
+  Effect.sync(() => socketOf(dial(options)))
 
 /**
  * A client's socket. Its reader dials.
+ *
+ * @example
+ * import { SessionCache, TlsClient } from "effect-tls"
+ * import * as NodeTransport from "effect-tls/platform/NodeTransport"
+ *
+ * const transport = NodeTransport.layerNet({ host: "example.com", port: 443 })
  *
  * @category layers
  * @since 0.1.0
  */
 export const layerNet = (options: Net.NetConnectOpts): Layer.Layer<Socket.Socket> =>
   Layer.effect(Socket.Socket, makeNet(options))
+
+const accepted = (socket: Net.Socket): Effect.Effect<Net.Socket, Socket.SocketError, Scope.Scope> =>
+  Effect.acquireRelease(
+    Effect.suspend(() =>
+      socket.destroyed ? Effect.fail(failure(new Socket.SocketCloseError({ code: 1000 }))) : Effect.succeed(socket)
+    ),
+    (socket) => Effect.sync(() => socket.destroySoon())
+  )
 
 /**
  * A server that listens.
@@ -73,8 +223,10 @@ export const makeServer = (
       ...server,
       run: (handler) =>
         server.run((socket) =>
-          Effect.flatMap(Effect.serviceOption(NodeSocket.NetSocket), (connected) =>
-            handler(Option.isNone(connected) ? socket : withMemory(socket, memoryOf(connected.value))))
+          Effect.flatMap(
+            Effect.serviceOption(NodeSocket.NetSocket),
+            (net) => handler(Option.isNone(net) ? socket : socketOf(accepted(net.value)))
+          )
         )
     }))
 

@@ -102,6 +102,77 @@ const writeSequence = (out: Uint8Array, at: number, sequence: number): void => {
   out[at + 7] = sequence
 }
 
+// Rewritten for every record of every connection: the primitives are synchronous, and keep none of them.
+const nonce = new Uint8Array(12)
+const additionalData = new Uint8Array(13)
+additionalData[9] = 3
+additionalData[10] = 3
+const additionalData13 = Uint8Array.of(ContentType.application_data, 3, 3, 0, 0)
+
+class Protection12 implements RecordProtection {
+  readonly isProtected = true
+  readonly hidesType = false
+  readonly fragmentLimit = maxCiphertext
+  readonly overhead: number
+  readonly recordLimit: number
+  readonly #explicit: number
+  readonly #fixedIv: Uint8Array
+  #aead: AeadKey | undefined
+
+  constructor(suite: CipherSuite, aead: AeadKey, fixedIv: Uint8Array) {
+    this.#explicit = suite.recordIvLength
+    this.overhead = suite.recordIvLength + tagLength
+    this.recordLimit = suite.recordLimit
+    this.#aead = aead
+    this.#fixedIv = fixedIv
+  }
+
+  seal(type: number, plaintext: Uint8Array, sequence: number, out: Uint8Array, at: number): void {
+    if (this.#aead === undefined) return forgottenProtection.seal(type, plaintext, sequence, out, at, 0)
+    this.#prepare(type, sequence, plaintext.length)
+    if (this.#explicit > 0) writeSequence(out, at, sequence)
+    this.#aead.seal(nonce, additionalData, plaintext, out, at + this.#explicit)
+  }
+
+  open(type: number, fragment: Uint8Array, sequence: number): Uint8Array | undefined {
+    const sealed = this.#prepareOpen(type, fragment, sequence)
+    return sealed === undefined ? undefined : this.#aead?.open(nonce, additionalData, sealed)
+  }
+
+  openInto(type: number, fragment: Uint8Array, sequence: number, out: Uint8Array, at: number): number {
+    const sealed = this.#prepareOpen(type, fragment, sequence)
+    return sealed === undefined || this.#aead === undefined
+      ? -1
+      : this.#aead.openInto(nonce, additionalData, sealed, out, at)
+  }
+
+  forget(): void {
+    this.#aead = undefined
+    this.#fixedIv.fill(0)
+    nonce.fill(0)
+  }
+
+  /** Sets the additional data, and the nonce of our own records. */
+  #prepare(type: number, sequence: number, length: number): void {
+    writeSequence(additionalData, 0, sequence)
+    additionalData[8] = type
+    additionalData[11] = length >>> 8
+    additionalData[12] = length
+    nonce.set(this.#fixedIv)
+    writeSequence(nonce, 4, sequence)
+    if (this.#explicit === 0) { for (let i = 4; i < 12; i++) nonce[i] = (nonce[i] ?? 0) ^ (this.#fixedIv[i] ?? 0) }
+  }
+
+  #prepareOpen(type: number, fragment: Uint8Array, sequence: number): Uint8Array | undefined {
+    if (fragment.length < this.overhead) return undefined
+    this.#prepare(type, sequence, fragment.length - this.overhead)
+    if (this.#explicit === 0) return fragment
+    // The explicit part is what the peer says it is.
+    nonce.set(fragment.subarray(0, this.#explicit), 4)
+    return fragment.subarray(this.#explicit)
+  }
+}
+
 /**
  * The AEAD protection of TLS 1.2. It owns `fixedIv` from here on; the key is set up at once, and may be overwritten.
  * AES-GCM carries 8 bytes of its nonce in the record, and uses the sequence number for them (RFC 5288 section 3);
@@ -115,68 +186,59 @@ export const protection12 = (
   suite: CipherSuite,
   key: Uint8Array,
   fixedIv: Uint8Array
-): RecordProtection => {
-  let aead: AeadKey | undefined = primitives.aead(suite.aead, key)
-  const explicit = suite.recordIvLength
-  const overhead = explicit + tagLength
-  // Both are rewritten for every record: the primitives are synchronous and keep neither.
-  const nonce = new Uint8Array(12)
-  const additionalData = new Uint8Array(13)
-  additionalData[9] = 3
-  additionalData[10] = 3
-  nonce.set(fixedIv)
+): RecordProtection => new Protection12(suite, primitives.aead(suite.aead, key), fixedIv)
 
-  const addData = (type: number, sequence: number, length: number): void => {
-    writeSequence(additionalData, 0, sequence)
-    additionalData[8] = type
-    additionalData[11] = length >>> 8
-    additionalData[12] = length
+class Protection13 implements RecordProtection {
+  readonly isProtected = true
+  readonly hidesType = true
+  readonly fragmentLimit = maxCiphertext13
+  /** The type, and the tag. */
+  readonly overhead = 1 + tagLength
+  readonly recordLimit: number
+  readonly #iv: Uint8Array
+  #aead: AeadKey | undefined
+
+  constructor(suite: CipherSuite13, aead: AeadKey, iv: Uint8Array) {
+    this.recordLimit = suite.recordLimit
+    this.#aead = aead
+    this.#iv = iv
   }
-  const implicitNonce = (sequence: number): void => {
+
+  seal(type: number, plaintext: Uint8Array, sequence: number, out: Uint8Array, at: number, padding: number): void {
+    if (this.#aead === undefined) return forgottenProtection.seal(type, plaintext, sequence, out, at, padding)
+    const length = plaintext.length + 1 + padding
+    this.#prepare(length + tagLength, sequence)
+    // Laid out where the ciphertext will be: an AEAD takes its input in one piece.
+    const inner = out.subarray(at, at + length)
+    inner.set(plaintext)
+    inner[plaintext.length] = type
+    inner.fill(0, plaintext.length + 1)
+    this.#aead.seal(nonce, additionalData13, inner, out, at)
+  }
+
+  open(_type: number, fragment: Uint8Array, sequence: number): Uint8Array | undefined {
+    this.#prepare(fragment.length, sequence)
+    return this.#aead?.open(nonce, additionalData13, fragment)
+  }
+
+  openInto(_type: number, fragment: Uint8Array, sequence: number, out: Uint8Array, at: number): number {
+    this.#prepare(fragment.length, sequence)
+    return this.#aead === undefined ? -1 : this.#aead.openInto(nonce, additionalData13, fragment, out, at)
+  }
+
+  forget(): void {
+    this.#aead = undefined
+    this.#iv.fill(0)
+    nonce.fill(0)
+  }
+
+  #prepare(length: number, sequence: number): void {
+    additionalData13[3] = length >>> 8
+    additionalData13[4] = length
+    // RFC 8446 section 5.3.
+    nonce.fill(0, 0, 4)
     writeSequence(nonce, 4, sequence)
-    for (let i = 4; i < 12; i++) nonce[i] = (nonce[i] ?? 0) ^ (fixedIv[i] ?? 0)
-  }
-
-  const prepareOpen = (type: number, fragment: Uint8Array, sequence: number): Uint8Array | undefined => {
-    if (fragment.length < overhead) return undefined
-    addData(type, sequence, fragment.length - overhead)
-    if (explicit === 0) {
-      implicitNonce(sequence)
-      return fragment
-    }
-    nonce.set(fragment.subarray(0, explicit), 4)
-    return fragment.subarray(explicit)
-  }
-
-  return {
-    isProtected: true,
-    hidesType: false,
-    fragmentLimit: maxCiphertext,
-    overhead,
-    recordLimit: suite.recordLimit,
-    seal: (type, plaintext, sequence, out, at) => {
-      if (aead === undefined) return forgottenProtection.seal(type, plaintext, sequence, out, at, 0)
-      addData(type, sequence, plaintext.length)
-      if (explicit === 0) implicitNonce(sequence)
-      else {
-        writeSequence(nonce, 4, sequence)
-        writeSequence(out, at, sequence)
-      }
-      aead.seal(nonce, additionalData, plaintext, out, at + explicit)
-    },
-    open: (type, fragment, sequence) => {
-      const sealed = prepareOpen(type, fragment, sequence)
-      return sealed === undefined ? undefined : aead?.open(nonce, additionalData, sealed)
-    },
-    openInto: (type, fragment, sequence, out, at) => {
-      const sealed = prepareOpen(type, fragment, sequence)
-      return sealed === undefined || aead === undefined ? -1 : aead.openInto(nonce, additionalData, sealed, out, at)
-    },
-    forget: () => {
-      aead = undefined
-      fixedIv.fill(0)
-      nonce.fill(0)
-    }
+    for (let i = 0; i < 12; i++) nonce[i] = (nonce[i] ?? 0) ^ (this.#iv[i] ?? 0)
   }
 }
 
@@ -192,54 +254,7 @@ export const protection13 = (
   suite: CipherSuite13,
   key: Uint8Array,
   iv: Uint8Array
-): RecordProtection => {
-  let aead: AeadKey | undefined = primitives.aead(suite.aead, key)
-  // Rewritten for every record, as above.
-  const nonce = new Uint8Array(12)
-  const additionalData = Uint8Array.of(ContentType.application_data, 3, 3, 0, 0)
-
-  const prepare = (length: number, sequence: number): void => {
-    additionalData[3] = length >>> 8
-    additionalData[4] = length
-    // RFC 8446 section 5.3.
-    nonce.fill(0, 0, 4)
-    writeSequence(nonce, 4, sequence)
-    for (let i = 0; i < 12; i++) nonce[i] = (nonce[i] ?? 0) ^ (iv[i] ?? 0)
-  }
-
-  return {
-    isProtected: true,
-    hidesType: true,
-    fragmentLimit: maxCiphertext13,
-    // The type, and the tag.
-    overhead: 1 + tagLength,
-    recordLimit: suite.recordLimit,
-    seal: (type, plaintext, sequence, out, at, padding) => {
-      if (aead === undefined) return forgottenProtection.seal(type, plaintext, sequence, out, at, padding)
-      const length = plaintext.length + 1 + padding
-      prepare(length + tagLength, sequence)
-      // Laid out where the ciphertext will be: an AEAD takes its input in one piece.
-      const inner = out.subarray(at, at + length)
-      inner.set(plaintext)
-      inner[plaintext.length] = type
-      inner.fill(0, plaintext.length + 1)
-      aead.seal(nonce, additionalData, inner, out, at)
-    },
-    open: (_type, fragment, sequence) => {
-      prepare(fragment.length, sequence)
-      return aead?.open(nonce, additionalData, fragment)
-    },
-    openInto: (_type, fragment, sequence, out, at) => {
-      prepare(fragment.length, sequence)
-      return aead === undefined ? -1 : aead.openInto(nonce, additionalData, fragment, out, at)
-    },
-    forget: () => {
-      aead = undefined
-      iv.fill(0)
-      nonce.fill(0)
-    }
-  }
-}
+): RecordProtection => new Protection13(suite, primitives.aead(suite.aead, key), iv)
 
 /**
  * Where the content of an inner plaintext ends, RFC 8446 section 5.4: its type is there, the last byte that is not zero. -1 where there

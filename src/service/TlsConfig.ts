@@ -233,7 +233,9 @@ const defaultSchemes: ReadonlyArray<SignatureScheme> = [
   "rsa_pkcs1_sha512"
 ]
 
-const limitsOf = (options: LimitOptions = {}): Limits => {
+const limitsOf = (options: LimitOptions | undefined): Limits => {
+  // Shared by all connections, of which a server may hold many.
+  if (options === undefined) return defaultLimits
   const duration = (name: DurationLimit): Duration.Duration => {
     const given = options[name]
     if (given === undefined) return defaultLimits[name]
@@ -274,7 +276,7 @@ export const settingsOf = (
     groups: options.groups ?? defaultGroups.filter((group) => primitives.groups.includes(group)),
     signatureSchemes: options.signatureSchemes ?? defaultSchemes,
     limits: limitsOf(options.limits),
-    policies: { ...defaultPolicies, ...options.policies },
+    policies: options.policies === undefined ? defaultPolicies : { ...defaultPolicies, ...options.policies },
     observe: options.observe,
     insecureKeyLog: options.insecureKeyLog,
     recordSizeLimit: options.recordSizeLimit ?? 2 ** 14,

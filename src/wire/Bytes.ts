@@ -106,7 +106,8 @@ export const fromHex = (digits: string): Uint8Array =>
  * @since 0.1.0
  */
 export const toHex = (bytes: Uint8Array): string => {
-  let out = ""
-  for (const byte of bytes) out += byte.toString(16).padStart(2, "0")
-  return out
+  const digits = new Array<string>(bytes.length)
+  for (let i = 0; i < bytes.length; i++) digits[i] = (bytes[i] ?? 0).toString(16).padStart(2, "0")
+  // Joined, not added up: that would leave a chain of pieces in memory, for as long as the result.
+  return digits.join("")
 }

@@ -20,7 +20,8 @@ const bulkKinds: ReadonlyArray<Kind> = [
   { _tag: "Plain" }
 ]
 
-const whole = (scale: number, bytes: number, size: number): number => Math.max(1, Math.round(scale * bytes / size)) * size
+const whole = (scale: number, bytes: number, size: number): number =>
+  Math.max(1, Math.round(scale * bytes / size)) * size
 
 const transfer = (sender: End, receiver: End, total: number, size: number): Effect.Effect<void> =>
   Effect.all([receiver.receive(total), sender.send(total, size)], { concurrency: "unbounded", discard: true })
@@ -76,7 +77,12 @@ const bulk = (
       return [...rivals, {
         name: "crypto floor",
         part: "probe",
-        run: timed(total, Effect.sync(() => floorOfRecords(total)))
+        run: timed(
+          total,
+          Effect.sync(() =>
+            floorOfRecords(total)
+          )
+        )
       }]
     })
 })
@@ -137,19 +143,22 @@ const echo = (credentials: Credentials): Line => ({
   measures: ["wall", "cpu"],
   goal: 0.5,
   open: (scale) =>
-    contenders([{ _tag: "Ours", name: "pull", mode: {} }, { _tag: "NodeTls" }, { _tag: "Plain" }] as const, (kind) =>
-      Effect.gen(function*() {
-        const count = Math.max(1, Math.round(5000 * scale))
-        const peer = yield* peerOf(kind, credentials)
-        const { ask, port } = yield* remote({ kind, credentials, behaviour: "echo" })
-        const client = yield* peer.dial(port)
-        const work = Effect.gen(function*() {
-          const before = yield* ask({ ask: "processor" })
-          yield* client.roundTrips(count)
-          return (yield* ask({ ask: "processor" })) - before
+    contenders(
+      [{ _tag: "Ours", name: "pull", mode: {} }, { _tag: "NodeTls" }, { _tag: "Plain" }] as const,
+      (kind) =>
+        Effect.gen(function*() {
+          const count = Math.max(1, Math.round(5000 * scale))
+          const peer = yield* peerOf(kind, credentials)
+          const { ask, port } = yield* remote({ kind, credentials, behaviour: "echo" })
+          const client = yield* peer.dial(port)
+          const work = Effect.gen(function*() {
+            const before = yield* ask({ ask: "processor" })
+            yield* client.roundTrips(count)
+            return (yield* ask({ ask: "processor" })) - before
+          })
+          return { name: peer.name, part: partOf(kind), run: timedWithPeer(count, undefined, work) }
         })
-        return { name: peer.name, part: partOf(kind), run: timedWithPeer(count, undefined, work) }
-      }))
+    )
 })
 
 /** Everything that moves data over connections that are already open. */

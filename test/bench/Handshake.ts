@@ -45,7 +45,9 @@ const inMemory = (resume: boolean, goal: number, credentials: Credentials): Line
         run: timed(
           count,
           Effect.sync(() => {
-            for (let i = 0; i < count; i++) floor()
+            for (let i = 0; i < count; i++) {
+              floor()
+            }
           })
         )
       }]

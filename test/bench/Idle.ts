@@ -10,6 +10,10 @@ const kinds: ReadonlyArray<Kind> = [
   { _tag: "Plain" }
 ]
 
+// The young generation of the heap grows to 16 MiB and more while connections come in, however few of them stay: it belongs to
+// the process, and is kept small to see the connections.
+const smallNursery = ["--max-semi-space-size=1"]
+
 /** What a server process grows by when connections are open and nothing happens on them. */
 export const idleLine = (credentials: Credentials): Line => ({
   name: "memory of an idle connection at the server",
@@ -19,20 +23,20 @@ export const idleLine = (credentials: Credentials): Line => ({
   open: (scale) =>
     Effect.forEach(kinds, (kind) =>
       Effect.gen(function*() {
-        const count = Math.max(2, Math.round(1000 * scale))
+        const count = Math.max(2, Math.round(2000 * scale))
         // The clients are none of what is measured: the same for both.
         const client = yield* peerOf(kind._tag === "Plain" ? kind : { _tag: "NodeTls" }, credentials)
         const server = yield* peerOf(kind, credentials)
         const run = Effect.gen(function*() {
-          const { ask, port } = yield* remote({ kind, credentials, behaviour: "idle" })
+          const { ask, port } = yield* remote({ kind, credentials, behaviour: "idle" }, smallNursery)
           const open = (connections: number) =>
             Effect.forEach(Array.from({ length: connections }), () => client.dial(port), {
               concurrency: 16,
               discard: true
             })
-          // What the first connections leave behind is code, not connections.
-          yield* Effect.scoped(open(Math.ceil(count / 5)))
-          yield* open(Math.ceil(count / 10))
+          // Code and caches come with the first connections, one after the other.
+          yield* Effect.replicateEffect(Effect.scoped(client.dial(port)), Math.ceil(count / 2), { discard: true })
+          yield* open(Math.ceil(count / 20))
           const before = yield* ask({ ask: "memory" })
           yield* open(count)
           return { bytes: ((yield* ask({ ask: "memory" })) - before) / count }

@@ -89,7 +89,11 @@ const endOf = (connection: Connection, mode: Mode): End => ({
 })
 
 /** This library, over the sockets of Effect for Node. */
-export const ours = (credentials: Credentials, name: string, mode: Mode = {}): Effect.Effect<Peer, never, Scope.Scope> =>
+export const ours = (
+  credentials: Credentials,
+  name: string,
+  mode: Mode = {}
+): Effect.Effect<Peer, never, Scope.Scope> =>
   Effect.gen(function*() {
     const { anchors, certificate, privateKey } = credentials
     const base = yield* Layer.build(Layer.mergeAll(
@@ -97,11 +101,15 @@ export const ours = (credentials: Credentials, name: string, mode: Mode = {}): E
       Identity.layerPem({ certificate, privateKey }).pipe(Layer.provide(NodePrimitives.layer), Layer.orDie),
       Trust.layerAnchors({ anchors }).pipe(Layer.provide(NodePrimitives.layer), Layer.orDie)
     ))
-    const serverCache = yield* SessionCache.makeMemory()
+    // A cache of its usual size would grow with the idle connections, up to its bound, and be taken for a part of them.
+    const serverCache = yield* SessionCache.makeMemory({ capacity: 32 })
     const clientCache = mode.resume === true
       ? yield* SessionCache.makeMemory()
       : Context.get(yield* Layer.build(SessionCache.layerNone), SessionCache.SessionCache)
-    const options = { cipherSuites: suites.filter(({ name }) => name === suite.name), groups: ["x25519", "secp256r1"] as const }
+    const options = {
+      cipherSuites: suites.filter(({ name }) => name === suite.name),
+      groups: ["x25519", "secp256r1"] as const
+    }
     let dialled = 0
     const net = mode.sockets === "NodeSocket"
       ? { dial: NodeSocket.makeNet, serve: NodeSocketServer.make }
@@ -145,10 +153,12 @@ export const ours = (credentials: Credentials, name: string, mode: Mode = {}): E
         }),
       pair: Effect.gen(function*() {
         const [near, far] = duplexPair()
-        const accepting = yield* Effect.forkChild(TlsServer.accept(
-          yield* NodeSocket.fromDuplex(Effect.succeed(far)),
-          options
-        ).pipe(Effect.provideContext(serving), Effect.orDie))
+        const accepting = yield* Effect.forkChild(
+          TlsServer.accept(
+            yield* NodeSocket.fromDuplex(Effect.succeed(far)),
+            options
+          ).pipe(Effect.provideContext(serving), Effect.orDie)
+        )
         const client = yield* connect(yield* NodeSocket.fromDuplex(Effect.succeed(near)))
         return [client, endOf(yield* Fiber.join(accepting), mode)] as const
       })

@@ -38,10 +38,14 @@ const answer = (child: ChildProcess): Effect.Effect<number> =>
     child.once("exit", onExit)
   })
 
-export const remote = (orders: Orders): Effect.Effect<Remote, never, Scope.Scope> =>
+export const remote = (
+  orders: Orders,
+  flags: ReadonlyArray<string> = []
+): Effect.Effect<Remote, never, Scope.Scope> =>
   Effect.gen(function*() {
+    const execArgv = ["--conditions=source", "--expose-gc", ...flags]
     const child = yield* Effect.acquireRelease(
-      Effect.sync(() => fork(new URL("RemoteMain.ts", import.meta.url), { execArgv: ["--conditions=source", "--expose-gc"] })),
+      Effect.sync(() => fork(new URL("RemoteMain.ts", import.meta.url), { execArgv })),
       (child) => Effect.sync(() => void child.kill())
     )
     const say = (message: Orders | Command): Effect.Effect<number> =>

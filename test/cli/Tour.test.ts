@@ -49,6 +49,23 @@ const scenarios: ReadonlyArray<readonly [title: RegExp, seen: ReadonlyArray<RegE
   [/^9\. The client offers that session again /, [
     /✓ our side: TLS 1\.2, \w+, full handshake/,
     /✓ node:tls: session new/
+  ]],
+  [/^10\. TLS 1\.3: both directions close, each on its own /, [
+    /◀══ Certificate /,
+    /═══ alert warning close_notify \(0\) [^]*◀══ application_data, 4 bytes [^]*◀══ alert warning close_notify/,
+    /✓ our side: TLS 1\.3, TLS_\w+, full handshake, group /,
+    /✓ closure after our close_notify: CloseSent; then still "pong"/,
+    /✓ .* a clean end, the closure is Closed/
+  ]],
+  [/^11\. TLS 1\.3: a ticket, used once /, [/✓ our side: TLS 1\.3, TLS_\w+, resumed/, /✓ node:tls: session reused/]],
+  [/^12\. TLS 1\.3: a record is tampered with /, [
+    /═══ alert fatal bad_record_mac \(20\) ═+ 24 bytes, protected ══▶/,
+    /✓ our side: AlertSent BadRecordMac, fault BadRecordMac/,
+    /✓ node:tls: ERR_SSL_\S+_ALERT_BAD_RECORD_MAC/
+  ]],
+  [/^13\. TLS 1\.3: a verdict that comes late /, [
+    /◀══ alert fatal certificate_required \(116\)/,
+    /✓ our side: AlertReceived CertificateRequired/
   ]]
 ]
 
@@ -59,7 +76,7 @@ describe("the tour", () => {
       assert.deepStrictEqual([code, stderr], [0, ""], stdout)
       assert.notInclude(stdout, "\u001b")
       assert.notInclude(stdout, "✗")
-      const chapters = stdout.split(/\n\n(?=\d\. )/).slice(1)
+      const chapters = stdout.split(/\n\n(?=\d+\. )/).slice(1)
       assert.strictEqual(chapters.length, scenarios.length)
       for (const [index, [title, seen]] of scenarios.entries()) {
         for (const pattern of [title, ...seen]) assert.match(chapters[index] ?? "", pattern)

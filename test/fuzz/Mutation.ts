@@ -3,7 +3,7 @@ import { concat } from "../../src/wire/Bytes.ts"
 import { ContentType, HandshakeType } from "../../src/wire/CodePoints.ts"
 import { headerLength, makeRecord, splitRecords } from "../harness/TlsRecords.ts"
 import { Dice } from "./Dice.ts"
-import { versions, wrapped } from "./Permissive.ts"
+import { unwrapped13, versions, wrapped } from "./Permissive.ts"
 import type { Flight } from "./Recorded.ts"
 
 type Operation = (bytes: Uint8Array, dice: Dice, others: ReadonlyArray<Flight>) => Uint8Array
@@ -51,14 +51,22 @@ const unasked: ReadonlyArray<readonly [type: number, content: Uint8Array]> = [
   [ContentType.handshake, Uint8Array.of(HandshakeType.key_update, 0, 0, 1, 0)],
   [ContentType.handshake, Uint8Array.of(HandshakeType.key_update, 0, 0, 1, 1)],
   [ContentType.handshake, Uint8Array.of(HandshakeType.key_update, 0, 0, 1, 1, HandshakeType.key_update, 0, 0, 1, 1)],
-  [ContentType.handshake, Uint8Array.of(HandshakeType.new_session_ticket, 0, 0, 14, 0, 0, 1, 0, 0, 0, 0, 0, 0, 0, 1, 7, 0, 0)],
+  [
+    ContentType.handshake,
+    Uint8Array.of(HandshakeType.new_session_ticket, 0, 0, 14, 0, 0, 1, 0, 0, 0, 0, 0, 0, 0, 1, 7, 0, 0)
+  ],
+  [ContentType.handshake, Uint8Array.of(HandshakeType.key_update, 0, 0, 1, 2)],
+  [ContentType.handshake, Uint8Array.of(HandshakeType.key_update, 0, 0, 0)],
   [ContentType.handshake, Uint8Array.of(HandshakeType.certificate_request, 0, 0, 3, 0, 0, 0)],
   [ContentType.handshake, Uint8Array.of(HandshakeType.end_of_early_data, 0, 0, 0)],
   [24, Uint8Array.of(1, 0, 0)]
 ]
 
 /** The forms that a record has in the clear, and under the protection of each version. */
-const forms = [makeRecord, ...versions.map((version) => (type: number, content: Uint8Array) => wrapped(version, type, content))]
+const forms = [
+  makeRecord,
+  ...versions.map((version) => (type: number, content: Uint8Array) => wrapped(version, type, content))
+]
 
 /** Where a length stands: in the headers of the records and of the messages that begin one, and anywhere by chance. */
 const lengthAt = (bytes: Uint8Array, dice: Dice): number => {
@@ -75,14 +83,27 @@ const lengthAt = (bytes: Uint8Array, dice: Dice): number => {
   return dice.pick(places)
 }
 
-const operations = {
+/** What is in a record that anybody can read: in the clear, or under the permissive protection of TLS 1.3. */
+const openedOf = (record: Uint8Array) => {
+  const hidden = unwrapped13(record)
+  return hidden === undefined
+    ? { ...{ type: record[0] ?? 0, content: record.subarray(headerLength) }, close: makeRecord }
+    : { ...hidden, close: (type: number, content: Uint8Array) => wrapped("1.3", type, content) }
+}
+
+const messageHeader = 4
+
+/** The length in its header made to fit. */
+const resized = (message: Uint8Array): Uint8Array => {
+  const length = message.length - messageHeader
+  return message.map((byte, at) => at === 1 ? length >> 16 : at === 2 ? length >> 8 : at === 3 ? length : byte)
+}
+
+/** Damage to some bytes, wherever they are. */
+const onBytes = {
   "flip a bit": (bytes, dice) => withByte(bytes, dice.below(bytes.length), (byte) => byte ^ (1 << dice.below(8))),
   "set a byte": (bytes, dice) =>
     withByte(bytes, dice.below(bytes.length), () => dice.pick([0, 1, 2, 0x7f, 0x80, 0xfe, 0xff])),
-  "edit a length": (bytes, dice) => {
-    const change = dice.pick([-2, -1, 1, 2, 16, 64, -byteRange / 2])
-    return withByte(bytes, lengthAt(bytes, dice), (byte) => byte + change + byteRange)
-  },
   truncate: (bytes, dice) => bytes.slice(0, dice.below(bytes.length)),
   "drop a piece": (bytes, dice) => {
     const [from, to] = piece(bytes, dice)
@@ -95,7 +116,26 @@ const operations = {
   "add bytes": (bytes, dice) => {
     const at = dice.below(bytes.length + 1)
     return concat([bytes.subarray(0, at), dice.bytes(1 + dice.below(32)), bytes.subarray(at)])
+  }
+} satisfies Record<string, Operation>
+
+const operations = {
+  ...onBytes,
+  "edit a length": (bytes, dice) => {
+    const change = dice.pick([-2, -1, 1, 2, 16, 64, -byteRange / 2])
+    return withByte(bytes, lengthAt(bytes, dice), (byte) => byte + change + byteRange)
   },
+  "edit a message": onRecords((records, dice, others) => {
+    const places = [...records.entries()].flatMap(([at, record]) => {
+      const opened = openedOf(record)
+      return opened.type === ContentType.handshake && opened.content.length > messageHeader ? [{ at, ...opened }] : []
+    })
+    if (places.length === 0) return records
+    const { at, close, content, type } = dice.pick(places)
+    const edit: Operation = dice.pick(Object.values(onBytes))
+    const body = edit(content.slice(messageHeader), dice, others)
+    return records.with(at, close(type, resized(concat([content.subarray(0, messageHeader), body]))))
+  }),
   "drop a record": onRecords((records, dice) => records.toSpliced(dice.below(records.length), 1)),
   "repeat a record": onRecords((records, dice) => {
     const record = dice.pick(records)

@@ -25,8 +25,7 @@ const aead: AeadKey = {
     out.set(plaintext, at)
     out.fill(0, at + plaintext.length, at + plaintext.length + tagLength)
   },
-  open: (_nonce, _aad, sealed) =>
-    sealed.length < tagLength ? undefined : sealed.slice(0, sealed.length - tagLength),
+  open: (_nonce, _aad, sealed) => sealed.length < tagLength ? undefined : sealed.slice(0, sealed.length - tagLength),
   openInto: (_nonce, _aad, sealed, out, at) => {
     if (sealed.length < tagLength) return -1
     out.set(sealed.subarray(0, sealed.length - tagLength), at)
@@ -74,7 +73,9 @@ export const wrapped = (version: Version, type: number, content: Uint8Array): Ui
 }
 
 /** What `wrapped` put into a record of TLS 1.3; `undefined` where it did not. */
-export const unwrapped13 = (record: Uint8Array): { readonly type: number; readonly content: Uint8Array } | undefined => {
+export const unwrapped13 = (
+  record: Uint8Array
+): { readonly type: number; readonly content: Uint8Array } | undefined => {
   const end = record.length - tagLength - 1
   return record[0] === ContentType.application_data && end >= headerLength
     ? { type: record[end] ?? 0, content: record.subarray(headerLength, end) }

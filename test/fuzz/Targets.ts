@@ -288,8 +288,7 @@ const runServerExtensions = (block: Uint8Array): Promise<Outcome> =>
 
 const runChangeCipherSpec = (content: Uint8Array): Promise<Outcome> =>
   inEachVersion(async (version) => {
-    const place = ({ records }: Flight) =>
-      records.findIndex((record) => record[0] === ContentType.change_cipher_spec)
+    const place = ({ records }: Flight) => records.findIndex((record) => record[0] === ContentType.change_cipher_spec)
     const replacement = [makeRecord(ContentType.change_cipher_spec, content)]
     const outcomes: Array<Outcome> = []
     for (const role of roles) outcomes.push(await runInPlace(version, role, place, replacement))
@@ -393,6 +392,4 @@ const suitesAfterHello: ReadonlyArray<readonly [version: Version, suite: number]
 export const afterHellosTo = (
   ...to: ReadonlyArray<"client" | "server">
 ): ReadonlyArray<Extract<Target, { _tag: "AfterHello" }>> =>
-  to.flatMap((to) =>
-    suitesAfterHello.map(([version, suite]) => ({ _tag: "AfterHello" as const, to, version, suite }))
-  )
+  to.flatMap((to) => suitesAfterHello.map(([version, suite]) => ({ _tag: "AfterHello" as const, to, version, suite })))

@@ -96,7 +96,10 @@ const bodyOf = (unit: Unit, body: Uint8Array, isResumed: boolean): ReadonlyArray
       return signature
     case "NewSessionTicket12":
       // What a ticket says is the server's business; the client keeps it, and Finished tells that it was another one.
-      return [[4, certain("ticket_lifetime_hint", 51)], [2, certain("ticket length", 50)], [Infinity, certain("ticket", 51)]]
+      return [[4, certain("ticket_lifetime_hint", 51)], [2, certain("ticket length", 50)], [
+        Infinity,
+        certain("ticket", 51)
+      ]]
     case "Finished":
       return [[Infinity, certain("verify_data", 51)]]
     case "ServerHelloDone":

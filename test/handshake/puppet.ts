@@ -122,7 +122,7 @@ export const play = Effect.fnUntraced(function*(puppet: Puppet, world: World, ca
   }, primitives)
   const core = new Core(side, primitives, settings)
   const transport = yield* Effect.orDie(Transport.open(puppet.socket, (effect) => effect))
-  const wire = Wire.make(core, transport, cache)
+  const wire = new Wire.Wire(core, transport, cache)
   const real = HandshakeChannel.make(wire, primitives, makeInsecureSeeded(primitives, `puppet ${side}`), cache)
   const rest: Array<Uint8Array> = []
   let end: "fin" | "reset" | undefined
@@ -171,7 +171,7 @@ export const play = Effect.fnUntraced(function*(puppet: Puppet, world: World, ca
   /** Reads what the subject says until it says no more. */
   const listen: Effect.Effect<void> = transport.pull.pipe(
     Effect.flatMap((chunks) => {
-      for (const chunk of chunks) core.inbound.push(chunk)
+      for (const chunk of chunks) if (typeof chunk !== "string") core.inbound.push(chunk)
       for (let incoming = core.inbound.next(); incoming !== undefined; incoming = core.inbound.next()) {
         if (!["Data", "Alert", "Handshake", "ChangeCipherSpec"].includes(incoming._tag)) {
           told.push(incoming._tag)

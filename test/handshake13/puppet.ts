@@ -4,7 +4,7 @@
  */
 import * as Effect from "effect/Effect"
 import * as Result from "effect/Result"
-import type * as Transport from "../../src/connection/Transport.ts"
+import * as Transport from "../../src/connection/Transport.ts"
 import type { ClientHello } from "../../src/message/ClientHello.ts"
 import { findExtension } from "../../src/message/Extension.ts"
 import {
@@ -18,7 +18,7 @@ import { TrafficSecret } from "../../src/record/TrafficSecret.ts"
 import type { CipherSuite13 } from "../../src/secret/CipherSuite.ts"
 import * as KeySchedule from "../../src/secret/KeySchedule13.ts"
 import { Transcript } from "../../src/secret/Transcript.ts"
-import { concat, empty, toHex } from "../../src/wire/Bytes.ts"
+import { concat, empty, fromText, toHex } from "../../src/wire/Bytes.ts"
 import { ContentType } from "../../src/wire/CodePoints.ts"
 import { headerLength, makeRecord, splitRecords } from "../harness/TlsRecords.ts"
 import {
@@ -329,13 +329,15 @@ export class Puppet {
     if (record !== undefined) return Effect.sync(() => this.#take(record))
     return this.#transport.pull.pipe(
       Effect.map((chunks) => {
-        const { records, rest } = splitRecords(concat([this.#bytes, ...chunks]))
+        const { records, rest } = splitRecords(
+          concat([this.#bytes, ...chunks.map((chunk) => typeof chunk === "string" ? fromText(chunk) : chunk)])
+        )
         this.#bytes = rest
         this.#records.push(...records)
       }),
       Effect.catch((end) =>
         Effect.sync(() => {
-          this.ended = end.by
+          this.ended = Transport.endOf(end)
         })
       )
     )

@@ -68,6 +68,14 @@ export const selecting12: Edit = inExtension(43, 4, 3, 3)
 /** of a ServerHello: the share is of P-521, of which the client sent none */
 export const otherShare: Edit = inExtension(51, 4, 0, 25)
 
+/** of a ClientHello: the first ticket in pre_shared_key, in hexadecimal */
+export const offeredTicket = (record: Uint8Array): string | undefined => {
+  const at = extensionAt(record, 41)
+  if (at === undefined) return undefined
+  const [high = 0, low = 0] = record.subarray(at + 6)
+  return Buffer.from(record.subarray(at + 8, at + 8 + high * 256 + low)).toString("hex")
+}
+
 /** of a ServerHello of TLS 1.3: another echo of the session identifier */
 export const otherSessionId: Edit = (record) => flipBits(record, sessionIdAt + 1)
 

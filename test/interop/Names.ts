@@ -10,6 +10,11 @@ interface Spelling {
 /** A version that both sides can be left with. */
 export type Version = "1.2" | "1.3"
 
+export const versions: ReadonlyArray<Version> = ["1.2", "1.3"]
+
+/** The flag of openssl that leaves it with that version. */
+export const openSslVersion = (version: Version): "-tls1_2" | "-tls1_3" => version === "1.2" ? "-tls1_2" : "-tls1_3"
+
 export const suiteNames: ReadonlyArray<SuiteName> = suites.map(({ name }) => name)
 export const suiteNames13: ReadonlyArray<SuiteName> = suites13.map(({ name }) => name)
 export type SuiteName = AnyCipherSuite["name"]

@@ -9,6 +9,7 @@ import { testCredential } from "../harness/Pki.ts"
 import { pkiFiles } from "../harness/PkiFiles.ts"
 import { tamperingProxy } from "../harness/TamperingProxy.ts"
 import { corrupted } from "./Edits.ts"
+import { openSslVersion, type Version, versions } from "./Names.ts"
 import { ending, ourClient, ourServer } from "./Ours.ts"
 import { everyPeer } from "./peers.ts"
 
@@ -18,8 +19,8 @@ const plenty = `${"x".repeat(1023)}\n`.repeat(3 * 1024)
 const internalError = 80
 
 /** Our client fails after the first data. */
-const failing = (port: number) =>
-  ourClient({ port, policies: { onFailure: "internal_error" } }).pipe(
+const failing = (version: Version, port: number) =>
+  ourClient({ version, port, policies: { onFailure: "internal_error" } }).pipe(
     Effect.flatMap((connection) => connection.pull),
     Effect.andThen(Effect.fail("enough")),
     Effect.scoped,
@@ -70,23 +71,28 @@ everyPeer("a client that is still writing", (peer, it, version) => {
 })
 
 peerSuite("openssl", (it) => {
-  it.live("s_server reads the alert of our client", () =>
+  it.live.each(versions)("s_server reads the alert of our client, TLS %s", (version) =>
     Effect.gen(function*() {
       const files = yield* pkiFiles("ec")
-      const server = yield* openSslServer({ ...files.of("ec"), mode: "plain" })
+      const server = yield* openSslServer({ ...files.of("ec"), mode: "plain", version: openSslVersion(version) })
       yield* server.process.send(plenty)
-      yield* failing(server.port)
+      yield* failing(version, server.port)
       yield* server.process.until("the alert", () =>
         alertNumber(server.process.output) === internalError ? Effect.void : undefined)
     }))
 }, "a server that is still writing: openssl")
 
 describe("a server that is still writing: node:tls", () => {
-  it.live("reads the alert of our client", () =>
+  it.live.each(versions)("reads the alert of our client, TLS %s", (version) =>
     Effect.gen(function*() {
       const { certificatePem: cert, privateKeyPem: key } = yield* testCredential("ec")
-      const server = yield* nodeTlsServer({ cert, key, onSecure: (socket) => void socket.write(plenty) })
-      yield* failing(server.port)
+      const server = yield* nodeTlsServer({
+        cert,
+        key,
+        maxVersion: `TLSv${version}`,
+        onSecure: (socket) => void socket.write(plenty)
+      })
+      yield* failing(version, server.port)
       const connection = yield* server.accept
       assert.strictEqual(alertNumberOfNodeError(yield* connection.waitForError), internalError)
     }))

@@ -6,6 +6,7 @@ import { type Connection } from "effect-tls"
 import { openSslClient, openSslServer } from "../harness/OpenSsl.ts"
 import { peerSuite } from "../harness/PeerSuite.ts"
 import { pkiFiles } from "../harness/PkiFiles.ts"
+import { openSslVersion, versions } from "./Names.ts"
 import { ending, ourClient, ourServer, within } from "./Ours.ts"
 import { everyPeer } from "./peers.ts"
 
@@ -81,51 +82,70 @@ everyPeer("more than a megabyte", (peer, it, version) => {
 const small = ["-max_send_frag", "512"]
 
 peerSuite("openssl", (it) => {
-  it.live("s_client, in records of 512 bytes, the handshake too", () =>
-    Effect.gen(function*() {
-      const lengths: Array<number> = []
-      const server = yield* ourServer({
-        clientAuth: { mode: "require" },
-        observe: (seen) => {
-          if (seen._tag === "Record" && seen.direction === "received") lengths.push(seen.contentLength)
-        },
-        handler: (connection) => Effect.map(read(connection, bytes.length), (data) => received.push(digest(data)))
+  it.live.each(versions)(
+    "s_client, in records of 512 bytes, the handshake too, TLS %s",
+    (version) =>
+      Effect.gen(function*() {
+        const lengths: Array<number> = []
+        const server = yield* ourServer({
+          version,
+          clientAuth: { mode: "require" },
+          observe: (seen) => {
+            if (seen._tag === "Record" && seen.direction === "received") lengths.push(seen.contentLength)
+          },
+          handler: (connection) => Effect.map(read(connection, bytes.length), (data) => received.push(digest(data)))
+        })
+        const received: Array<string> = []
+        const files = yield* pkiFiles("clientRsa")
+        const { cert, key } = files.of("clientRsa")
+        const client = yield* openSslClient({
+          port: server.port,
+          caFile: files.ca,
+          version: openSslVersion(version),
+          extra: [...small, "-quiet", "-nocommands", "-cert", cert, "-key", key]
+        })
+        yield* client.send(text)
+        assert.strictEqual(ending((yield* server.report).exit), "success")
+        assert.deepStrictEqual(received, [digest(text)])
+        assert.strictEqual(Math.max(...lengths), 512)
       })
-      const received: Array<string> = []
-      const files = yield* pkiFiles("clientRsa")
-      const { cert, key } = files.of("clientRsa")
-      const client = yield* openSslClient({
-        port: server.port,
-        caFile: files.ca,
-        extra: [...small, "-quiet", "-nocommands", "-cert", cert, "-key", key]
-      })
-      yield* client.send(text)
-      assert.strictEqual(ending((yield* server.report).exit), "success")
-      assert.deepStrictEqual(received, [digest(text)])
-      assert.strictEqual(Math.max(...lengths), 512)
-    }))
+  )
 
-  it.live("s_server, in records of 512 bytes, the handshake too", () =>
-    Effect.gen(function*() {
-      const files = yield* pkiFiles("chain")
-      const server = yield* openSslServer({ ...files.of("chain"), mode: "plain", extra: [...small, "-quiet"] })
-      const lengths: Array<number> = []
-      const connection = yield* ourClient({
-        port: server.port,
-        observe: (seen) => {
-          if (seen._tag === "Record" && seen.direction === "received") lengths.push(seen.contentLength)
-        }
+  it.live.each(versions)(
+    "s_server, in records of 512 bytes, the handshake too, TLS %s",
+    (version) =>
+      Effect.gen(function*() {
+        const files = yield* pkiFiles("chain")
+        const server = yield* openSslServer({
+          ...files.of("chain"),
+          mode: "plain",
+          version: openSslVersion(version),
+          extra: [...small, "-quiet"]
+        })
+        const lengths: Array<number> = []
+        const connection = yield* ourClient({
+          version,
+          port: server.port,
+          observe: (seen) => {
+            if (seen._tag === "Record" && seen.direction === "received") lengths.push(seen.contentLength)
+          }
+        })
+        yield* server.process.send(text)
+        assert.strictEqual(digest(yield* read(connection, bytes.length)), digest(text))
+        assert.strictEqual(Math.max(...lengths), 512)
       })
-      yield* server.process.send(text)
-      assert.strictEqual(digest(yield* read(connection, bytes.length)), digest(text))
-      assert.strictEqual(Math.max(...lengths), 512)
-    }))
+  )
 
-  it.live("s_server, both ways at once", () =>
+  it.live.each(versions)("s_server, both ways at once, TLS %s", (version) =>
     Effect.gen(function*() {
       const files = yield* pkiFiles("ec")
-      const server = yield* openSslServer({ ...files.of("ec"), mode: "plain", extra: ["-quiet"] })
-      const connection = yield* ourClient({ port: server.port })
+      const server = yield* openSslServer({
+        ...files.of("ec"),
+        mode: "plain",
+        version: openSslVersion(version),
+        extra: ["-quiet"]
+      })
+      const connection = yield* ourClient({ version, port: server.port })
       yield* server.process.send(text)
       const [received] = yield* Effect.all([read(connection, bytes.length), connection.write(bytes)], {
         concurrency: 2

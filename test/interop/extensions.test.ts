@@ -4,30 +4,36 @@ import { gnuTlsServer } from "../harness/GnuTls.ts"
 import { openSslServer } from "../harness/OpenSsl.ts"
 import { peerSuite } from "../harness/PeerSuite.ts"
 import { pkiFiles } from "../harness/PkiFiles.ts"
+import { gnuTlsPriority, openSslVersion, type Version, versions } from "./Names.ts"
 import { ourClient, ourServer, receivedAlert, receiveLine, sendLine } from "./Ours.ts"
 import { everyPeer } from "./peers.ts"
 
 peerSuite("openssl", (it) => {
-  const server = (...extra: ReadonlyArray<string>) =>
+  const server = (version: Version, ...extra: ReadonlyArray<string>) =>
     Effect.gen(function*() {
       const files = yield* pkiFiles("ec")
       const { cert, key } = files.of("ec")
       return yield* openSslServer({
         cert,
         key,
+        version: openSslVersion(version),
         extra: ["-servername", "other.example", "-cert2", cert, "-key2", key, ...extra]
       })
     })
 
-  it.live("s_server does not serve the name, and ends it: unrecognized_name", () =>
-    Effect.gen(function*() {
-      const { port } = yield* server("-servername_fatal")
-      assert.strictEqual(receivedAlert(yield* Effect.exit(ourClient({ port }))), 112)
-    }))
+  it.live.each(versions)(
+    "s_server does not serve the name, and ends it: unrecognized_name, TLS %s",
+    (version) =>
+      Effect.gen(function*() {
+        const { port } = yield* server(version, "-servername_fatal")
+        assert.strictEqual(receivedAlert(yield* Effect.exit(ourClient({ version, port }))), 112)
+      })
+  )
 
+  // In TLS 1.3 there is no alert that does not end a connection, but those of its close.
   it.live("s_server does not serve the name, and warns: the handshake goes on", () =>
     Effect.gen(function*() {
-      const { port, process } = yield* server()
+      const { port, process } = yield* server("1.2")
       const connection = yield* Effect.scoped(Effect.gen(function*() {
         const connection = yield* ourClient({ port, policies: { waitForPeer: true } })
         yield* sendLine(connection, "12345")
@@ -40,15 +46,19 @@ peerSuite("openssl", (it) => {
 }, "a name that is not served: openssl")
 
 peerSuite("gnutls-serv", (it) => {
-  it.live("gnutls-serv does not serve the name, and ends it: unrecognized_name", () =>
-    Effect.gen(function*() {
-      const files = yield* pkiFiles("ec")
-      const { port } = yield* gnuTlsServer({
-        ...files.of("ec"),
-        extra: ["--sni-hostname", "other.example", "--sni-hostname-fatal"]
+  it.live.each(versions)(
+    "gnutls-serv does not serve the name, and ends it: unrecognized_name, TLS %s",
+    (version) =>
+      Effect.gen(function*() {
+        const files = yield* pkiFiles("ec")
+        const { port } = yield* gnuTlsServer({
+          ...files.of("ec"),
+          priority: gnuTlsPriority({ version }),
+          extra: ["--sni-hostname", "other.example", "--sni-hostname-fatal"]
+        })
+        assert.strictEqual(receivedAlert(yield* Effect.exit(ourClient({ version, port }))), 112)
       })
-      assert.strictEqual(receivedAlert(yield* Effect.exit(ourClient({ port }))), 112)
-    }))
+  )
 }, "a name that is not served: gnutls")
 
 everyPeer("ALPN and SNI", (peer, it, version) => {

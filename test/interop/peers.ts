@@ -5,7 +5,7 @@ import { type ForeignPeer, pinned } from "./Foreign.ts"
 import { gnutls } from "./ForeignGnuTls.ts"
 import { nodeTls } from "./ForeignNodeTls.ts"
 import { openssl } from "./ForeignOpenSsl.ts"
-import type { Version } from "./Names.ts"
+import { type Version, versions } from "./Names.ts"
 
 /** One suite a peer, for what all of them can do; those whose program is not installed skip by name. */
 export const eachPeer = (title: string, register: (peer: ForeignPeer, test: typeof it) => void): void => {
@@ -20,7 +20,7 @@ export const everyPeer = (
   title: string,
   register: (peer: ForeignPeer, test: typeof it, version: Version) => void
 ): void => {
-  for (const version of ["1.2", "1.3"] as const) {
+  for (const version of versions) {
     eachPeer(`${title}: PEER, TLS ${version}`, (peer, it) => register(pinned(peer, version), it, version))
   }
 }

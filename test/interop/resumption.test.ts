@@ -11,7 +11,7 @@ import { cut, type Direction, tamperingProxy } from "../harness/TamperingProxy.t
 import { corrupted, type Edit, editing, sessionIdAt } from "./Edits.ts"
 import type { ForeignClientOptions, ForeignPeer, ForeignServer } from "./Foreign.ts"
 import { ending, ourClient, type OurClientOptions, ourServer, receiveLine, sendLine } from "./Ours.ts"
-import { assertTold, everyPeer } from "./peers.ts"
+import { assertTold, eachPeer } from "./peers.ts"
 
 /** One whole conversation of a foreign client with our server, a line there and back. */
 const visit = (peer: ForeignPeer, options: ForeignClientOptions) =>
@@ -42,7 +42,7 @@ const spoiling = (to: number, way: Direction, edit: Edit) =>
 /** Peers whose client keeps a session for another process, or connection. */
 const keepsSessions = (peer: ForeignPeer) => peer.name !== "gnutls"
 
-everyPeer("resumption", (peer, it) => {
+eachPeer("resumption by session identifiers: PEER", (peer, it) => {
   it.live("our client resumes by session id, and both sides say so", () =>
     Effect.gen(function*() {
       const server = yield* peer.server()

@@ -2,7 +2,7 @@
 import { Array as Arr } from "effect"
 import { ContentType } from "../../src/wire/CodePoints.ts"
 import { registered } from "../alert/registry.ts"
-import type { Act, Outcome } from "./conversation.ts"
+import { type Act, type Outcome, ticket } from "./conversation.ts"
 import { closed, protested, terminated, truncated, wentOn } from "./expected.ts"
 import {
   dueAt,
@@ -106,7 +106,7 @@ const inRecords = (place: Place): ReadonlyArray<readonly [name: string, act: Act
       ["half an alert, then what is due", all(says(1), due(place)), 10, protested(place, 10, "RecordInterleaved")],
       ["half an alert, then a FIN", all(says(2), ends("fin")), 0, truncated(place, "fin")]
     ]
-    : ([[2], [2, 40, 2], [1, 0, 2, 40], [2, 50, 2, 40], [1, 90, 1, 90]]).map((content) => [
+    : [[2], [2, 40, 2], [1, 0, 2, 40], [2, 50, 2, 40], [1, 90, 1, 90]].map((content) => [
       `a record of ${content.join(", ")}`,
       says(...content),
       50,
@@ -129,3 +129,19 @@ sweep("alerts that share a record, are split, are too many, or are followed by s
     last("user_canceled, then close_notify", all(says(1, 90), says(1, 0)), closed(place))
   ])
 ])
+
+sweep(
+  "a ticket that comes with a fatal alert is not kept",
+  (place) => {
+    const atOnce = (act: Act): Act => (puppet, message) => {
+      puppet.isOneChunk = true
+      puppet.blurt(ticket)
+      act(puppet, message)
+    }
+    return [
+      last("from the peer", atOnce(says(2, 40)), terminated(place, 40)),
+      last("from us", atOnce((puppet) => puppet.record(handshake, [])), protested(place, 10, "RecordEmpty"))
+    ]
+  },
+  places.filter((place) => place.subject === "client" && isOpen(place) && !place.closing)
+)

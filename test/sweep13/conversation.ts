@@ -7,6 +7,7 @@ import * as Exit from "effect/Exit"
 import type { Connection, Primitives, TlsConfig } from "effect-tls"
 import { descriptionCode, levelCode } from "../../src/alert/Alert.ts"
 import type { HandshakeMessage } from "../../src/message/HandshakeMessage.ts"
+import { Session } from "../../src/service/Session.ts"
 import { concat, empty } from "../../src/wire/Bytes.ts"
 import { ContentType } from "../../src/wire/CodePoints.ts"
 import { makeRecord } from "../harness/TlsRecords.ts"
@@ -14,7 +15,7 @@ import { converse, lineOf, readToTheEnd, type Setting } from "../handshake13/con
 import { type Puppet, stop } from "../handshake13/puppet.ts"
 import { call, type Moves, type Script, serve, type Unit } from "../handshake13/stories.ts"
 import type { WatchedCache, World } from "../handshake13/world.ts"
-import { awaited, isResumed, isRetried, type Place } from "./places.ts"
+import { awaited, isResumed, isRetried, type Place, remembers } from "./places.ts"
 
 /** What the puppet does, given the message that is due with its header, or nothing on the open connection. */
 export type Act = (puppet: Puppet, due: Uint8Array) => void
@@ -121,7 +122,15 @@ const movesOf = (place: Place, move: Move, units: Array<readonly [Unit, Uint8Arr
   }
 }
 
-const ticket: HandshakeMessage = {
+/** What the puppet offers or accepts. A server declines a ticket that it does not know; the puppet declines any. */
+const sessionOf = (place: Place, session: Session): Session | undefined => {
+  if (isResumed(place)) return session
+  return remembers(place) && place.subject === "server"
+    ? new Session({ ...session, id: session.id.toReversed() })
+    : undefined
+}
+
+export const ticket: HandshakeMessage = {
   _tag: "NewSessionTicket",
   lifetime: 3600,
   ageAdd: 7,
@@ -169,10 +178,10 @@ const settingOf = (
 ): Omit<Setting, "subject" | "script"> => {
   const { flow, subject } = place
   return subject === "client"
-    ? { client: { observe }, isKnown: flow === "client certificate", remembers: isResumed(place) }
+    ? { client: { observe }, isKnown: flow === "client certificate", remembers: remembers(place) }
     : {
       server: { observe, ...isRetried(place) ? { groups: ["secp256r1"] } : {} },
-      remembers: isResumed(place),
+      remembers: remembers(place),
       ...flow.endsWith("client certificate") ? { asks: "request" } : {}
     }
 }
@@ -208,7 +217,9 @@ export const hold = Effect.fnUntraced(
       )
       const isStopped = Exit.isFailure(exit) &&
         exit.cause.reasons.some((reason) => Cause.isDieReason(reason) && reason.defect === stop)
-      if (Exit.isFailure(exit) && !isStopped && !(options.isWild === true && isObjection(exit.cause))) return yield* exit
+      if (Exit.isFailure(exit) && !isStopped && !(options.isWild === true && isObjection(exit.cause))) {
+        return yield* exit
+      }
       isRefused = Exit.isFailure(exit) && !isStopped
       if (isRefused) {
         puppet.alert(2, 40)
@@ -219,13 +230,12 @@ export const hold = Effect.fnUntraced(
       yield* puppet.listen
     })
     const known = (puppet: Puppet): Partial<Script> => ({
-      ...isResumed(place) ? { session: all.remembered[puppet.side][1] } : {},
+      session: sessionOf(place, all.remembered[puppet.side][1]),
       ...script.isShy === true ? {} : { credential: all.credentials[puppet.side] }
     })
     const watching: World = {
       ...all,
-      cacheOf: (remembering) =>
-        Effect.tap(all.cacheOf(remembering), (made) => Effect.sync(() => void (cache = made)))
+      cacheOf: (remembering) => Effect.tap(all.cacheOf(remembering), (made) => Effect.sync(() => void (cache = made)))
     }
     const { alerts, data, failure, sessions } = yield* converse(watching, {
       ...settingOf(place, (seen) => {

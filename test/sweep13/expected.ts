@@ -1,7 +1,17 @@
 /** What each kind of end looks like at each place: RFC 8446 section 6, and DESIGN's laws 5, 11, 13 and 16. */
 import type { Epoch } from "../handshake13/puppet.ts"
 import { farewell, greeting, type Outcome } from "./conversation.ts"
-import { awaited, dueAt, isOpen, isProtected, isResumed, isRetried, isUndecided, type Place } from "./places.ts"
+import {
+  awaited,
+  dueAt,
+  isOpen,
+  isProtected,
+  isResumed,
+  isRetried,
+  isUndecided,
+  type Place,
+  remembers
+} from "./places.ts"
 
 const versionAt = (place: Place) => isUndecided(place) ? "undecided" : "1.3"
 
@@ -22,17 +32,22 @@ const dataAt = (place: Place) => isOpen(place) ? greeting : ""
 const mintedAt = (place: Place): number => !isOpen(place) ? 0 : place.subject === "client" ? 1 : 2
 
 /**
- * The session that the connection goes on with. A client's offer counts until it is declined; a server has looked at nothing before
- * the binder was verified.
+ * Whether the remembered session is that of the connection. A client's offer counts until it is declined; a server has looked at
+ * nothing before the binder was verified.
  */
-const usedAt = (place: Place): number => isResumed(place) && (place.subject === "client" || isProtected(place)) ? 1 : 0
+const isUsed = (place: Place): boolean => {
+  if (place.subject === "server") return isResumed(place) && isProtected(place)
+  return isResumed(place) || (remembers(place) && isUndecided(place))
+}
 
-/** Law 11. A ticket of a client is used once, so that it is gone in any case. */
+/** Law 11. A client uses a ticket once: it is gone from its cache in any case. */
 export const sessionsAt = (place: Place, isForgotten: boolean): Pick<Outcome, "forgotten" | "alive"> => {
-  const forgotten = isForgotten ? usedAt(place) + mintedAt(place) : 0
-  const had = mintedAt(place) + (isResumed(place) && place.subject === "server" ? 1 : 0)
-  const isTaken = place.subject === "client" && usedAt(place) === 1
-  return { forgotten, alive: had - forgotten + (isForgotten && isTaken ? 1 : 0) }
+  const used = isUsed(place) ? 1 : 0
+  const kept = remembers(place) && place.subject === "server" ? 1 : 0
+  const minted = mintedAt(place)
+  return isForgotten
+    ? { forgotten: used + minted, alive: kept === 1 && used === 0 ? 1 : 0 }
+    : { forgotten: 0, alive: kept + minted }
 }
 
 export interface Said {

@@ -1,6 +1,6 @@
 /** Which field of a message of TLS 1.3 a byte belongs to, and which alerts RFC 8446 has for a wrong one. */
 import type { Unit } from "../handshake13/stories.ts"
-import { dueAt, isProtected, isResumed, isUndecided, type Place } from "./places.ts"
+import { dueAt, isProtected, isResumed, isRetried, isUndecided, type Place } from "./places.ts"
 
 /**
  * What may come of one turned bit. The subject may answer with one of the alerts `sent`. Where it cannot tell, it goes on, and the
@@ -22,14 +22,23 @@ type Sized = readonly [length: number, field: Field]
 
 const extensionsLength: Sized = [2, certain("extensions length", 50)]
 
-/** A known extension turns into one that has no place here, or into one that nobody knows, and is missed or is not. */
-const typeIn: Readonly<Record<"ClientHello" | "ServerHello" | "CertificateRequest", Field>> = {
-  // missing_extension; without supported_versions it is the hello of another version, with nothing in common.
-  ClientHello: perhaps("extension type", 40, 47, 50, 70, 109),
-  // unsupported_extension; without supported_versions the suite is not that of the version.
-  ServerHello: certain("extension type", 47, 50, 70, 109, 110),
-  CertificateRequest: free("extension type", 47, 50, 109)
-}
+type TypeField = (number: number) => Field
+
+/** Section 9.2, and section 4.2.1: what a hello must have. */
+const required = [10, 13, 43, 51]
+
+/** Another type is of no use, or has another form, or another place. */
+const typeInClientHello: TypeField = (number) =>
+  required.includes(number)
+    // missing_extension; without supported_versions it is the hello of another version, with nothing in common.
+    ? certain("extension type", 40, 47, 50, 70, 109)
+    : free("extension type", 47, 50, 109)
+
+/** unsupported_extension; without supported_versions the suite is not that of the version. */
+const typeInServerHello: TypeField = () => certain("extension type", 47, 109, 110)
+
+/** It has signature_algorithms alone. */
+const typeInCertificateRequest: TypeField = () => certain("extension type", 47, 50, 109)
 
 /** What is in the extensions of a hello, by their number. */
 const inClientHello: Readonly<Record<number, Field>> = {
@@ -60,15 +69,18 @@ const uint = (bytes: Uint8Array, at: number, length: number): number =>
   bytes.subarray(at, at + length).reduce((value, byte) => value * 256 + byte, 0)
 
 /** The extensions of a message, from the length of their list on. */
-const extensionsOf = (list: Uint8Array, type: Field, data: Readonly<Record<number, Field>>): ReadonlyArray<Sized> => {
+const extensionsOf = (
+  list: Uint8Array,
+  type: TypeField,
+  data: Readonly<Record<number, Field>>
+): ReadonlyArray<Sized> => {
   const fields: Array<Sized> = [extensionsLength]
   for (let at = 2; at < list.length; at += 4 + uint(list, at + 2, 2)) {
     const number = uint(list, at, 2)
     const field = data[number]
     if (field === undefined) throw new Error(`extension ${number} is not known here`)
-    // What is too long or too short reads as other extensions.
-    const length = certain(`${field.name}, length`, ...type.sent)
-    fields.push([2, type], [2, length], [uint(list, at + 2, 2), field])
+    const length = certain(`${field.name}, length`, 50)
+    fields.push([2, type(number)], [2, length], [uint(list, at + 2, 2), field])
   }
   return fields
 }
@@ -88,7 +100,7 @@ const clientHello = (body: Uint8Array): ReadonlyArray<Sized> => {
     [suites, { name: "cipher_suites", sent: [40], else: ["received"] }],
     [1, certain("legacy_compression_methods length", 47, 50)],
     [1, certain("legacy_compression_methods", 47)],
-    ...extensionsOf(body.subarray(idAt + 1 + id + 2 + suites + 2), typeIn.ClientHello, inClientHello)
+    ...extensionsOf(body.subarray(idAt + 1 + id + 2 + suites + 2), typeInClientHello, inClientHello)
   ]
 }
 
@@ -102,7 +114,7 @@ const serverHello = (body: Uint8Array, random: Field): ReadonlyArray<Sized> => {
     // Another one that was offered has other keys.
     [2, certain("cipher_suite", 20, 47)],
     [1, certain("legacy_compression_method", 47)],
-    ...extensionsOf(body.subarray(idAt + 1 + id + 3), typeIn.ServerHello, inServerHello)
+    ...extensionsOf(body.subarray(idAt + 1 + id + 3), typeInServerHello, inServerHello)
   ]
 }
 
@@ -118,11 +130,11 @@ const bodyOf = (unit: Unit, body: Uint8Array): ReadonlyArray<Sized> => {
       return serverHello(body, free("random"))
     case "HelloRetryRequest":
       // Another one says ServerHello, which has other extensions.
-      return serverHello(body, certain("random", 47, 50, 109))
+      return serverHello(body, certain("random", 50))
     case "EncryptedExtensions":
       return [extensionsLength]
     case "CertificateRequest":
-      return [contextLength, ...extensionsOf(body.subarray(1), typeIn.CertificateRequest, inCertificateRequest)]
+      return [contextLength, ...extensionsOf(body.subarray(1), typeInCertificateRequest, inCertificateRequest)]
     case "Certificate": {
       const length = uint(body, 4, 3)
       return [
@@ -155,17 +167,19 @@ const messageLength: Field = {
   else: ["timeout"]
 }
 
+const repeated = ["random", "legacy_session_id", "cipher_suites"]
+
 /** What else comes of a field in this setting. */
 const inPlace = (place: Place, field: Field): Field => {
   if (place.subject !== "server" || isProtected(place)) return field
-  const isFirst = isUndecided(place)
   // Section 4.1.2: the second hello is as the first.
-  const isBound = place.flow.endsWith("HelloRetryRequest")
+  if (isRetried(place) && repeated.includes(field.name)) return certain(field.name, ...field.sent, 47)
+  const isBinderRead = isResumed(place) && (!isRetried(place) || !isUndecided(place))
   const sent = [
     ...field.sent,
-    ...(isBound ? [47] : []),
+    ...(isRetried(place) ? [47] : []),
     // Section 4.2.11.2: the binder covers all the rest.
-    ...(isResumed(place) && !(isBound && isFirst) ? [51] : [])
+    ...(isBinderRead ? [51] : [])
   ]
   return { ...field, sent }
 }

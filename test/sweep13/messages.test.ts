@@ -87,7 +87,11 @@ sweep(
   "a HelloRequest to a client that may yet speak TLS 1.2",
   (place): ReadonlyArray<Trial> => [
     borne("one", says(helloRequest), wentOn(place)),
-    last("two", (puppet) => [1, 2].forEach(() => puppet.blurt(helloRequest)), protested(place, 10, "RenegotiationFlood")),
+    last(
+      "two",
+      (puppet) => [1, 2].forEach(() => puppet.blurt(helloRequest)),
+      protested(place, 10, "RenegotiationFlood")
+    ),
     last("one with a body", says(message(0, 1)), protested(place, 50, "MessageMalformed"))
   ],
   places.filter((place) => place.subject === "client" && isUndecided(place))
@@ -107,7 +111,9 @@ sweep(
 sweep("application data in a handshake: unexpected_message, or what cannot be opened", (place) => [
   last("under the keys of the moment", (puppet) => puppet.record(application_data, [1, 2, 3]), wrongDataAt(place)),
   ...(isProtected(place)
-    ? [last("in the clear", (puppet) => puppet.clear(application_data, [1, 2, 3]), protested(place, 20, "BadRecordMac"))]
+    ? [
+      last("in the clear", (puppet) => puppet.clear(application_data, [1, 2, 3]), protested(place, 20, "BadRecordMac"))
+    ]
     : [])
 ], places.filter((place) => !isOpen(place)))
 
@@ -118,7 +124,11 @@ sweep(
   (place, messages) => [
     last("what is due", (puppet, due) => puppet.clear(handshake, due), protested(place, 10, "MessageUnexpected")),
     ...messages.filter(({ name }) => name === "Finished").map(({ bytes, from }) =>
-      last(`Finished of the ${from}`, (puppet) => puppet.clear(handshake, bytes), protested(place, 10, "MessageUnexpected"))
+      last(
+        `Finished of the ${from}`,
+        (puppet) => puppet.clear(handshake, bytes),
+        protested(place, 10, "MessageUnexpected")
+      )
     )
   ],
   places.filter(isProtected)
@@ -139,23 +149,26 @@ const malformedAt = (place: Place, content: ReadonlyArray<number>) => {
   return "ChangeCipherSpecMalformed"
 }
 
-sweep("ChangeCipherSpec in the clear: dropped within a budget, in a handshake after the first hello; else unexpected_message", (
-  place
-) => [
-  ...(isDisguised(place)
-    ? [
-      // A client and its server may each have said one by then.
-      ...[1, 2].map((count): Trial => ({
-        ...borne(`${count}`, times(count, ccs([1])), wentOn(place)),
-        isBare: true
-      })),
-      { ...last("3", times(3, ccs([1])), protested(place, 10, "MessageUnexpected")), isBare: true }
-    ]
-    : [last("1", ccs([1]), protested(place, 10, "MessageUnexpected"))]),
-  ...[[2], [0], [1, 1], []].map((content) =>
-    last(`of ${content.join()}`, ccs(content), protested(place, 10, malformedAt(place, content)))
-  )
-])
+sweep(
+  "ChangeCipherSpec in the clear: dropped within a budget, in a handshake after the first hello; else unexpected_message",
+  (
+    place
+  ) => [
+    ...(isDisguised(place)
+      ? [
+        // A client and its server may each have said one by then.
+        ...[1, 2].map((count): Trial => ({
+          ...borne(`${count}`, times(count, ccs([1])), wentOn(place)),
+          isBare: true
+        })),
+        { ...last("3", times(3, ccs([1])), protested(place, 10, "MessageUnexpected")), isBare: true }
+      ]
+      : [last("1", ccs([1]), protested(place, 10, "MessageUnexpected"))]),
+    ...[[2], [0], [1, 1], []].map((content) =>
+      last(`of ${content.join()}`, ccs(content), protested(place, 10, malformedAt(place, content)))
+    )
+  ]
+)
 
 sweep(
   "ChangeCipherSpec under the protection of records: unexpected_message",

@@ -6,7 +6,18 @@ import type { Unit } from "../handshake13/stories.ts"
 import { world } from "../handshake13/world.ts"
 import { hold, nothing } from "./conversation.ts"
 import { protested, sessionsAt, wentOn } from "./expected.ts"
-import { awaited, dueAt, handshakes, isOpen, isRetried, isUndecided, nameOf, next, type Place, places } from "./places.ts"
+import {
+  awaited,
+  dueAt,
+  handshakes,
+  isOpen,
+  isRetried,
+  isUndecided,
+  nameOf,
+  next,
+  type Place,
+  places
+} from "./places.ts"
 import { sweep, type Trial } from "./sweep.ts"
 
 describe("every message in its order: the handshake of RFC 8446 section 2, data, and a clean end", () => {

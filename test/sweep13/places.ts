@@ -8,6 +8,7 @@ export type Flow =
   | "HelloRetryRequest"
   | "client certificate"
   | "empty client certificate"
+  | "declined resumption"
   | "resumption"
   | "resumption after HelloRetryRequest"
 
@@ -21,6 +22,7 @@ export const awaited: Readonly<Record<Side, Readonly<Record<Flow, ReadonlyArray<
     "HelloRetryRequest": ["HelloRetryRequest", ...agreement, ...authentication],
     "client certificate": [...agreement, "CertificateRequest", ...authentication],
     "empty client certificate": [...agreement, "CertificateRequest", ...authentication],
+    "declined resumption": [...agreement, ...authentication],
     "resumption": [...agreement, "Finished"],
     "resumption after HelloRetryRequest": ["HelloRetryRequest", ...agreement, "Finished"]
   },
@@ -29,6 +31,7 @@ export const awaited: Readonly<Record<Side, Readonly<Record<Flow, ReadonlyArray<
     "HelloRetryRequest": ["ClientHello", "SecondHello", "Finished"],
     "client certificate": ["ClientHello", ...authentication],
     "empty client certificate": ["ClientHello", "Certificate", "Finished"],
+    "declined resumption": ["ClientHello", "Finished"],
     "resumption": ["ClientHello", "Finished"],
     "resumption after HelloRetryRequest": ["ClientHello", "SecondHello", "Finished"]
   }
@@ -54,6 +57,9 @@ export const next = (place: Place): Place => ({ ...place, at: place.at + 1 })
 export const isRetried = ({ flow }: Place): boolean => flow.endsWith("HelloRetryRequest")
 
 export const isResumed = ({ flow }: Place): boolean => flow.startsWith("resumption")
+
+/** Whether the subject remembers a session, of use or not. */
+export const remembers = ({ flow }: Place): boolean => flow.includes("resumption")
 
 /** The hellos settle the version: for a client the first answer, for a server the first hello. */
 export const isUndecided = ({ at }: Place): boolean => at === 0
@@ -95,7 +101,9 @@ export const otherPlaces: ReadonlyArray<Place> = sides.flatMap((subject) => [
   ...placesOf(subject, "HelloRetryRequest").slice(2),
   // What a client shows makes no difference to what it waits for.
   ...(subject === "server" ? placesOf(subject, "empty client certificate") : []),
+  ...placesOf(subject, "declined resumption"),
   ...placesOf(subject, "resumption after HelloRetryRequest"),
+  openOf(subject, "declined resumption", false),
   openOf(subject, "resumption", false)
 ])
 

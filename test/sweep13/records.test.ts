@@ -25,13 +25,16 @@ const ends = (by: "fin" | "reset"): Act => (puppet) => puppet.cutLater(by)
 /** One after the other. */
 const all = (...acts: ReadonlyArray<Act>): Act => (puppet, due) => acts.forEach((act) => act(puppet, due))
 
-sweep("the end of the transport, wherever a side waits: Truncated", (place) =>
-  (["fin", "reset"] as const).flatMap((by) => [
-    last(`${by} at once`, ends(by), truncated(place, by)),
-    last(`${by} in a header`, all(raw(handshake, 3, 3), ends(by)), truncated(place, by)),
-    last(`${by} in a record`, all(raw(application_data, 3, 3, 0, 50, 1, 2), ends(by)), truncated(place, by)),
-    last(`${by} in a message`, all(begin(place), ends(by)), truncated(place, by))
-  ]))
+sweep(
+  "the end of the transport, wherever a side waits: Truncated",
+  (place) =>
+    (["fin", "reset"] as const).flatMap((by) => [
+      last(`${by} at once`, ends(by), truncated(place, by)),
+      last(`${by} in a header`, all(raw(handshake, 3, 3), ends(by)), truncated(place, by)),
+      last(`${by} in a record`, all(raw(application_data, 3, 3, 0, 50, 1, 2), ends(by)), truncated(place, by)),
+      last(`${by} in a message`, all(begin(place), ends(by)), truncated(place, by))
+    ])
+)
 
 sweep("content types that no one sends: unexpected_message", (place) => [
   ...[0, 19, 24, 25, 99, 128, 255].map((type) =>
@@ -66,25 +69,28 @@ const versioned = (place: Place, version: number): Trial["move"] =>
     ? { how: "instead", act: (puppet) => puppet.bytes(withVersion(version)(puppet.sealNext(application_data, [1]))) }
     : { how: "altered", record: withVersion(version) }
 
-sweep("legacy_record_version: ignored in the clear, authentic where records are protected", (place): ReadonlyArray<Trial> => {
-  const trial = (version: number, expected: Trial["expected"]): Trial => ({
-    name: version.toString(16).padStart(4, "0"),
-    move: versioned(place, version),
-    expected
-  })
-  if (isProtected(place)) {
-    return [...versions, ...wrongMajors].map((version) => trial(version, protested(place, 20, "BadRecordMac")))
+sweep(
+  "legacy_record_version: ignored in the clear, authentic where records are protected",
+  (place): ReadonlyArray<Trial> => {
+    const trial = (version: number, expected: Trial["expected"]): Trial => ({
+      name: version.toString(16).padStart(4, "0"),
+      move: versioned(place, version),
+      expected
+    })
+    if (isProtected(place)) {
+      return [...versions, ...wrongMajors].map((version) => trial(version, protested(place, 20, "BadRecordMac")))
+    }
+    return [
+      ...versions.map((version) => trial(version, wentOn(place))),
+      // What does not begin like TLS at all.
+      ...wrongMajors.map((version) =>
+        isUndecided(place)
+          ? last(version.toString(16), header(handshake, version, 1), protested(place, 70, "RecordVersionWrong"))
+          : trial(version, wentOn(place))
+      )
+    ]
   }
-  return [
-    ...versions.map((version) => trial(version, wentOn(place))),
-    // What does not begin like TLS at all.
-    ...wrongMajors.map((version) =>
-      isUndecided(place)
-        ? last(version.toString(16), header(handshake, version, 1), protested(place, 70, "RecordVersionWrong"))
-        : trial(version, wentOn(place))
-    )
-  ]
-})
+)
 
 sweep("oversize: record_overflow, and nothing is waited for beyond the header", (place) => {
   const limit = 2 ** 14 + (isProtected(place) ? 256 : 0)
@@ -160,7 +166,8 @@ sweep(
     ...[0, 7, 16].map((from) =>
       last(
         `a record that is cut, ${from} bytes from its end`,
-        (puppet) => puppet.clear(application_data, puppet.sealNext(alert, [2, 40]).subarray(5, 5 + 19 - Math.max(from, 1))),
+        (puppet) =>
+          puppet.clear(application_data, puppet.sealNext(alert, [2, 40]).subarray(5, 5 + 19 - Math.max(from, 1))),
         protested(place, 20, "BadRecordMac")
       )
     )
@@ -213,7 +220,12 @@ sweep(
     const due = dueAt(place)
     const isHello = due !== undefined && due !== "Finished"
     // The hello is understood, and the keys of the handshake are those to answer with.
-    const wrong = protested(isHello ? next(place) : place, 10, "KeyChangeInsideMessage", isHello ? { epoch: "handshake" } : {})
+    const wrong = protested(
+      isHello ? next(place) : place,
+      10,
+      "KeyChangeInsideMessage",
+      isHello ? { epoch: "handshake" } : {}
+    )
     return [[8], [24, 0, 0, 1, 0]].map((more): Trial => ({
       name: more.length === 1 ? "by a byte of the next one" : "by a whole one",
       move: due === undefined

@@ -4,6 +4,7 @@
 import * as Effect from "effect/Effect"
 import * as Queue from "effect/Queue"
 import type * as Scope from "effect/Scope"
+import { constants } from "node:crypto"
 import { once } from "node:events"
 import { connect as connectTcp, type Socket } from "node:net"
 import { connect, createServer, type TLSSocket } from "node:tls"
@@ -51,26 +52,34 @@ const secured = (socket: TLSSocket): PeerEvent => ({
   reused: socket.isSessionReused()
 })
 
-const onlyTls12 = { minVersion: "TLSv1.2", maxVersion: "TLSv1.2" } as const
+export type Version = "1.2" | "1.3"
+
+const only = (version: Version) => ({ minVersion: `TLSv${version}`, maxVersion: `TLSv${version}` } as const)
 
 export interface NodeServer {
   readonly port: number
   readonly next: NextEvent
-  /** How often a client offered a session. */
+  /** How often a client offered a session that the server has. */
   readonly offers: () => number
 }
 
-/** Says `pong` to `ping`, and close_notify to `bye`. Resumes sessions by their identifier. */
-export const nodeServer = (credential: {
+/** Says `pong` to `ping`, and close_notify to `bye`. Resumes sessions by their identifier, in TLS 1.3 by tickets. */
+export const nodeServer = (version: Version, options: {
   readonly cert: string
   readonly key: string
+  /** only clients whose certificate this authority has signed */
+  readonly clientCa?: string
 }): Effect.Effect<NodeServer, never, Scope.Scope> =>
   Effect.gen(function*() {
     const { next, tell } = yield* makeEvents
     const sessions = new Map<string, Buffer>()
     const transports = new Set<Socket>()
     let offers = 0
-    const server = createServer({ ...credential, ...onlyTls12 }, (socket) => {
+    const { cert, clientCa, key } = options
+    const auth = clientCa === undefined ? {} : { ca: clientCa, requestCert: true, rejectUnauthorized: true }
+    // By their identifiers, so that it can be told what is offered; TLS 1.3 has tickets alone.
+    const secureOptions = version === "1.2" ? constants.SSL_OP_NO_TICKET : 0
+    const server = createServer({ cert, key, secureOptions, ...auth, ...only(version) }, (socket) => {
       tell(secured(socket))
       follow(socket, tell)
       socket.on("data", (chunk) => {
@@ -83,8 +92,10 @@ export const nodeServer = (credential: {
       done()
     })
     server.on("resumeSession", (id: Buffer, done: (error: null, session: Buffer | null) => void) => {
-      offers++
-      done(null, sessions.get(id.toString("hex")) ?? null)
+      // A client that speaks TLS 1.3 as well has an identifier in every hello, of nothing.
+      const session = sessions.get(id.toString("hex"))
+      if (session !== undefined) offers++
+      done(null, session ?? null)
     })
     server.on("tlsClientError", (error) => tell(failed(error)))
     server.on("connection", (transport: Socket) => transports.add(transport))
@@ -109,7 +120,7 @@ export interface NodeClient {
   readonly session: () => Buffer | undefined
 }
 
-export const nodeClient = (options: {
+export const nodeClient = (version: Version, options: {
   readonly port: number
   readonly ca: string
   readonly session?: Buffer | undefined
@@ -123,7 +134,7 @@ export const nodeClient = (options: {
           socket: connectTcp({ port, host: "127.0.0.1", noDelay: true }),
           servername: "localhost",
           ca,
-          ...onlyTls12,
+          ...only(version),
           ...(session === undefined ? {} : { session })
         })
       ),

@@ -1,5 +1,5 @@
 /**
- * The first half of the tour: our client against a `node:tls` server.
+ * The first part of the tour: our client against a `node:tls` server, over TLS 1.2.
  */
 import * as NodeSocket from "@effect/platform-node/NodeSocket"
 import * as Effect from "effect/Effect"
@@ -19,7 +19,7 @@ export const ourClient = (story: Story) =>
   Effect.gen(function*() {
     const pki = yield* testPki
     const { certificatePem: cert, privateKeyPem: key } = yield* testCredential("ec")
-    const server = yield* nodeServer({ cert, key })
+    const server = yield* nodeServer("1.2", { cert, key })
     const recording = new Recording()
     const trust = (anchors: string) => Effect.provide(Trust.Trust, Trust.layerAnchors({ anchors }))
     const trusting = yield* trust(pki.ca.certificatePem)

@@ -1,5 +1,5 @@
 /**
- * The second half of the tour: `node:tls` clients against our server.
+ * The second part of the tour: `node:tls` clients against our server, over TLS 1.2.
  */
 import * as NodeSocketServer from "@effect/platform-node/NodeSocketServer"
 import * as Effect from "effect/Effect"
@@ -48,7 +48,7 @@ export const ourServer = (story: Story) =>
     )
 
     const report = within("the report of our server", Queue.take(reports))
-    const connect = (port: number, session?: Buffer) => nodeClient({ port, ca: pki.ca.certificatePem, session })
+    const connect = (port: number, session?: Buffer) => nodeClient("1.2", { port, ca: pki.ca.certificatePem, session })
 
     /** The client says hello, hears its echo and closes; what both sides saw. */
     const conversation = (session?: Buffer) =>

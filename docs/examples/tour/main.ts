@@ -4,7 +4,7 @@
  *     npm start
  *
  * Our client talks to `node:tls` servers and `node:tls` clients talk to our server, over TCP on 127.0.0.1. Every line comes from
- * what was observed; the exit code is 1 if anything was not as it should be.
+ * what was observed; the exit code is 1 if anything was not as it should be. First TLS 1.2, then what is different in TLS 1.3.
  */
 import * as NodeRuntime from "@effect/platform-node/NodeRuntime"
 import * as Cause from "effect/Cause"
@@ -16,13 +16,14 @@ import { paintFor } from "../../../src/cli/Paint.ts"
 import { ourClient } from "./OurClient.ts"
 import { ourServer } from "./OurServer.ts"
 import { makeStory } from "./Story.ts"
+import { tls13 } from "./Tls13.ts"
 
 const paint = paintFor(process.stdout)
 const writeLine = (line: string) => void process.stdout.write(`${line}\n`)
 const story = makeStory(paint, writeLine)
 
-/** A half that breaks off is a check that does not hold. */
-const half = <E>(scenarios: Effect.Effect<void, E, Primitives | Randomness.Randomness>): Effect.Effect<void> =>
+/** A part that breaks off is a check that does not hold. */
+const part = <E>(scenarios: Effect.Effect<void, E, Primitives | Randomness.Randomness>): Effect.Effect<void> =>
   scenarios.pipe(
     Effect.catchCause((cause) => Effect.sync(() => story.check(`it broke off: ${Cause.pretty(cause)}`, false))),
     Effect.provide(NodePrimitives.layer)
@@ -30,11 +31,12 @@ const half = <E>(scenarios: Effect.Effect<void, E, Primitives | Randomness.Rando
 
 const tour = Effect.gen(function*() {
   const started = Date.now()
-  writeLine(paint("strong", "effect-tls: a tour of the TLS alert protocol (RFC 5246 section 7.2)"))
+  writeLine(paint("strong", "effect-tls: a tour of the TLS alert protocol (RFC 5246 section 7.2, RFC 8446 section 6)"))
   writeLine(`The other side is node:tls (OpenSSL ${process.versions.openssl}), over TCP on 127.0.0.1.`)
   writeLine(paint("faint", legend))
-  yield* half(ourClient(story))
-  yield* half(ourServer(story))
+  yield* part(ourClient(story))
+  yield* part(ourServer(story))
+  yield* part(tls13(story))
   const { failed, passed } = story.checks()
   writeLine("")
   writeLine(

@@ -1,0 +1,54 @@
+import { assert } from "@effect/vitest"
+import * as Effect from "effect/Effect"
+import * as Fiber from "effect/Fiber"
+import * as Stream from "effect/Stream"
+import { TlsTest } from "effect-tls"
+import { bytes, how, recordsOf, test, text } from "./conversation.ts"
+
+const numbered = (count: number): ReadonlyArray<string> => Array.from({ length: count }, (_, i) => `piece ${i};`)
+
+const writing = (write: (data: Uint8Array) => Effect.Effect<void, unknown>, pieces: ReadonlyArray<string>) =>
+  Effect.forEach(pieces, (piece) => Effect.forkChild(Effect.exit(write(bytes(piece))), { startImmediately: true }))
+
+test("what waits for a busy transport goes out in as few records as it fits, in order", () =>
+  Effect.gen(function*() {
+    const { client, server, wire } = yield* TlsTest.pair()
+    const before = (yield* recordsOf(wire, "client")).length
+    yield* wire.stall({ from: "client" })
+    const pieces = numbered(500)
+    const writers = yield* writing(client.write, pieces)
+    yield* wire.release({ from: "client" })
+    for (const writer of writers) assert.strictEqual(how(yield* Fiber.join(writer)), "success")
+    yield* client.close
+    assert.strictEqual(text(yield* Stream.runCollect(server.stream)), pieces.join(""))
+    // The first write, which met no other, the rest together, and close_notify.
+    assert.strictEqual((yield* recordsOf(wire, "client")).length - before, 3)
+  }))
+
+test("who gives up waiting has sent nothing, and nobody else notices", () =>
+  Effect.gen(function*() {
+    const { client, server, wire } = yield* TlsTest.pair()
+    yield* wire.stall({ from: "client" })
+    const pieces = numbered(10)
+    const writers = yield* writing(client.write, pieces)
+    const [first, , , fourth, , , , , , last] = writers
+    for (const writer of [fourth, last]) if (writer !== undefined) yield* Fiber.interrupt(writer)
+    // On its way already: whoever gives up now stops waiting, and no more.
+    if (first !== undefined) yield* Fiber.interrupt(first)
+    yield* wire.release({ from: "client" })
+    yield* Effect.forEach(writers, Fiber.await)
+    yield* client.close
+    const expected = pieces.filter((_, i) => i !== 3 && i !== 9)
+    assert.strictEqual(text(yield* Stream.runCollect(server.stream)), expected.join(""))
+  }))
+
+test("all who wait fail with the transport, in the same way", () =>
+  Effect.gen(function*() {
+    const { client, wire } = yield* TlsTest.pair()
+    yield* wire.stall({ from: "client" })
+    const writers = yield* writing(client.write, numbered(5))
+    yield* wire.truncate({ from: "client", by: "reset" })
+    const ends = (yield* Effect.forEach(writers, Fiber.join)).map(how)
+    assert.strictEqual(new Set(ends).size, 1)
+    assert.notStrictEqual(ends[0], "success")
+  }))

@@ -1,0 +1,217 @@
+import { assert, describe, it } from "@effect/vitest"
+import * as Cause from "effect/Cause"
+import * as Deferred from "effect/Deferred"
+import * as Effect from "effect/Effect"
+import * as Exit from "effect/Exit"
+import * as Fiber from "effect/Fiber"
+import * as Layer from "effect/Layer"
+import * as Scope from "effect/Scope"
+import * as Socket from "effect/socket/Socket"
+import { type Connection, Identity, SessionCache, TlsClient, TlsServer, Trust } from "effect-tls"
+import * as NodePrimitives from "effect-tls/platform/NodePrimitives"
+import { createHash, randomBytes } from "node:crypto"
+import { createConnection, createServer, type Socket as NetSocket } from "node:net"
+import * as NodeTransport from "../../src/platform/NodeTransport.ts"
+import { listen } from "../harness/Listen.ts"
+import { testCredential, testPki } from "../harness/Pki.ts"
+
+const bytes = (text: string): Uint8Array => new TextEncoder().encode(text)
+
+/** A listener of Node, and the socket of its first connection. */
+const nodeServer = Effect.gen(function*() {
+  const connected = yield* Deferred.make<NetSocket>()
+  const server = createServer({ allowHalfOpen: true }, (socket) => {
+    socket.on("error", () => {})
+    Deferred.doneUnsafe(connected, Exit.succeed(socket))
+  })
+  const port = yield* listen(server)
+  yield* Effect.addFinalizer(() => Effect.map(Deferred.await(connected), (socket) => void socket.destroy()))
+  return { port, peer: Deferred.await(connected) }
+})
+
+interface Side {
+  readonly reader: Socket.Reader
+  readonly writer: Socket.Writer
+  readonly endWrite: Effect.Effect<void>
+  readonly close: Effect.Effect<void>
+}
+
+/** In the order of a connection: the reader, then the writer in a scope of its own. */
+const openSide = (socket: Socket.Socket) =>
+  Effect.gen(function*() {
+    const scope = yield* Scope.fork(yield* Effect.scope)
+    const reader = yield* Scope.provide(socket.reader, scope)
+    const writing = yield* Scope.fork(scope)
+    const writer = yield* Scope.provide(socket.writer, writing)
+    return { reader, writer, endWrite: Scope.close(writing, Exit.void), close: Scope.close(scope, Exit.void) }
+  })
+
+const asClient = Effect.gen(function*() {
+  const { peer, port } = yield* nodeServer
+  const side: Side = yield* openSide(yield* NodeTransport.makeNet({ port, host: "127.0.0.1" }))
+  return { side, peer: yield* peer }
+})
+
+const asServer = Effect.gen(function*() {
+  const server = yield* NodeTransport.makeServer({ port: 0, host: "127.0.0.1" })
+  const opened = yield* Deferred.make<Side>()
+  yield* Effect.forkScoped(
+    server.run((socket) =>
+      Effect.scoped(Effect.gen(function*() {
+        yield* Deferred.succeed(opened, yield* openSide(socket))
+        return yield* Effect.never
+      }))
+    )
+  )
+  if (server.address._tag !== "InetAddressV4") return yield* Effect.die(server.address)
+  const peer = createConnection({ port: server.address.port, host: "127.0.0.1", allowHalfOpen: true })
+  peer.on("error", () => {})
+  yield* Effect.addFinalizer(() => Effect.sync(() => void peer.destroy()))
+  return { side: yield* Deferred.await(opened), peer }
+})
+
+const event = (peer: NetSocket, name: string) =>
+  Effect.callback<void>((resume) => void peer.once(name, () => resume(Effect.void)))
+
+const readAll = (reader: Socket.Reader, length: number): Effect.Effect<string, Socket.SocketError> =>
+  Effect.gen(function*() {
+    let text = ""
+    while (text.length < length) for (const chunk of yield* reader.pull) text += Buffer.from(chunk).toString("latin1")
+    return text
+  })
+
+const reasonOf = (error: Socket.SocketError): string =>
+  error.reason._tag === "SocketCloseError" ? `closed ${error.reason.code}` : error.reason._tag
+
+describe.each([["client", Effect.orDie(asClient)], ["server", Effect.orDie(asServer)]] as const)(
+  "as a %s",
+  (_, open) => {
+    const test = (name: string, body: (_: { side: Side; peer: NetSocket }) => Effect.Effect<void, unknown>) =>
+      it.live(name, () => Effect.scoped(Effect.flatMap(open, body)))
+
+    test("bytes go both ways, each as written", ({ peer, side }) =>
+      Effect.gen(function*() {
+        peer.on("data", (chunk) => peer.write(chunk))
+        yield* side.writer.write(bytes("one "))
+        yield* side.writer.writeAll([bytes("two "), "three"])
+        assert.strictEqual(yield* readAll(side.reader, 13), "one two three")
+      }))
+
+    test("a writer waits for a peer that does not read, and goes on when it does", ({ peer, side }) =>
+      Effect.gen(function*() {
+        const size = 16 * 1024 * 1024
+        const writing = yield* Effect.forkChild(side.writer.write(new Uint8Array(size)), { startImmediately: true })
+        assert.strictEqual(writing.pollUnsafe(), undefined)
+        let received = 0
+        peer.on("data", (chunk) => received += chunk.length)
+        yield* Fiber.join(writing)
+        yield* side.endWrite
+        yield* event(peer, "end")
+        assert.strictEqual(received, size)
+      }))
+
+    test("a reader that waits is woken, and one that gave up loses nothing", ({ peer, side }) =>
+      Effect.gen(function*() {
+        const first = yield* Effect.forkChild(side.reader.pull, { startImmediately: true })
+        yield* Fiber.interrupt(first)
+        const second = yield* Effect.forkChild(readAll(side.reader, 5), { startImmediately: true })
+        peer.write("hello")
+        assert.strictEqual(yield* Fiber.join(second), "hello")
+      }))
+
+    test("the end of the writer is a FIN, and the peer may still answer", ({ peer, side }) =>
+      Effect.gen(function*() {
+        yield* side.writer.write(bytes("question"))
+        peer.resume()
+        yield* Effect.all([event(peer, "end"), side.endWrite], { concurrency: "unbounded" })
+        peer.end("answer")
+        assert.strictEqual(yield* readAll(side.reader, 6), "answer")
+        assert.strictEqual(reasonOf(yield* Effect.flip(side.reader.pull)), "closed 1000")
+        assert.strictEqual(reasonOf(yield* Effect.flip(side.writer.write(bytes("late")))), "SocketWriteError")
+      }))
+
+    test("a reset ends reading and writing", ({ peer, side }) =>
+      Effect.gen(function*() {
+        const reading = yield* Effect.forkChild(Effect.flip(side.reader.pull), { startImmediately: true })
+        const writing = yield* Effect.forkChild(Effect.flip(side.writer.write(new Uint8Array(16 * 1024 * 1024))), {
+          startImmediately: true
+        })
+        peer.resetAndDestroy()
+        assert.strictEqual(reasonOf(yield* Fiber.join(reading)), "SocketReadError")
+        assert.strictEqual(reasonOf(yield* Fiber.join(writing)), "SocketWriteError")
+        assert.strictEqual(reasonOf(yield* Effect.flip(side.writer.write(bytes("late")))), "SocketWriteError")
+      }))
+
+    test("the end of the scope wakes a reader, and the peer gets all that was written and a FIN", ({ peer, side }) =>
+      Effect.gen(function*() {
+        const reading = yield* Effect.forkChild(Effect.flip(side.reader.pull), { startImmediately: true })
+        yield* side.writer.write(bytes("last words"))
+        let said = ""
+        peer.on("data", (chunk) => said += chunk.toString())
+        yield* Effect.all([event(peer, "end"), side.close], { concurrency: "unbounded" })
+        assert.strictEqual(reasonOf(yield* Fiber.join(reading)), "closed 1006")
+        assert.strictEqual(said, "last words")
+      }))
+  }
+)
+
+it.live("memory that is given back was needed no more: bulk data arrives as it was sent, in every way to read", () =>
+  Effect.gen(function*() {
+    const server = yield* NodeTransport.makeServer({ port: 0, host: "127.0.0.1" })
+    if (server.address._tag !== "InetAddressV4") return yield* Effect.die(server.address)
+    const [sender, receiver] = yield* Effect.all([Deferred.make<Connection>(), Deferred.make<Connection>()])
+    yield* Effect.forkScoped(
+      server.run((socket) =>
+        Effect.scoped(Effect.andThen(
+          Effect.flatMap(TlsServer.accept(socket), (tls) => Deferred.succeed(receiver, tls)),
+          Effect.never
+        ))
+      )
+    )
+    const socket = yield* NodeTransport.makeNet({ port: server.address.port, host: "127.0.0.1" })
+    const client = TlsClient.connect({ serverName: "localhost" }).pipe(Effect.provideService(Socket.Socket, socket))
+    yield* Deferred.succeed(sender, yield* client)
+    const [from, to] = [yield* Deferred.await(sender), yield* Deferred.await(receiver)]
+
+    const hash = createHash("sha256")
+    const sending = Effect.gen(function*() {
+      // The many in the middle fill what the system holds for a peer that does not read yet, until Node has to hold some.
+      for (const size of [1, 100, 16_384, ...new Array<number>(1000).fill(20_000), 65_536, 300_000, 4_000_000]) {
+        const data = randomBytes(size)
+        hash.update(data)
+        yield* from.write(data)
+      }
+      yield* from.closeWrite
+    })
+    const got = createHash("sha256")
+    const receiving = Effect.gen(function*() {
+      const buffer = new Uint8Array(50_000)
+      for (;;) {
+        for (const chunk of yield* to.pull) got.update(chunk)
+        got.update(buffer.subarray(0, yield* to.pullInto(buffer)))
+      }
+    }).pipe(Effect.catchIf(Cause.isDone, () => Effect.void))
+    const writer = yield* Effect.forkChild(sending, { startImmediately: true })
+    for (let i = 0; i < 100; i++) yield* Effect.yieldNow
+    yield* receiving
+    yield* Fiber.join(writer)
+    assert.strictEqual(got.digest("hex"), hash.digest("hex"))
+  }).pipe(
+    Effect.scoped,
+    Effect.provide(Layer.unwrap(Effect.gen(function*() {
+      const [pki, leaf] = [yield* testPki, yield* testCredential("ec")]
+      return Layer.mergeAll(
+        Identity.layerPem({ certificate: leaf.certificatePem, privateKey: leaf.privateKeyPem }),
+        Trust.layerAnchors({ anchors: pki.ca.certificatePem }),
+        SessionCache.layerNone
+      ).pipe(Layer.provideMerge(NodePrimitives.layer))
+    })))
+  ))
+
+it.live("a client that nobody answers fails to open", () =>
+  Effect.gen(function*() {
+    const port = yield* Effect.scoped(listen(createServer()))
+    const socket = yield* NodeTransport.makeNet({ port, host: "127.0.0.1" })
+    const error = yield* Effect.flip(Effect.scoped(socket.reader))
+    assert.strictEqual(reasonOf(error), "SocketOpenError")
+  }))
