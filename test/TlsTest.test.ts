@@ -368,7 +368,9 @@ describe("wire", () => {
   }
 
   const flights = {
-    "1.2": "client 22|server 22|server 22|server 22|server 22|client 22|client 20|client 22|server 20|server 22" +
+    // The ticket comes before the server's ChangeCipherSpec (RFC 5077 section 3.3).
+    "1.2":
+      "client 22|server 22|server 22|server 22|server 22|client 22|client 20|client 22|server 22|server 20|server 22" +
       "|client 23|client 21|client End|server 21|server End",
     // The flight of the server, the Finished of the client, a ticket or two, data, and one close_notify: the server may go on.
     "1.3":

@@ -190,7 +190,7 @@ export const open = (
       const scope = yield* Scope.fork(yield* Effect.scope)
       yield* Scope.addFinalizerExit(scope, goodbyeOf(wire))
 
-      const channel = HandshakeChannel.make(wire, primitives, randomness, cache)
+      const channel = HandshakeChannel.make(wire, primitives, randomness)
       const handshake: Effect.Effect<Established, HandshakeFailure> = unread > 0
         ? Effect.fail<Fault>({ _tag: "PlaintextBuffered", length: unread })
         : opening.handshake(channel, cache)

@@ -145,7 +145,10 @@ export class Core {
 
   openTraffic(traffic: Traffic): void {
     this.#traffic = new Traffic13(traffic, this.inbound, this.outbound, {
-      seal: (type, content) => this.send(type, content),
+      seal: (message) => {
+        this.settings.observe?.({ _tag: "Message", direction: "sent", type: message[0] ?? 0, length: message.length })
+        return this.send(ContentType.handshake, message)
+      },
       holds: (record) => this.outbox.includes(record)
     })
   }

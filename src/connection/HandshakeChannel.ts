@@ -12,7 +12,6 @@ import type { Incoming } from "../record/Inbound.ts"
 import type { Primitives } from "../secret/Primitives.ts"
 import { Transcript } from "../secret/Transcript.ts"
 import type { Randomness } from "../service/Randomness.ts"
-import type { SessionCache } from "../service/SessionCache.ts"
 import { ContentType, HandshakeType } from "../wire/CodePoints.ts"
 import type { Wire } from "./Wire.ts"
 
@@ -30,8 +29,7 @@ const unexpected = (expected: ReadonlyArray<string>, received: string): Fault =>
 export const make = (
   wire: Wire,
   primitives: Primitives["Service"],
-  randomness: Randomness["Service"],
-  cache: SessionCache["Service"]
+  randomness: Randomness["Service"]
 ): Channel => {
   const { core } = wire
   const { inbound, outbound, settings } = core

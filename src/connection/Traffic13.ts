@@ -10,7 +10,7 @@ import { decodeHandshake, encodeHandshake, messageName } from "../message/Handsh
 import type { NewSessionTicket } from "../message/NewSessionTicket.ts"
 import type { Inbound } from "../record/Inbound.ts"
 import type { Outbound } from "../record/Outbound.ts"
-import { ContentType, HandshakeType } from "../wire/CodePoints.ts"
+import { HandshakeType } from "../wire/CodePoints.ts"
 
 /**
  * What is sealed and not yet handed over.
@@ -19,8 +19,8 @@ import { ContentType, HandshakeType } from "../wire/CodePoints.ts"
  * @since 0.1.0
  */
 export interface Outbox {
-  /** Seals one content; the record. */
-  readonly seal: (type: number, content: Uint8Array) => Uint8Array
+  /** Seals a handshake message; the record. */
+  readonly seal: (message: Uint8Array) => Uint8Array
   readonly holds: (record: Uint8Array) => boolean
 }
 
@@ -104,7 +104,7 @@ export class Traffic13 {
     const isAsking = isRequested && !this.#isUpdateAsked
     if (isAsking) this.#isUpdateAsked = true
     const message = encodeHandshake({ _tag: "KeyUpdate", isRequested: isAsking })
-    const record = this.#outbox.seal(ContentType.handshake, message)
+    const record = this.#outbox.seal(message)
     this.#outbound.state.install(this.#traffic.write.next())
     return record
   }

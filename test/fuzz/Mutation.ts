@@ -87,7 +87,7 @@ const lengthAt = (bytes: Uint8Array, dice: Dice): number => {
 const openedOf = (record: Uint8Array) => {
   const hidden = unwrapped13(record)
   return hidden === undefined
-    ? { ...{ type: record[0] ?? 0, content: record.subarray(headerLength) }, close: makeRecord }
+    ? { type: record[0] ?? 0, content: record.subarray(headerLength), close: makeRecord }
     : { ...hidden, close: (type: number, content: Uint8Array) => wrapped("1.3", type, content) }
 }
 

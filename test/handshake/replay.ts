@@ -18,7 +18,6 @@ import {
   TlsClient,
   type TlsError,
   TlsServer,
-  TlsTest,
   Trust
 } from "effect-tls"
 import { make as primitives } from "../../src/platform/NodePrimitives.ts"

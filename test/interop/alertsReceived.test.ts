@@ -1,7 +1,11 @@
 import { assert } from "@effect/vitest"
 import * as Effect from "effect/Effect"
 import { CipherSuite } from "effect-tls"
+import { openSslClient } from "../harness/OpenSsl.ts"
+import { peerSuite } from "../harness/PeerSuite.ts"
+import { pkiFiles } from "../harness/PkiFiles.ts"
 import { tamperingProxy } from "../harness/TamperingProxy.ts"
+import { alertRecord } from "../harness/TlsRecords.ts"
 import { waitLimit } from "../harness/Watch.ts"
 import { type ClientProvocation, isOf, type ServerProvocation } from "./AlertRows.ts"
 import * as Edits from "./Edits.ts"
@@ -266,3 +270,17 @@ everyPeer("what our server is told by a client", (peer, it, version) => {
       })
   )
 })
+
+peerSuite("openssl", (it) => {
+  // A client of TLS 1.3 that fails before it has sent its second flight has keys, and need not use them (RFC 8446 section 6).
+  it.live("of TLS 1.3, and in the clear: unknown_ca is read as what it says", () =>
+    Effect.gen(function*() {
+      const server = yield* ourServer({ version: "1.3" })
+      const proxy = yield* tamperingProxy({ to: server.port, onRecord: (_, __, record) => record })
+      const { other } = yield* pkiFiles()
+      const client = yield* openSslClient({ port: proxy.port, caFile: other, version: "-tls1_3" })
+      yield* client.exit
+      assert.strictEqual(receivedAlert((yield* server.report).exit), 48)
+      assert.deepStrictEqual(proxy.seen.clientToServer.at(-1), alertRecord(2, 48))
+    }))
+}, "what our server is told by openssl")

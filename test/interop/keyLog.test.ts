@@ -9,11 +9,12 @@ import { openSslClient, openSslServer } from "../harness/OpenSsl.ts"
 import { peerSuite } from "../harness/PeerSuite.ts"
 import { testCredential, testPki } from "../harness/Pki.ts"
 import { pkiFiles } from "../harness/PkiFiles.ts"
+import { gnuTlsPriority, openSslVersion, type Version, versions } from "./Names.ts"
 import { ourClient, ourServer, receiveLine, sendLine } from "./Ours.ts"
 
-/** The lines of a key log, without comments. Which case the hexadecimal digits have is left open. */
+/** The lines of a key log, without comments, sorted: whose order is it? Which case the hexadecimal digits have is left open. */
 const linesOf = (log: string): ReadonlyArray<string> =>
-  log.split("\n").filter((line) => line.startsWith("CLIENT_RANDOM")).map((line) => line.toLowerCase())
+  log.split("\n").filter((line) => /^[A-Z0-9_]+ /.test(line)).map((line) => line.toLowerCase()).toSorted()
 
 const fileLines = (file: string) => Effect.map(Effect.promise(() => readFile(file, "utf8")), linesOf)
 
@@ -22,13 +23,26 @@ const collecting = () => {
   return { lines, insecureKeyLog: (line: string) => void lines.push(line) }
 }
 
-const assertSame = (ours: ReadonlyArray<string>, theirs: ReadonlyArray<string>, count = 1) => {
-  assert.strictEqual(ours.length, count)
-  assert.match(ours[0] ?? "", /^CLIENT_RANDOM [0-9a-f]{64} [0-9a-f]{96}$/)
+const labels: Readonly<Record<Version, ReadonlyArray<string>>> = {
+  "1.2": ["CLIENT_RANDOM"],
+  "1.3": [
+    "CLIENT_HANDSHAKE_TRAFFIC_SECRET",
+    "CLIENT_TRAFFIC_SECRET_0",
+    "EXPORTER_SECRET",
+    "SERVER_HANDSHAKE_TRAFFIC_SECRET",
+    "SERVER_TRAFFIC_SECRET_0"
+  ]
+}
+
+/** `count` handshakes, each with its lines. */
+const assertSame = (version: Version, ours: ReadonlyArray<string>, theirs: ReadonlyArray<string>, count = 1) => {
+  for (const line of ours) assert.match(line, /^[A-Z0-9_]+ [0-9a-f]{64} (?:[0-9a-f]{32}){2,3}$/)
+  const expected = labels[version].flatMap((label) => Array.from({ length: count }, () => label))
+  assert.deepStrictEqual(ours.map((line) => line.split(" ")[0] ?? "").toSorted(), expected)
   assert.deepStrictEqual(linesOf(ours.join("\n")), theirs)
 }
 
-describe("the key log is that of node:tls", () => {
+describe.each(versions)("the key log is that of node:tls, TLS %s", (version) => {
   it.live("our client, a full and a resumed handshake", () =>
     Effect.gen(function*() {
       const theirs: Array<string> = []
@@ -38,82 +52,105 @@ describe("the key log is that of node:tls", () => {
         key,
         echo: true,
         keepSessions: true,
+        maxVersion: `TLSv${version}`,
         onKeyLog: (line) => void theirs.push(line)
       })
       const { insecureKeyLog, lines } = collecting()
       const cache = yield* SessionCache.makeMemory()
       for (const isResumed of [false, true]) {
-        const connection = yield* ourClient({ port: server.port, cache, insecureKeyLog })
+        const connection = yield* ourClient({ version, port: server.port, cache, insecureKeyLog })
         yield* sendLine(connection, "hello")
         yield* receiveLine(connection)
         assert.strictEqual(connection.resumed, isResumed)
       }
-      assertSame(lines, linesOf(theirs.join("\n")), 2)
-      assert.notStrictEqual(lines[0], lines[1])
+      assertSame(version, lines, linesOf(theirs.join("\n")), 2)
+      assert.strictEqual(new Set(lines).size, lines.length)
     }))
 
   it.live("our server", () =>
     Effect.gen(function*() {
       const { insecureKeyLog, lines } = collecting()
-      const server = yield* ourServer({ insecureKeyLog })
+      const server = yield* ourServer({ version, insecureKeyLog })
       const theirs: Array<string> = []
-      const client = yield* nodeTlsClient({ port: server.port, ca: (yield* testPki).ca.certificatePem })
+      const client = yield* nodeTlsClient({
+        port: server.port,
+        ca: (yield* testPki).ca.certificatePem,
+        maxVersion: `TLSv${version}`
+      })
       client.socket.on("keylog", (line) => void theirs.push(line.toString()))
       yield* client.secured
-      assertSame(lines, linesOf(theirs.join("\n")))
+      assertSame(version, lines, linesOf(theirs.join("\n")))
     }))
 
   it.live("nobody is told unasked", () =>
     Effect.gen(function*() {
-      const server = yield* ourServer()
-      const client = yield* nodeTlsClient({ port: server.port, ca: (yield* testPki).ca.certificatePem })
+      const server = yield* ourServer({ version })
+      const client = yield* nodeTlsClient({
+        port: server.port,
+        ca: (yield* testPki).ca.certificatePem,
+        maxVersion: `TLSv${version}`
+      })
       yield* client.secured
       yield* client.end
       const { connection } = yield* server.report
-      assert.notMatch(JSON.stringify(connection), /CLIENT_RANDOM|secret/i)
+      assert.notMatch(JSON.stringify(connection), /CLIENT_|secret/i)
     }))
 })
 
 peerSuite("openssl", (it) => {
-  it.live("our client", () =>
+  it.live.each(versions)("our client, TLS %s", (version) =>
     Effect.gen(function*() {
       const files = yield* pkiFiles("ec")
       const log = join(files.directory, "keys.log")
-      const server = yield* openSslServer({ ...files.of("ec"), extra: ["-keylogfile", log, "-naccept", "1"] })
+      const server = yield* openSslServer({
+        ...files.of("ec"),
+        version: openSslVersion(version),
+        extra: ["-keylogfile", log, "-naccept", "1"]
+      })
       const { insecureKeyLog, lines } = collecting()
       yield* Effect.scoped(Effect.gen(function*() {
-        const connection = yield* ourClient({ port: server.port, insecureKeyLog })
+        const connection = yield* ourClient({ version, port: server.port, insecureKeyLog })
         yield* sendLine(connection, "hello")
         yield* receiveLine(connection)
       }))
       yield* server.process.exit
-      assertSame(lines, yield* fileLines(log))
+      assertSame(version, lines, yield* fileLines(log))
     }))
 
-  it.live("our server", () =>
+  it.live.each(versions)("our server, TLS %s", (version) =>
     Effect.gen(function*() {
       const { insecureKeyLog, lines } = collecting()
-      const server = yield* ourServer({ insecureKeyLog })
+      const server = yield* ourServer({ version, insecureKeyLog })
       const files = yield* pkiFiles()
       const log = join(files.directory, "keys.log")
-      const client = yield* openSslClient({ port: server.port, caFile: files.ca, extra: ["-keylogfile", log] })
+      const client = yield* openSslClient({
+        port: server.port,
+        caFile: files.ca,
+        version: openSslVersion(version),
+        extra: ["-keylogfile", log]
+      })
       yield* client.endInput
       yield* client.exit
-      assertSame(lines, yield* fileLines(log))
+      assertSame(version, lines, yield* fileLines(log))
     }))
 }, "the key log is that of openssl")
 
 peerSuite("gnutls-cli", (it) => {
-  it.live("our server", () =>
+  it.live.each(versions)("our server, TLS %s", (version) =>
     Effect.gen(function*() {
       const { insecureKeyLog, lines } = collecting()
-      const server = yield* ourServer({ insecureKeyLog })
+      const server = yield* ourServer({ version, insecureKeyLog })
       const files = yield* pkiFiles()
       const log = join(files.directory, "keys.log")
-      const client = yield* gnuTlsClient({ port: server.port, caFile: files.ca, env: { SSLKEYLOGFILE: log } })
+      const client = yield* gnuTlsClient({
+        port: server.port,
+        caFile: files.ca,
+        priority: gnuTlsPriority({ version }),
+        env: { SSLKEYLOGFILE: log }
+      })
       yield* client.waitFor(/Handshake was completed/)
       yield* client.endInput
       yield* client.exit
-      assertSame(lines, yield* fileLines(log))
+      assertSame(version, lines, yield* fileLines(log))
     }))
 }, "the key log is that of gnutls")

@@ -11,7 +11,7 @@ import { Session } from "../../src/service/Session.ts"
 import { concat, empty } from "../../src/wire/Bytes.ts"
 import { ContentType } from "../../src/wire/CodePoints.ts"
 import { makeRecord } from "../harness/TlsRecords.ts"
-import { converse, lineOf, readToTheEnd, type Setting } from "../handshake13/conversation.ts"
+import { converse, lineOf, other, readToTheEnd, type Setting } from "../handshake13/conversation.ts"
 import { type Puppet, stop } from "../handshake13/puppet.ts"
 import { call, type Moves, type Script, serve, type Unit } from "../handshake13/stories.ts"
 import type { WatchedCache, World } from "../handshake13/world.ts"
@@ -186,53 +186,55 @@ const settingOf = (
     }
 }
 
-const scriptOf = (place: Place, options: Options, units: Array<readonly [Unit, Uint8Array]>): Script => {
+const scriptOf = (all: World, place: Place, options: Options, units: Array<readonly [Unit, Uint8Array]>): Script => {
   const { flow, subject } = place
+  const side = other(subject)
+  const isShy = flow === "empty client certificate" && subject === "server"
   return {
     moves: movesOf(place, options.move, units),
     open: openOf(place, options.move),
     retries: subject === "client" && isRetried(place),
     asks: subject === "client" && flow.endsWith("client certificate"),
-    isShy: flow === "empty client certificate" && subject === "server",
-    isBare: options.isBare === true
+    isBare: options.isBare === true,
+    session: sessionOf(place, all.remembered[side][1]),
+    ...isShy ? {} : { credential: all.credentials[side] }
   }
 }
 
-/** Whether it is the puppet that objects, and not the test that is wrong. */
+const isStop = (cause: Cause.Cause<unknown>): boolean =>
+  cause.reasons.some((reason) => Cause.isDieReason(reason) && reason.defect === stop)
+
+/** Whether it is the puppet that objects, and not the test that is wrong: those are errors of other classes. */
 const isObjection = (cause: Cause.Cause<unknown>): boolean =>
   cause.reasons.every((reason) => Cause.isDieReason(reason) && Object.getPrototypeOf(reason.defect) === Error.prototype)
+
+/** Plays the story of the puppet, and listens to the end; whether the puppet refused what it was told. */
+const play = Effect.fnUntraced(function*(puppet: Puppet, script: Script, isWild: boolean) {
+  const story = puppet.side === "server" ? serve(puppet, script) : call(puppet, script)
+  const exit = yield* Effect.exit(Effect.andThen(story, puppet.flush))
+  const isRefused = Exit.isFailure(exit) && !isStop(exit.cause)
+  if (isRefused) {
+    if (!isWild || !isObjection(exit.cause)) return yield* Effect.failCause(exit.cause)
+    puppet.alert(2, 40)
+    yield* puppet.cut("fin")
+    // Whatever comes now is not for its keys.
+    puppet.ended = "fin"
+  }
+  yield* puppet.flush
+  yield* puppet.listen
+  return isRefused
+})
 
 /** Holds one conversation. Dies where it hangs, and where a transport is left open. */
 export const hold = Effect.fnUntraced(
   function*(all: World, place: Place, options: Options): Effect.fn.Return<Held, never, Primitives> {
+    const { isWild = false } = options
     const units: Array<readonly [Unit, Uint8Array]> = []
     const sealed: Array<string> = []
     let cache: WatchedCache | undefined
     let isRefused = false
     const isOver = yield* Deferred.make<void>()
-    const script = scriptOf(place, options, units)
-    const play = Effect.fnUntraced(function*(puppet: Puppet) {
-      const exit = yield* Effect.exit(
-        Effect.andThen((puppet.side === "server" ? serve : call)(puppet, { ...script, ...known(puppet) }), puppet.flush)
-      )
-      const isStopped = Exit.isFailure(exit) &&
-        exit.cause.reasons.some((reason) => Cause.isDieReason(reason) && reason.defect === stop)
-      if (Exit.isFailure(exit) && !isStopped && !(options.isWild === true && isObjection(exit.cause))) {
-        return yield* exit
-      }
-      isRefused = Exit.isFailure(exit) && !isStopped
-      if (isRefused) {
-        puppet.alert(2, 40)
-        yield* puppet.cut("fin")
-        puppet.ended = "fin"
-      }
-      yield* puppet.flush
-      yield* puppet.listen
-    })
-    const known = (puppet: Puppet): Partial<Script> => ({
-      session: sessionOf(place, all.remembered[puppet.side][1]),
-      ...script.isShy === true ? {} : { credential: all.credentials[puppet.side] }
-    })
+    const script = scriptOf(all, place, options, units)
     const watching: World = {
       ...all,
       cacheOf: (remembering) => Effect.tap(all.cacheOf(remembering), (made) => Effect.sync(() => void (cache = made)))
@@ -244,10 +246,14 @@ export const hold = Effect.fnUntraced(
       }),
       subject: place.subject,
       script: {
-        story: (puppet) => Effect.ensuring(play(puppet), Deferred.succeed(isOver, undefined))
+        story: (puppet) =>
+          play(puppet, script, isWild).pipe(
+            Effect.map((refused) => void (isRefused = refused)),
+            Effect.ensuring(Deferred.succeed(isOver, undefined))
+          )
       },
       use: use(place, isOver),
-      waits: options.isWild === true
+      waits: isWild
     })
     return {
       failure,

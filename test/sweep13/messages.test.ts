@@ -109,7 +109,11 @@ sweep(
 )
 
 sweep("application data in a handshake: unexpected_message, or what cannot be opened", (place) => [
-  last("under the keys of the moment", (puppet) => puppet.record(application_data, [1, 2, 3]), wrongDataAt(place)),
+  last(
+    "under the keys of the moment",
+    (puppet) => puppet.record(application_data, [1, 2, 3]),
+    protested(place, 10, "MessageUnexpected")
+  ),
   ...(isProtected(place)
     ? [
       last("in the clear", (puppet) => puppet.clear(application_data, [1, 2, 3]), protested(place, 20, "BadRecordMac"))
@@ -117,13 +121,11 @@ sweep("application data in a handshake: unexpected_message, or what cannot be op
     : [])
 ], places.filter((place) => !isOpen(place)))
 
-const wrongDataAt = (place: Place) => protested(place, 10, "MessageUnexpected")
-
 sweep(
   "handshake messages in the clear where they must be protected: unexpected_message",
   (place, messages) => [
     last("what is due", (puppet, due) => puppet.clear(handshake, due), protested(place, 10, "MessageUnexpected")),
-    ...messages.filter(({ name }) => name === "Finished").map(({ bytes, from }) =>
+    ...finishedOf(messages).map(({ bytes, from }) =>
       last(
         `Finished of the ${from}`,
         (puppet) => puppet.clear(handshake, bytes),
@@ -151,9 +153,7 @@ const malformedAt = (place: Place, content: ReadonlyArray<number>) => {
 
 sweep(
   "ChangeCipherSpec in the clear: dropped within a budget, in a handshake after the first hello; else unexpected_message",
-  (
-    place
-  ) => [
+  (place) => [
     ...(isDisguised(place)
       ? [
         // A client and its server may each have said one by then.

@@ -8,7 +8,7 @@ import { type World, world } from "../handshake13/world.ts"
 import { type Held, hold, type Move, nothing } from "./conversation.ts"
 import { sessionsAt } from "./expected.ts"
 import { type Field, fieldAt, recordFieldAt } from "./fields.ts"
-import { dueAt, isOpen, isProtected, mainPlaces, nameOf, type Place, places } from "./places.ts"
+import { dueAt, isOpen, mainPlaces, nameOf, type Place, places } from "./places.ts"
 
 /** Which bit of each byte is turned. */
 const bits = makeInsecureSeeded(NodePrimitives.make, "one bit of every byte").bytes(1024)
@@ -131,5 +131,3 @@ sweep(
   // The message, its type, and the tag.
   (place, due) => range(due.length + 1 + 16).map((at) => inRecord(place, headerLength + at, bitAt(at)))
 )
-
-void isProtected
