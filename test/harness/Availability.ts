@@ -2,7 +2,7 @@ import { accessSync, constants } from "node:fs"
 import { delimiter, join } from "node:path"
 
 /** The foreign programs the harness drives; stdbuf, of coreutils, for `lineBuffered`. node:tls is always there. */
-export const peers = ["openssl", "gnutls-cli", "gnutls-serv", "stdbuf"] as const
+export const peers = ["openssl", "gnutls-cli", "gnutls-serv", "stdbuf", "redis-server"] as const
 export type Peer = typeof peers[number]
 
 const isExecutable = (file: string): boolean => {
@@ -23,7 +23,8 @@ export const availability: Readonly<Record<Peer, boolean>> = {
   "openssl": isInstalled("openssl"),
   "gnutls-cli": isInstalled("gnutls-cli"),
   "gnutls-serv": isInstalled("gnutls-serv"),
-  "stdbuf": isInstalled("stdbuf")
+  "stdbuf": isInstalled("stdbuf"),
+  "redis-server": isInstalled("redis-server")
 }
 
 /** Where every peer must be present (CI), a missing one is a failure instead of a skip. */
