@@ -20,11 +20,12 @@ import * as SessionMetrics from "./SessionMetrics.ts"
 export interface StoreGuard {
   /**
    * What the operation gave; none where it failed, was late, or was not begun because the store rests. One that is late goes on in the
-   * background: it may still be carried out.
+   * background: it may still be carried out. With `whileResting: "send"` it is begun in any case, and then not waited for.
    */
   readonly run: <A, E>(
     operation: SessionMetrics.Operation,
-    effect: Effect.Effect<A, E>
+    effect: Effect.Effect<A, E>,
+    whileResting?: "skip" | "send"
   ) => Effect.Effect<Option.Option<A>>
 }
 
@@ -90,10 +91,18 @@ export const make = (
       })
 
     return {
-      run: (operation, effect) =>
-        Effect.flatMap(Clock.currentTimeMillis, (now) => {
+      run: <A, E>(
+        operation: SessionMetrics.Operation,
+        effect: Effect.Effect<A, E>,
+        whileResting: "skip" | "send" = "skip"
+      ) =>
+        Effect.flatMap(Clock.currentTimeMillis, (now): Effect.Effect<Option.Option<A>> => {
           if (restsUntil === undefined) return attempt(operation, effect)
-          if (now < restsUntil || isTried) return Effect.succeedNone
+          if (now < restsUntil || isTried) {
+            return whileResting === "skip"
+              ? Effect.succeed(Option.none())
+              : Effect.as(Effect.forkDetach(Effect.ignoreCause(effect), { startImmediately: true }), Option.none())
+          }
           isTried = true
           return Effect.ensuring(
             attempt(operation, effect),

@@ -133,6 +133,20 @@ describe("a death that the store could not be told of", () => {
       })
     ))
 
+  it.effect("is sent to a store that rests as well: it may be heard", () =>
+    Effect.gen(function*() {
+      const { a, b, store } = yield* world({ rest: "1 hour" })
+      yield* a.store(keyOf(1), session(1))
+      store.mood = "paused"
+      yield* lasting(a.offer(keyOf(1)))
+      store.asked.length = 0
+      assert.strictEqual((yield* lasting(a.invalidate(keyOf(1), session(1)))).millis, 0)
+      assert.match(store.asked.join(), /^set for 1d d\./)
+      store.goOn()
+      yield* Effect.yieldNow
+      assert.strictEqual(yield* offeredBy(b, keyOf(1)), undefined)
+    }))
+
   it.effect("late is as good as never: what is done after all, and out of order, brings nothing back", () =>
     Effect.gen(function*() {
       const { a, b, store } = yield* world()
