@@ -26,7 +26,7 @@ import { budgetOf, handshakeLimitsOf, type Settings } from "../service/TlsConfig
 import { ContentType } from "../wire/CodePoints.ts"
 import { judgeRequest } from "./Renegotiation.ts"
 import { Traffic13 } from "./Traffic13.ts"
-import { type UsedSession, UsedSessions } from "./UsedSessions.ts"
+import { type FatalAlert, forgets, type UsedSession, UsedSessions } from "./UsedSessions.ts"
 
 /**
  * How the reading ends: the peer's clean end, the failure that every later read gets, or because we let go of the transport.
@@ -366,16 +366,14 @@ export class Core {
     this.#closure = state
     for (const step of steps) {
       if (step === "send close_notify") this.sendAlert(warning("close_notify"))
-      else if (step === "forget session") this.#forget(event === "fault" ? "found" : "received")
+      else if (step === "forget session") this.#forget(event === "fault" ? "sent" : "received")
       else if (step !== "send alert" && step !== "discard writes") this.#pendingSteps.add(step)
     }
     return steps
   }
 
-  /** RFC 5246 section 7.2.2, as far as the policy goes along: nobody has proved anything before the handshake is over. */
-  #forget(cause: "found" | "received"): void {
-    const isKept = this.settings.policies.forgetting !== "strict" && (cause === "received" || this.isHandshaking)
-    if (!isKept) this.#pendingSteps.add("forget session")
+  #forget(cause: FatalAlert): void {
+    if (forgets(this.settings.policies.forgetting, cause, this.isHandshaking)) this.#pendingSteps.add("forget session")
   }
 
   #end(ending: Ending): Ending {
