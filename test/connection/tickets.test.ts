@@ -249,6 +249,41 @@ describe("a ticket that is the session", () => {
       assert.isTrue((yield* conversation(world)).resumed, "this is what its name says")
     })))
 
+  test("in TLS 1.3 as well", () =>
+    Effect.gen(function*() {
+      const identity = yield* TlsTest.identity("server.test", 0)
+      const [clients, servers] = [yield* SessionCache.makeMemory(), yield* stateless(keysOf("a"))]
+      const tickets: Array<Uint8Array> = []
+      const sessionCache: Cache = {
+        ...servers,
+        offer: clients.offer,
+        store: (key, session) => {
+          if (!key.startsWith("client")) return Effect.void
+          tickets.push(session.id)
+          return clients.store(key, session)
+        }
+      }
+      const resumed: Array<boolean> = []
+      for (const seed of [1, 2, 3]) {
+        yield* Effect.scoped(Effect.gen(function*() {
+          const { client, server } = yield* TlsTest.pair({
+            identity,
+            seed,
+            sessionCache,
+            client: { versions: ["1.3"] },
+            server: { versions: ["1.3"] }
+          })
+          yield* server.write(bytes("some data"))
+          yield* client.pull
+          assert.strictEqual(client.resumed, server.resumed)
+          resumed.push(client.resumed)
+        }))
+      }
+      assert.deepStrictEqual(resumed, [false, true, true])
+      assert.strictEqual(new Set(tickets.map((ticket) => Buffer.from(ticket).toString("hex"))).size, 6)
+      for (const ticket of tickets) assert.isAbove(ticket.length, 100)
+    }))
+
   test("one that would be too large is not issued: the promise is kept with an empty one", () =>
     Effect.gen(function*() {
       const plain = yield* stateless(keysOf("a"))
