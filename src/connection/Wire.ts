@@ -175,7 +175,10 @@ export const make = (core: Core, transport: Transport, cache: SessionCache["Serv
       ? Effect.void
       : storeTickets(core.traffic)
     const forget = Effect.suspend(() =>
-      Effect.forEach(core.takeForgotten(), ({ key, session }) => cache.invalidate(key, session), { discard: true })
+      Effect.forEach(core.takeForgotten(), ({ key, session }) => cache.invalidate(key, session), {
+        concurrency: "unbounded",
+        discard: true
+      })
     )
     // One at a time: who comes second, and may be about to let go of the transport, waits until the last word is out.
     const order = forgetting.withPermits(1)(Effect.andThen(
