@@ -51,7 +51,7 @@ export const make = (
     const isNeeded = Latch.makeUnsafe(false)
     let isOverflowing = false
 
-    const tell = (deaths: ReadonlyArray<Death>, whileResting?: "skip" | "send") =>
+    const tell = (deaths: ReadonlyArray<Death>, whileResting?: "skip" | "ask") =>
       guard.run(
         "invalidate",
         Effect.forEach(deaths, ({ bury }) => bury, { concurrency: 16, discard: true }),
@@ -101,8 +101,8 @@ export const make = (
       bury: (death) =>
         Effect.gen(function*() {
           const isFull = pending.size >= options.capacity && !pending.has(death.name)
-          // Sent even to a store that is not known to listen: should this process be killed, it may be all that is left of the death.
-          if (Option.isSome(yield* tell([death], isFull ? "skip" : "send"))) return
+          // Told even to a store that did not answer last time: what is on its way may be heard when this process is no more.
+          if (Option.isSome(yield* tell([death], isFull ? "skip" : "ask"))) return
           if (isFull) {
             yield* SessionMetrics.abandoned(1)
             if (isOverflowing) return

@@ -20,12 +20,12 @@ import * as SessionMetrics from "./SessionMetrics.ts"
 export interface StoreGuard {
   /**
    * What the operation gave; none where it failed, was late, or was not begun because the store rests. One that is late goes on in the
-   * background: it may still be carried out. With `whileResting: "send"` it is begun in any case, and then not waited for.
+   * background: it may still be carried out. With `whileResting: "ask"` it is begun in any case.
    */
   readonly run: <A, E>(
     operation: SessionMetrics.Operation,
     effect: Effect.Effect<A, E>,
-    whileResting?: "skip" | "send"
+    whileResting?: "skip" | "ask"
   ) => Effect.Effect<Option.Option<A>>
 }
 
@@ -94,15 +94,11 @@ export const make = (
       run: <A, E>(
         operation: SessionMetrics.Operation,
         effect: Effect.Effect<A, E>,
-        whileResting: "skip" | "send" = "skip"
+        whileResting: "skip" | "ask" = "skip"
       ) =>
         Effect.flatMap(Clock.currentTimeMillis, (now): Effect.Effect<Option.Option<A>> => {
-          if (restsUntil === undefined) return attempt(operation, effect)
-          if (now < restsUntil || isTried) {
-            return whileResting === "skip"
-              ? Effect.succeed(Option.none())
-              : Effect.as(Effect.forkDetach(Effect.ignoreCause(effect), { startImmediately: true }), Option.none())
-          }
+          if (restsUntil === undefined || whileResting === "ask") return attempt(operation, effect)
+          if (now < restsUntil || isTried) return Effect.succeed(Option.none())
           isTried = true
           return Effect.ensuring(
             attempt(operation, effect),
