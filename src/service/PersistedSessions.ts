@@ -65,8 +65,10 @@ interface Stored {
   readonly at: number
 }
 
-const isStored = (value: object): value is Stored =>
-  "sealed" in value && typeof value.sealed === "string" && "at" in value && typeof value.at === "number"
+/** A store hands out whatever JSON it finds, its types notwithstanding. */
+const isStored = (value: unknown): value is Stored =>
+  typeof value === "object" && value !== null && "sealed" in value && typeof value.sealed === "string" &&
+  "at" in value && typeof value.at === "number"
 
 /** A value that cannot be what we stored: the store is well, the value is not. */
 const unreadable = { unreadable: true }
@@ -116,7 +118,7 @@ export const make = (options: PersistedOptions = {}): Effect.Effect<
       session.createdAt + Math.min(timeToLive, (session.lifetime ?? Infinity) * 1000) - now
 
     /** The session of a stored value; without one, why not. */
-    const open = (name: string, value: object, now: number) =>
+    const open = (name: string, value: unknown, now: number) =>
       Effect.gen(function*() {
         const sealed = isStored(value) ? Result.getOrElse(Base64.decode(value.sealed), () => empty) : empty
         const unsealed = yield* unseal(keys, sealed, name)
@@ -187,7 +189,7 @@ export const make = (options: PersistedOptions = {}): Effect.Effect<
     /** A free slot, else that of the oldest ticket. */
     const slotFor = (slots: ReadonlyArray<string>) =>
       Effect.map(Effect.forEach(slots, read, { concurrency: "unbounded" }), (values) => {
-        const ages = values.map((value) => value === undefined || !isStored(value) ? -Infinity : value.at)
+        const ages = values.map((value) => isStored(value) ? value.at : -Infinity)
         return slots[ages.indexOf(Math.min(...ages))]
       })
 
