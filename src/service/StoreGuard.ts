@@ -98,7 +98,7 @@ export const make = (
       ) =>
         Effect.flatMap(Clock.currentTimeMillis, (now): Effect.Effect<Option.Option<A>> => {
           if (restsUntil === undefined || whileResting === "ask") return attempt(operation, effect)
-          if (now < restsUntil || isTried) return Effect.succeed(Option.none())
+          if (now < restsUntil || isTried) return Effect.succeedNone
           isTried = true
           return Effect.ensuring(
             attempt(operation, effect),
