@@ -2,8 +2,9 @@
  * TLS in a test: a client and a server in one process, and a wire between them that can be made to do harm.
  *
  * No port is opened and no time passes. Handshake, keys, records and verification are the real ones. Under one seed the order
- * of events, the randoms and the secrets are the same in every run; the bytes on the wire are, too, but for signatures where
- * the platform makes them with fresh randomness, as ECDSA on Node, and what is computed from those.
+ * of events and the randoms are the same in every run. The secrets and the bytes on the wire are, too, but for what the platform
+ * makes with fresh randomness, as Node does for signatures of ECDSA and for the server's part of x25519mlkem768, and what is
+ * computed from that: Ed25519 and other groups have nothing of the kind.
  *
  * It is not for anything that leaves a test: whoever knows the seed knows every secret. And it tells nothing about a real
  * transport: how a kernel splits and joins segments, resets and buffers, only a socket shows.
@@ -12,7 +13,6 @@
  */
 import * as Context from "effect/Context"
 import * as Effect from "effect/Effect"
-import * as Layer from "effect/Layer"
 import * as Scope from "effect/Scope"
 import * as Socket from "effect/socket/Socket"
 import { type Alert, toBytes } from "./alert/Alert.ts"
@@ -132,14 +132,9 @@ export const identity: (
   seed: string | number
 ) => Effect.Effect<ThrowAway.ThrowAwayIdentity, never, Primitives> = ThrowAway.make
 
-const serviceOf = <I, S, E, R>(
-  key: Context.Key<I, S>,
-  layer: Layer.Layer<I, E, R>
-): Effect.Effect<S, never, R> =>
-  // A layer over values that were made here has nothing to release, and nothing to fail with.
-  Effect.scoped(Effect.map(Effect.orDie(Layer.build(layer)), (context) => Context.get(context, key)))
-
-const trusting = (anchors: ReadonlyArray<Uint8Array>) => serviceOf(Trust.Trust, Trust.layerAnchors({ anchors }))
+// DER that was made here has nothing to fail with.
+const trusting = (anchors: ReadonlyArray<Uint8Array>) =>
+  Effect.orDie(Effect.provide(Trust.Trust, Trust.layerAnchors({ anchors })))
 
 const clientAuthOf = Effect.fnUntraced(function*(mode: "request" | "require", seed: string | number) {
   const made = yield* ThrowAway.make("client.test", seed)

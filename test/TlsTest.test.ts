@@ -12,11 +12,22 @@ import { makePki } from "./harness/Pki.ts"
 
 const data = bytes("some data")
 
+const versions = ["1.2", "1.3"] as const
+
+/** Options that leave one version to both sides. */
+const of = (version: "1.2" | "1.3"): TlsTest.Options => ({
+  client: { versions: [version] },
+  server: { versions: [version] }
+})
+
+/** How the record of an alert looks from outside. */
+const sealedAlert = { "1.2": "alert", "1.3": "application_data" } as const
+
 describe("pair", () => {
-  test("is a verified TLS connection", () =>
+  const isConnection = (version: string, options: TlsTest.Options) =>
     Effect.gen(function*() {
-      const { client, server, wire } = yield* TlsTest.pair()
-      assert.deepStrictEqual([client.version, client.resumed, client.serverName], ["1.2", false, "server.test"])
+      const { client, server, wire } = yield* TlsTest.pair(options)
+      assert.deepStrictEqual([client.version, client.resumed, client.serverName], [version, false, "server.test"])
       assert.strictEqual(server.serverName, "server.test")
       assert.strictEqual(client.peerCertificates.length, 1)
       yield* client.write(bytes("question"))
@@ -26,7 +37,11 @@ describe("pair", () => {
       const sealed = (yield* recordsOf(wire, "server")).at(-1)
       assert.strictEqual(sealed?.[0], 23)
       assert.notInclude(text(sealed), "answer")
-    }))
+    })
+
+  for (const [version, options] of [["1.3", {}], ["1.2", of("1.2")]] as const) {
+    test(`is a verified TLS connection, of TLS ${version}`, () => isConnection(version, options))
+  }
 
   test("takes the options of both sides, and client certificates", () =>
     Effect.gen(function*() {
@@ -53,28 +68,50 @@ describe("pair", () => {
   test("resumes where cache and identity are shared", () =>
     Effect.gen(function*() {
       const shared = {
+        ...of("1.2"),
         sessionCache: yield* SessionCache.makeMemory(),
         identity: yield* TlsTest.identity("server.test", 1)
       }
       const first = yield* TlsTest.pair({ ...shared, seed: 1 })
       const second = yield* TlsTest.pair({ ...shared, seed: 2 })
-      const alone = yield* TlsTest.pair({ identity: shared.identity, seed: 3 })
+      const alone = yield* TlsTest.pair({ ...of("1.2"), identity: shared.identity, seed: 3 })
       const resumed = [first, second, alone].map(({ client, server }) => [client.resumed, server.resumed])
       assert.deepStrictEqual(resumed, [[false, false], [true, true], [false, false]])
       assert.deepStrictEqual(second.client.sessionId, first.server.sessionId)
     }))
 
-  test("closes both sides with its scope, also what is held", () =>
+  test("resumes in TLS 1.3 once the client has read its ticket, which comes with the first data", () =>
     Effect.gen(function*() {
-      const scope = yield* Scope.make()
-      const { wire } = yield* TlsTest.pair().pipe(Scope.provide(scope))
-      yield* wire.stall({ from: "client" })
-      yield* wire.hold({ from: "server" })
-      yield* Scope.close(scope, Exit.void)
-      for (const side of ["client", "server"] as const) {
-        assert.deepStrictEqual((yield* toldBy(wire, side)).slice(-2), ["alert", "fin"])
+      const shared = {
+        sessionCache: yield* SessionCache.makeMemory(),
+        identity: yield* TlsTest.identity("server.test", 1)
       }
+      const resumed = yield* Effect.forEach([1, 2, 3], (seed) =>
+        Effect.gen(function*() {
+          const { client, server } = yield* TlsTest.pair({ ...shared, seed })
+          // The first client hears nothing, and so has no ticket.
+          if (seed > 1) {
+            yield* server.write(data)
+            yield* client.pull
+          }
+          return [client.resumed, server.resumed]
+        }))
+      assert.deepStrictEqual(resumed, [[false, false], [false, false], [true, true]])
     }))
+
+  for (const version of versions) {
+    test(`closes both sides with its scope, also what is held: TLS ${version}`, () =>
+      Effect.gen(function*() {
+        const scope = yield* Scope.make()
+        const { wire } = yield* TlsTest.pair(of(version)).pipe(Scope.provide(scope))
+        yield* wire.stall({ from: "client" })
+        yield* wire.hold({ from: "server" })
+        yield* Scope.close(scope, Exit.void)
+        for (const side of ["client", "server"] as const) {
+          assert.deepStrictEqual((yield* toldBy(wire, side)).slice(-2), [sealedAlert[version], "fin"])
+        }
+      }))
+  }
 })
 
 describe("seeds", () => {
@@ -88,32 +125,45 @@ describe("seeds", () => {
   }, Effect.scoped)
 
   /** The same identity for all: a certificate is signed anew each time that it is made. */
-  const rsa = Effect.gen(function*() {
+  const leaf = Effect.fnUntraced(function*(name: "rsa" | "ed25519") {
     const pki = yield* Effect.promise(makePki)
-    const made = yield* Effect.promise(pki.rsa)
+    const made = yield* Effect.promise(pki[name])
     yield* TestClock.setTime(pki.issuedAt.getTime())
     const trust = yield* trustIn({ der: made.leafDer })
     const identity = yield* Identity.makePem({ certificate: made.leafPem, privateKey: made.privateKeyPem })
-    return { identity, trust, client: { serverName: "localhost" } }
+    return { identity, trust }
   })
 
-  test("one seed is one conversation, byte for byte, where the signature is", () =>
-    Effect.gen(function*() {
-      const options = { ...yield* rsa, server: { signatureSchemes: ["rsa_pkcs1_sha256"] } } as const
-      const first = yield* conversation({ ...options, seed: 1 })
-      const second = yield* conversation({ ...options, seed: 1 })
-      const other = yield* conversation({ ...options, seed: 2 })
-      assert.isAbove(first.length, 12)
-      assert.deepStrictEqual(first, second)
-      assert.notDeepEqual(first, other)
-    }))
+  for (
+    const [version, name, scheme] of [
+      ["1.2", "rsa", "rsa_pkcs1_sha256"],
+      ["1.2", "ed25519", "ed25519"],
+      ["1.3", "ed25519", "ed25519"]
+    ] as const
+  ) {
+    test(`one seed is one conversation, byte for byte, where the signature is: TLS ${version}, ${scheme}`, () =>
+      Effect.gen(function*() {
+        const options: TlsTest.Options = {
+          ...yield* leaf(name),
+          client: { serverName: "localhost", versions: [version], groups: ["x25519"] },
+          server: { signatureSchemes: [scheme] }
+        }
+        const first = yield* conversation({ ...options, seed: 1 })
+        const second = yield* conversation({ ...options, seed: 1 })
+        const other = yield* conversation({ ...options, seed: 2 })
+        assert.isAbove(first.length, 12)
+        assert.deepStrictEqual(first, second)
+        assert.notDeepEqual(first, other)
+      }))
+  }
 
   test("one seed is one key; signatures of ECDSA are all that differs before they count", () =>
     Effect.gen(function*() {
       const identity = yield* TlsTest.identity("server.test", 7)
       assert.strictEqual((yield* TlsTest.identity("server.test", 7)).privateKey, identity.privateKey)
       assert.notStrictEqual((yield* TlsTest.identity("server.test", 8)).privateKey, identity.privateKey)
-      const [first = [], second = []] = yield* Effect.forEach([1, 1], (seed) => conversation({ identity, seed }))
+      const [first = [], second = []] = yield* Effect.forEach([1, 1], (seed) =>
+        conversation({ ...of("1.2"), identity, seed }))
       const kinds = (passed: ReadonlyArray<TlsTest.Passed>) =>
         passed.map((_) => [_.from, _._tag === "Record" ? _.contentType : _._tag])
       assert.deepStrictEqual(kinds(first), kinds(second))
@@ -284,50 +334,61 @@ describe("wire", () => {
       assert.strictEqual(said(yield* Fiber.join(connecting)), "AlertSent UnexpectedMessage")
       assert.deepStrictEqual(yield* toldBy(web.wire, "server"), ["bytes"])
       // A protected connection takes no alert in the clear.
-      const open = yield* TlsTest.pair()
-      yield* open.wire.inject({ from: "server", alert: Alert.fatal("handshake_failure") })
-      assert.strictEqual(said(yield* Effect.flip(open.client.pull)), "AlertSent BadRecordMac")
+      for (const [version, fault] of [["1.2", "BadRecordMac"], ["1.3", "UnexpectedMessage"]] as const) {
+        const open = yield* TlsTest.pair(of(version))
+        yield* open.server.write(data)
+        assert.strictEqual(text(yield* open.client.pull), text(data))
+        yield* open.wire.inject({ from: "server", alert: Alert.fatal("handshake_failure") })
+        assert.strictEqual(said(yield* Effect.flip(open.client.pull)), `AlertSent ${fault}`)
+      }
     }))
 
-  test("send is said by the TLS of that side, under its keys", () =>
-    Effect.gen(function*() {
-      const { client, server, wire } = yield* TlsTest.pair()
-      yield* wire.send({ from: "server", alert: Alert.warning("user_canceled") })
-      yield* server.write(data)
-      assert.strictEqual(text(yield* client.pull), text(data))
-      yield* wire.send({ from: "server", contentType: 23, content: bytes("more") })
-      assert.strictEqual(text(yield* client.pull), "more")
-      yield* wire.send({ from: "server", alert: Alert.fatal("access_denied") })
-      assert.strictEqual(said(yield* Effect.flip(client.pull)), "AlertReceived AccessDenied")
-      assert.deepStrictEqual((yield* toldBy(wire, "server")).slice(-4), [
-        "alert",
-        "application_data",
-        "application_data",
-        "alert"
-      ])
-      const { wire: closed } = yield* TlsTest.ends()
-      assert.strictEqual(
-        how(yield* Effect.exit(closed.send({ from: "client", alert: Alert.warning("close_notify") }))),
-        "defect"
-      )
-    }))
+  for (const version of versions) {
+    test(`send is said by the TLS of that side, under its keys: TLS ${version}`, () =>
+      Effect.gen(function*() {
+        const { client, server, wire } = yield* TlsTest.pair(of(version))
+        yield* wire.send({ from: "server", alert: Alert.warning("user_canceled") })
+        yield* server.write(data)
+        assert.strictEqual(text(yield* client.pull), text(data))
+        yield* wire.send({ from: "server", contentType: 23, content: bytes("more") })
+        assert.strictEqual(text(yield* client.pull), "more")
+        yield* wire.send({ from: "server", alert: Alert.fatal("access_denied") })
+        assert.strictEqual(said(yield* Effect.flip(client.pull)), "AlertReceived AccessDenied")
+        const alert = sealedAlert[version]
+        assert.deepStrictEqual(
+          (yield* toldBy(wire, "server")).slice(-4),
+          [alert, "application_data", "application_data", alert]
+        )
+        const { wire: closed } = yield* TlsTest.ends()
+        assert.strictEqual(
+          how(yield* Effect.exit(closed.send({ from: "client", alert: Alert.warning("close_notify") }))),
+          "defect"
+        )
+      }))
+  }
 
-  test("passed tells everything that arrived, in order", () =>
-    Effect.gen(function*() {
-      const { client, server, wire } = yield* TlsTest.pair()
-      yield* client.write(data)
-      yield* server.pull
-      yield* client.close
-      yield* Effect.flip(server.pull)
-      assert.deepStrictEqual(
-        (yield* wire.passed).map((_) => `${_.from} ${_._tag === "Record" ? _.contentType : _._tag}`),
-        [
-          ..."client 22|server 22|server 22|server 22|server 22|client 22|client 20|client 22|server 20|server 22"
-            .split("|"),
-          ..."client 23|client 21|client End|server 21|server End".split("|")
-        ]
-      )
-    }))
+  const flights = {
+    "1.2": "client 22|server 22|server 22|server 22|server 22|client 22|client 20|client 22|server 20|server 22" +
+      "|client 23|client 21|client End|server 21|server End",
+    // The flight of the server, the Finished of the client, a ticket or two, data, and one close_notify: the server may go on.
+    "1.3":
+      "client 22|server 22|server 20|server 23|server 23|server 23|server 23|client 20|client 23|server 23|server 23" +
+      "|client 23|client 23|client End"
+  }
+  for (const version of versions) {
+    test(`passed tells everything that arrived, in order: TLS ${version}`, () =>
+      Effect.gen(function*() {
+        const { client, server, wire } = yield* TlsTest.pair(of(version))
+        yield* client.write(data)
+        yield* server.pull
+        yield* client.close
+        yield* Effect.flip(server.pull)
+        assert.strictEqual(
+          (yield* wire.passed).map((_) => `${_.from} ${_._tag === "Record" ? _.contentType : _._tag}`).join("|"),
+          flights[version]
+        )
+      }))
+  }
 })
 
 describe("ends", () => {
@@ -382,6 +443,19 @@ describe("ends", () => {
       )
       assert.strictEqual((yield* Effect.flip(Effect.scoped(clientSocket.reader))).reason._tag, "SocketOpenError")
       assert.strictEqual((yield* Effect.flip(server.upgrade())).reason._tag, "SocketUpgradeError")
+      // Two pulls at the same time are a defect of who pulls.
+      assert.strictEqual(how(yield* Effect.exit(Effect.all([server.pull, server.pull], { concurrency: 2 }))), "defect")
+      // The end of a writer's scope half-closes: nothing can be written after it.
+      const half = yield* TlsTest.ends()
+      const writing = yield* Scope.make()
+      yield* half.clientSocket.reader
+      const writer = yield* half.clientSocket.writer.pipe(Scope.provide(writing))
+      yield* writer.writeAll(["one ", data])
+      yield* Scope.close(writing, Exit.void)
+      assert.strictEqual((yield* Effect.flip(writer.write("more"))).reason._tag, "SocketWriteError")
+      const reading = yield* Socket.readerBytes(half.serverSocket)
+      assert.strictEqual(text(yield* reading), `one ${text(data)}`)
+      assert.strictEqual((yield* Effect.flip(reading)).reason._tag, "SocketCloseError")
       // The end of the scope fails a pull that waits, and ends what this side writes.
       const pulled = yield* Effect.forkChild(Effect.flip(pull), { startImmediately: true })
       yield* Scope.close(scope, Exit.void)

@@ -25,9 +25,9 @@ const table = {
   DecompressionFailed: "decompression_failure",
   RecordInterleaved: "unexpected_message",
   KeyChangeInsideMessage: "unexpected_message",
-  // RFC 8446 section 5 has no other answer for it.
+  // RFC 8446 section 5 has no other answer for it. Before the hellos none is in order, whatever its content.
   ChangeCipherSpecMalformed: (_: FaultOf<"ChangeCipherSpecMalformed">, version: Version) =>
-    version === "1.3" ? "unexpected_message" : "decode_error",
+    version === "1.2" ? "decode_error" : "unexpected_message",
   KeyWornOut: "internal_error",
   AlertEmpty: "unexpected_message",
   AlertLevelUnknown: "illegal_parameter",
@@ -62,11 +62,25 @@ const table = {
   CertificateChainTooLong: "certificate_unknown",
   CertificateMalformed: "bad_certificate",
   CertificateSignatureWrong: "bad_certificate",
+  // RFC 8446 section 4.4.2.4
+  CertificateSignatureWeak: "bad_certificate",
   CertificateUntrusted: "unknown_ca",
+  CertificatePathTooLong: "unknown_ca",
+  CertificateIssuerUnfit: "bad_certificate",
   CertificateExpired: "certificate_expired",
   CertificateNotYetValid: "certificate_expired",
   CertificateUnsupported: "unsupported_certificate",
+  CertificateKeyWeak: "unsupported_certificate",
+  CertificateUsageWrong: "unsupported_certificate",
+  CertificateExtensionUnknown: "unsupported_certificate",
   CertificateNameMismatch: "certificate_unknown",
+  CertificateNameForbidden: "certificate_unknown",
+  CertificateRevoked: "certificate_revoked",
+  // RFC 6066 section 8
+  CertificateStatusWrong: "bad_certificate_status_response",
+  CertificateStatusUnknown: "certificate_unknown",
+  CertificateTooCostly: "certificate_unknown",
+  CertificateNotPinned: "certificate_unknown",
   CertificateRefused: (fault: FaultOf<"CertificateRefused">) => fault.alert,
   InternalFault: "internal_error",
   ApplicationFailed: "internal_error"
@@ -98,3 +112,24 @@ export const answer = (fault: Fault, version: Version): AnswerDescription => {
   const entry = table[fault._tag] as AnswerDescription | ((fault: Fault, version: Version) => AnswerDescription)
   return typeof entry === "function" ? entry(fault, version) : entry
 }
+
+/**
+ * What a peer is told of what this side finds wrong: everything (`none` is hidden), or of certificates only that one was refused. What
+ * really happened stays in the fault.
+ *
+ * @category models
+ * @since 0.1.0
+ */
+export type Masking = "none" | "certificates"
+
+/**
+ * The alert that the peer is told for a fault: the answer, behind the one mask (law 1). That a certificate is missing is no judgement,
+ * and is always told.
+ *
+ * @category combinators
+ * @since 0.1.0
+ */
+export const told = (fault: Fault, version: Version, masking: Masking): AnswerDescription =>
+  masking === "certificates" && fault._tag.startsWith("Certificate") && fault._tag !== "CertificateMissing"
+    ? "certificate_unknown"
+    : answer(fault, version)

@@ -68,14 +68,45 @@ export const Fault = Schema.TaggedUnion({
   CertificateChainTooLong: { length: Schema.Int, limit: Schema.Int },
   CertificateMalformed: { depth: Schema.Int, why: Schema.String },
   CertificateSignatureWrong: { depth: Schema.Int },
+  /** Signed with an algorithm that is broken, RFC 8446 section 4.4.2.4. */
+  CertificateSignatureWeak: { depth: Schema.Int, algorithm: Schema.String },
   CertificateUntrusted: { depth: Schema.Int, issuer: Schema.String },
+  /** A path to an anchor has more intermediates than we go along with. */
+  CertificatePathTooLong: { limit: Schema.Int },
+  /** It does not have the right to issue, or not this deep (RFC 5280 sections 4.2.1.3 and 4.2.1.9). */
+  CertificateIssuerUnfit: { depth: Schema.Int, why: Schema.String },
   CertificateExpired: { depth: Schema.Int, notAfter: Schema.String },
   CertificateNotYetValid: { depth: Schema.Int, notBefore: Schema.String },
   CertificateUnsupported: { depth: Schema.Int, why: Schema.String },
+  CertificateKeyWeak: { depth: Schema.Int, why: Schema.String },
+  /** Not for this use, by its key usage or extended key usage. */
+  CertificateUsageWrong: { depth: Schema.Int, why: Schema.String },
+  /** An extension that is critical and not known here, by its object identifier. */
+  CertificateExtensionUnknown: { depth: Schema.Int, extension: Schema.String },
   CertificateNameMismatch: { name: Schema.String },
+  /** A name that an authority of the path may not certify (RFC 5280 section 4.2.1.10). */
+  CertificateNameForbidden: { depth: Schema.Int, why: Schema.String },
+  CertificateRevoked: { depth: Schema.Int, at: Schema.String },
+  /** The status that came with the certificate is not good for it, or did not come though it is promised. */
+  CertificateStatusWrong: { why: Schema.String },
+  /** Whether it is revoked had to be known, and is not. */
+  CertificateStatusUnknown: { depth: Schema.Int, why: Schema.String },
+  /** The judgement would cost more than it may. */
+  CertificateTooCostly: { what: Schema.String, limit: Schema.Int },
+  /** None of the keys that were expected. */
+  CertificateNotPinned: { spkiSha256: Schema.String },
   /** The judgement of the application, after ours. */
   CertificateRefused: {
-    alert: Schema.Literals(["access_denied", "bad_certificate", "certificate_unknown"]),
+    alert: Schema.Literals([
+      "access_denied",
+      "bad_certificate",
+      "certificate_expired",
+      "certificate_revoked",
+      "certificate_unknown",
+      "unknown_ca",
+      "unrecognized_name",
+      "unsupported_certificate"
+    ]),
     why: Schema.String
   },
   // This side itself
@@ -97,6 +128,14 @@ export type Fault = typeof Fault.Type
  * @since 0.1.0
  */
 export type FaultOf<Tag extends Fault["_tag"]> = Extract<Fault, { readonly _tag: Tag }>
+
+/**
+ * The faults that a judgement of certificates may end in; each has its alert.
+ *
+ * @category models
+ * @since 0.1.0
+ */
+export type CertificateFault = FaultOf<Extract<Fault["_tag"], `Certificate${string}`>>
 
 const expected = (tags: ReadonlyArray<string>): string => tags.length === 0 ? "nothing" : tags.join(" or ")
 
@@ -149,11 +188,24 @@ const sentences: { readonly [Tag in Fault["_tag"]]: (fault: FaultOf<Tag>) => str
   CertificateChainTooLong: (_) => `the certificate chain has ${_.length} bytes where ${_.limit} are allowed`,
   CertificateMalformed: (_) => `${certificate(_.depth)} is malformed: ${_.why}`,
   CertificateSignatureWrong: (_) => `the signature of ${certificate(_.depth)} does not verify`,
+  CertificateSignatureWeak: (_) => `${certificate(_.depth)} is signed by ${_.algorithm}, which proves nothing any more`,
   CertificateUntrusted: (_) => `${certificate(_.depth)} was issued by "${_.issuer}", which is not trusted here`,
+  CertificatePathTooLong: (_) => `the path to an anchor has more than ${_.limit} intermediates`,
+  CertificateIssuerUnfit: (_) => `${certificate(_.depth)} may not issue here: ${_.why}`,
   CertificateExpired: (_) => `${certificate(_.depth)} expired at ${_.notAfter}`,
   CertificateNotYetValid: (_) => `${certificate(_.depth)} is not valid before ${_.notBefore}`,
   CertificateUnsupported: (_) => `${certificate(_.depth)} cannot be used: ${_.why}`,
+  CertificateKeyWeak: (_) => `${certificate(_.depth)} has ${_.why}`,
+  CertificateUsageWrong: (_) => `${certificate(_.depth)} is not for this use: ${_.why}`,
+  CertificateExtensionUnknown: (_) => `${certificate(_.depth)} has the critical extension ${_.extension}, unknown here`,
   CertificateNameMismatch: (_) => `the certificate is not for ${_.name}`,
+  CertificateNameForbidden: (_) => `${certificate(_.depth)} has a name that its authority may not certify: ${_.why}`,
+  CertificateRevoked: (_) => `${certificate(_.depth)} was revoked at ${_.at}`,
+  CertificateStatusWrong: (_) => `the stapled status of the certificate is not good: ${_.why}`,
+  CertificateStatusUnknown: (_) => `whether ${certificate(_.depth)} is revoked cannot be told: ${_.why}`,
+  CertificateTooCostly: (_) => `judging the certificates would take more than ${_.limit} ${_.what}`,
+  CertificateNotPinned: (_) =>
+    `the key of the certificate (SHA-256 ${_.spkiSha256}) is not one of those that are pinned`,
   CertificateRefused: (_) => `the certificate was refused: ${_.why}`,
   InternalFault: (_) => `this side failed: ${_.why}`,
   ApplicationFailed: () => "the application failed"

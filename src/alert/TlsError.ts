@@ -5,7 +5,7 @@
  */
 import * as Schema from "effect/Schema"
 import type { Alert } from "./Alert.ts"
-import { answer, type AnswerDescription } from "./Answer.ts"
+import { type AnswerDescription, type Masking, told } from "./Answer.ts"
 import type { Version as AnswerVersion } from "./Answer.ts"
 import { entryOf } from "./Catalogue.ts"
 import { describe, Fault } from "./Fault.ts"
@@ -76,6 +76,7 @@ const sentReasons = [
   Reason.HandshakeFailure,
   Reason.BadCertificate,
   Reason.UnsupportedCertificate,
+  Reason.CertificateRevoked,
   Reason.CertificateExpired,
   Reason.CertificateUnknown,
   Reason.IllegalParameter,
@@ -90,6 +91,7 @@ const sentReasons = [
   Reason.UnsupportedExtension,
   Reason.UnrecognizedName,
   Reason.CertificateRequired,
+  Reason.BadCertificateStatusResponse,
   Reason.NoApplicationProtocol
 ] as const
 
@@ -265,8 +267,12 @@ export type TlsError = typeof TlsError.Type
  * @category constructors
  * @since 0.1.0
  */
-export const alertSent = (fault: Fault, phase: ErrorPhase, version: AnswerVersion): AlertSent =>
-  new AlertSent({ reason: Reason.reasonOf(answer(fault, version)), fault, phase, version })
+export const alertSent = (
+  fault: Fault,
+  phase: ErrorPhase,
+  version: AnswerVersion,
+  masking: Masking = "none"
+): AlertSent => new AlertSent({ reason: Reason.reasonOf(told(fault, version, masking)), fault, phase, version })
 
 /**
  * @category constructors

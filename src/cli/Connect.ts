@@ -24,7 +24,7 @@ import * as Trust from "../service/Trust.ts"
 import * as TlsClient from "../TlsClient.ts"
 import { negotiated } from "./Ending.ts"
 import { type CommandFailed, systemReason, tlsFailed, unusable } from "./Failure.ts"
-import { identityOf, keyLogTo, trustOf } from "./Files.ts"
+import { identityOf, judgementOf, keyLogTo, trustOf } from "./Files.ts"
 import { alpn, keylog, tls, versionsOf } from "./Flags.ts"
 import { paintFor } from "./Paint.ts"
 import { printable } from "./Printable.ts"
@@ -53,6 +53,23 @@ const parameters = {
     Flag.withMetavar("FILE"),
     Flag.withDescription("PEM: the authorities to trust; by default those of the system"),
     Flag.optional
+  ),
+  pin: Flag.String("pin").pipe(
+    Flag.withMetavar("SHA256"),
+    Flag.withDescription(
+      "trust this key alone: the hash of its SubjectPublicKeyInfo, in hex or Base64; may be repeated"
+    ),
+    Flag.atLeast(0)
+  ),
+  crl: Flag.String("crl").pipe(
+    Flag.withMetavar("FILE"),
+    Flag.withDescription("PEM: a revocation list to judge by; may be given several times"),
+    Flag.atLeast(0)
+  ),
+  requireStaple: Flag.Boolean("require-staple").pipe(
+    Flag.withoutNegation,
+    Flag.withDescription("refuse a server whose certificate is not shown not to be revoked, by a staple or a list"),
+    Flag.withDefault(false)
   ),
   serverName: Flag.String("server-name").pipe(
     Flag.withMetavar("N"),
@@ -177,13 +194,20 @@ export const connect = Command.make("connect", parameters, (flags) =>
     yield* Effect.addFinalizer(() => Effect.sync(() => trace?.flush()))
 
     if (flags.insecure) yield* tell("warning: the certificate of the peer is not checked.")
+    const judgement = yield* judgementOf(flags.crl, flags.requireStaple)
     const trust = flags.insecure
       ? yield* Effect.provide(Trust.Trust, Trust.layerInsecure)
+      : flags.pin.length > 0
+      ? yield* Effect.provide(Trust.Trust, Trust.layerPinned({ spkiSha256: flags.pin })).pipe(
+        Effect.mapError(({ message }) => unusable(`--pin cannot be used: ${message}.`))
+      )
       : Option.isSome(flags.ca)
-      ? yield* trustOf("ca", flags.ca.value)
-      : yield* Effect.provide(Trust.Trust, Trust.layerSystem)
+      ? yield* trustOf("ca", flags.ca.value, judgement)
+      : yield* Effect.provide(Trust.Trust, Trust.layerSystemWith(judgement)).pipe(
+        Effect.mapError(({ message }) => unusable(`--crl cannot be used: ${message}.`))
+      )
     const identity = Option.isSome(flags.cert) && Option.isSome(flags.key)
-      ? yield* identityOf(flags.cert.value, flags.key.value)
+      ? yield* identityOf([{ cert: flags.cert.value, key: flags.key.value }])
       : undefined
     const insecureKeyLog = Option.isSome(flags.keylog) ? yield* keyLogTo(flags.keylog.value) : undefined
     const sessions = Option.isSome(flags.session)
@@ -214,9 +238,15 @@ export const connect = Command.make("connect", parameters, (flags) =>
     Effect.mapError((error) => error._tag === "CommandFailed" ? error : tlsFailed(error)),
     Effect.provide(NodePrimitives.layer)
   )).pipe(
-    Command.validate(({ ca, cert, insecure, key }) => {
+    Command.validate(({ ca, cert, crl, insecure, key, pin, requireStaple }) => {
       const invalid = (message: string) => Effect.fail(new CliError.ValidationError({ message }))
       if (Option.isSome(cert) !== Option.isSome(key)) return invalid("--cert and --key go together")
+      const isJudging = crl.length > 0 || requireStaple
+      if (isJudging && (insecure || pin.length > 0)) {
+        return invalid("--crl and --require-staple have no meaning with --pin or --insecure")
+      }
+      if (insecure && pin.length > 0) return invalid("--pin and --insecure exclude each other")
+      if (pin.length > 0 && Option.isSome(ca)) return invalid("--ca and --pin exclude each other")
       return insecure && Option.isSome(ca) ? invalid("--ca and --insecure exclude each other") : Effect.void
     }),
     Command.withDescription(description),

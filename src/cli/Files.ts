@@ -9,6 +9,7 @@ import { closeSync, openSync, writeSync } from "node:fs"
 import { readFile } from "node:fs/promises"
 import type { Primitives } from "../secret/Primitives.ts"
 import * as Identity from "../service/Identity.ts"
+import { decodePem } from "../service/Pem.ts"
 import * as Trust from "../service/Trust.ts"
 import { type CommandFailed, systemReason, unusable } from "./Failure.ts"
 
@@ -18,23 +19,42 @@ const readText = (option: string, path: string): Effect.Effect<string, CommandFa
     catch: (cause) => unusable(`--${option} ${path} cannot be read: ${systemReason(cause)}.`)
   })
 
+const readBytes = (option: string, path: string): Effect.Effect<Uint8Array, CommandFailed> =>
+  Effect.tryPromise({
+    try: () => readFile(path),
+    catch: (cause) => unusable(`--${option} ${path} cannot be read: ${systemReason(cause)}.`)
+  }).pipe(Effect.map((bytes) => new Uint8Array(bytes)))
+
 /**
- * The identity of a certificate file and a key file.
+ * The files of one certificate chain.
+ *
+ * @category models
+ * @since 0.1.0
+ */
+export interface ChainFiles {
+  readonly cert: string
+  readonly key: string
+  readonly staple?: string | undefined
+}
+
+/**
+ * The identity of certificate and key files.
  *
  * @category constructors
  * @since 0.1.0
  */
 export const identityOf = (
-  cert: string,
-  key: string
+  chains: ReadonlyArray<ChainFiles>
 ): Effect.Effect<Identity.Identity["Service"], CommandFailed, Primitives> =>
-  Effect.gen(function*() {
-    const certificate = yield* readText("cert", cert)
-    const privateKey = yield* readText("key", key)
-    return yield* Identity.makePem({ certificate, privateKey }).pipe(
-      Effect.mapError(({ message }) => unusable(`--cert ${cert} and --key ${key} cannot be used: ${message}.`))
-    )
-  })
+  Effect.forEach(chains, ({ cert, key, staple }) =>
+    Effect.gen(function*() {
+      const certificate = yield* readText("cert", cert)
+      const privateKey = yield* readText("key", key)
+      const response = staple === undefined ? undefined : yield* readBytes("staple", staple)
+      return yield* Identity.fromPem({ certificate, privateKey, staple: response }).pipe(
+        Effect.mapError(({ message }) => unusable(`--cert ${cert} and --key ${key} cannot be used: ${message}.`))
+      )
+    })).pipe(Effect.flatMap((credentials) => Identity.fromCredentials(credentials)))
 
 /**
  * Trust in the certificates of a file.
@@ -44,12 +64,39 @@ export const identityOf = (
  */
 export const trustOf = (
   option: string,
-  path: string
+  path: string,
+  judgement: Trust.JudgementOptions = {}
 ): Effect.Effect<Trust.Trust["Service"], CommandFailed, Primitives> =>
-  Effect.flatMap(readText(option, path), (anchors) =>
-    Effect.provide(Trust.Trust, Trust.layerAnchors({ anchors })).pipe(
-      Effect.mapError(({ message }) => unusable(`--${option} ${path} cannot be used: ${message}.`))
-    ))
+  Effect.flatMap(
+    readText(option, path),
+    (anchors) =>
+      Effect.provide(Trust.Trust, Trust.layerAnchors({ anchors, ...judgement })).pipe(
+        Effect.mapError(({ message }) => unusable(`--${option} ${path} cannot be used: ${message}.`))
+      )
+  )
+
+/**
+ * How to judge, by the revocation lists of files and by whether a status is required.
+ *
+ * @category constructors
+ * @since 0.1.0
+ */
+export const judgementOf = (
+  crls: ReadonlyArray<string>,
+  isStatusRequired: boolean
+): Effect.Effect<Trust.JudgementOptions, CommandFailed> =>
+  Effect.map(
+    Effect.forEach(crls, (path) =>
+      Effect.flatMap(readText("crl", path), (text) =>
+        Effect.mapError(
+          decodePem(text, "X509 CRL"),
+          ({ message }) => unusable(`--crl ${path} cannot be used: ${message}.`)
+        ))),
+    (lists) => ({
+      ...(lists.length === 0 ? {} : { crls: lists.flat() }),
+      ...(isStatusRequired ? { revocation: "require" as const } : {})
+    })
+  )
 
 /**
  * Appends the secrets of connections to a file in the SSLKEYLOGFILE format, which only its owner can read.

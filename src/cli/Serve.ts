@@ -40,9 +40,21 @@ const flags = {
   ),
   cert: Flag.String("cert").pipe(
     Flag.withMetavar("FILE"),
-    Flag.withDescription("PEM: the certificate, then its intermediates")
+    Flag.withDescription(
+      "PEM: the certificate, then its intermediates; given several times, the name that a client asks for decides"
+    ),
+    Flag.atLeast(1)
   ),
-  key: Flag.String("key").pipe(Flag.withMetavar("FILE"), Flag.withDescription("PEM: its private key, not encrypted")),
+  key: Flag.String("key").pipe(
+    Flag.withMetavar("FILE"),
+    Flag.withDescription("PEM: its private key, not encrypted; one for each --cert, in the same order"),
+    Flag.atLeast(1)
+  ),
+  staple: Flag.String("staple").pipe(
+    Flag.withMetavar("FILE"),
+    Flag.withDescription("an OCSP response in DER, to be stapled; for the --cert in the same place"),
+    Flag.atLeast(0)
+  ),
   host: Flag.String("host").pipe(
     Flag.withMetavar("H"),
     Flag.withDescription("the address to listen on; all addresses by default"),
@@ -126,7 +138,9 @@ const description = `
 export const serve = Command.make("serve", flags, (flags) =>
   Effect.gen(function*() {
     const primitives = yield* Primitives
-    const identity = yield* identityOf(flags.cert, flags.key)
+    const identity = yield* identityOf(
+      flags.cert.map((cert, index) => ({ cert, key: flags.key[index] ?? "", staple: flags.staple[index] }))
+    )
     const host = Option.getOrUndefined(flags.host)
     const options: ServerOptions = {
       alpnProtocols: flags.alpn,
@@ -163,11 +177,16 @@ export const serve = Command.make("serve", flags, (flags) =>
     Effect.scoped,
     Effect.provide([NodePrimitives.layer, NodeRemoteAddress.layer])
   )).pipe(
-    Command.validate(({ clientAuth, clientCa }) =>
-      Option.isSome(clientAuth) === Option.isSome(clientCa)
+    Command.validate(({ cert, clientAuth, clientCa, key, staple }) => {
+      const invalid = (message: string) => Effect.fail(new CliError.ValidationError({ message }))
+      if (cert.length !== key.length) {
+        return invalid(`there are ${cert.length} of --cert and ${key.length} of --key: they go in pairs`)
+      }
+      if (staple.length > cert.length) return invalid("there are more of --staple than of --cert")
+      return Option.isSome(clientAuth) === Option.isSome(clientCa)
         ? Effect.void
-        : Effect.fail(new CliError.ValidationError({ message: "--client-ca and --client-auth go together" }))
-    ),
+        : invalid("--client-ca and --client-auth go together")
+    }),
     Command.withDescription(description),
     Command.withShortDescription("A server that says what was negotiated, or echoes"),
     Command.withExamples([

@@ -28,6 +28,7 @@ import * as SessionMetrics from "../service/SessionMetrics.ts"
 import type { Settings } from "../service/TlsConfig.ts"
 import { Core } from "./Core.ts"
 import * as HandshakeChannel from "./HandshakeChannel.ts"
+import { moveInto } from "./Received.ts"
 import * as Transport from "./Transport.ts"
 import * as Wire from "./Wire.ts"
 
@@ -275,7 +276,7 @@ const make = (wire: Wire.Wire, { exporter, ...facts }: Established): Connection 
       const target = { buffer, at: 0 }
       const fill = core.received.length > 0 ? Effect.void : untilData(target)
       return Effect.flatMap(fill, () => {
-        const length = core.moveInto(target)
+        const length = moveInto(core.received, target)
         return length > 0 ? Effect.succeed(length) : end
       })
     }))

@@ -5,7 +5,7 @@
  * @since 0.1.0
  */
 import { type Alert, fatal, toBytes, warning } from "../alert/Alert.ts"
-import { answer } from "../alert/Answer.ts"
+import { told } from "../alert/Answer.ts"
 import { type ClosureEvent, type ClosureState, type ClosureStep, transition } from "../alert/Closure.ts"
 import type { Fault } from "../alert/Fault.ts"
 import {
@@ -76,7 +76,8 @@ export class Core {
     this.inbound = new Inbound({
       budget: budgetOf(settings.limits),
       handshake: handshakeLimitsOf(settings.limits),
-      observe: settings.observe
+      observe: settings.observe,
+      offers13: role === "client" && settings.versions.includes("1.3")
     })
     this.outbound = new Outbound(primitives, settings.observe)
     this.outbound.padTo(settings.recordPadding)
@@ -119,14 +120,8 @@ export class Core {
 
   /** What a read gets after the last data; `undefined` for a clean end. */
   get readFailure(): TlsError | undefined {
-    switch (this.#ending?._tag) {
-      case "Failed":
-        return this.#ending.error
-      case "Released":
-        return new ConnectionClosed({ by: "local" })
-      default:
-        return undefined
-    }
+    if (this.#ending?._tag === "Failed") return this.#ending.error
+    return this.#ending?._tag === "Released" ? new ConnectionClosed({ by: "local" }) : undefined
   }
 
   /** Whether there is something to carry out: bytes to send, or steps to take. */
@@ -155,7 +150,10 @@ export class Core {
   }
 
   openTraffic(traffic: Traffic): void {
-    this.#traffic = new Traffic13(traffic, this.inbound, this.outbound, (type, content) => this.send(type, content))
+    this.#traffic = new Traffic13(traffic, this.inbound, this.outbound, {
+      seal: (type, content) => this.send(type, content),
+      holds: (record) => this.outbox.includes(record)
+    })
   }
 
   /** Law 12: bytes that are overwritten when the handshake is over, however it ends. */
@@ -174,8 +172,10 @@ export class Core {
   }
 
   /** Seals one content and puts it into the outbox. */
-  send(type: number, content: Uint8Array): void {
-    this.outbox.push(this.outbound.seal(type, content))
+  send(type: number, content: Uint8Array): Uint8Array {
+    const record = this.outbound.seal(type, content)
+    this.outbox.push(record)
+    return record
   }
 
   /** Application data, RFC 5246 section 10. A fault where the key must not protect that much more. */
@@ -208,12 +208,12 @@ export class Core {
   /** The one place where this side fails (laws 1 and 5): the first fault wins, is answered, and is stored. */
   fail(fault: Fault): TlsError {
     if (this.#ending?._tag === "Failed") return this.#ending.error
-    const error = alertSent(fault, this.#errorPhase(), this.inbound.version)
+    const error = alertSent(fault, this.#errorPhase(), this.inbound.version, this.settings.policies.masking)
     const steps = this.#step("fault")
     if (steps === undefined) return this.refusal ?? error
     if (steps.includes("send alert")) {
       this.#alertIsOut = true
-      this.#lastWord = this.#sealAlert(fatal(answer(fault, this.inbound.version)))
+      this.#lastWord = this.#sealAlert(fatal(told(fault, this.inbound.version, this.settings.policies.masking)))
     }
     return this.#failureOf(this.#end({ _tag: "Failed", error }))
   }
@@ -250,11 +250,8 @@ export class Core {
       phase !== "handshaking"
     if (this.#closure !== "Truncated" || isAllowed) this.#end(clean)
     else {
-      const { version } = this.inbound
-      this.#end({
-        _tag: "Failed",
-        error: new Truncated({ by, bytesRead: this.#bytesRead, midRecord, phase, version })
-      })
+      const how = { by, midRecord, phase, bytesRead: this.#bytesRead, version: this.inbound.version }
+      this.#end({ _tag: "Failed", error: new Truncated(how) })
     }
   }
 
@@ -281,9 +278,7 @@ export class Core {
     }
   }
 
-  /**
-   * Takes in what was received on the open connection. Data goes to `received`; with a target, into that, as long as it fits.
-   */
+  /** Takes in what was received on the open connection: data to `received`, or into the target as long as it fits. */
   process(target?: Target): void {
     while (this.#ending === undefined) {
       const at = target?.at
@@ -302,18 +297,9 @@ export class Core {
   processAlerts(): void {
     while (this.#ending === undefined) {
       const incoming = this.inbound.next()
-      switch (incoming?._tag) {
-        case "Alert":
-          this.judged(incoming.alert, incoming.verdict)
-          break
-        case "ChangeCipherSpec":
-          if (this.inbound.changeCipherSpec() !== undefined) return
-          break
-        case "Handshake":
-          break
-        default:
-          return
-      }
+      if (incoming?._tag === "Alert") this.judged(incoming.alert, incoming.verdict)
+      // Behind a ChangeCipherSpec it would take keys that nobody has installed.
+      else if (incoming?._tag !== "Handshake") return
     }
   }
 
@@ -353,6 +339,8 @@ export class Core {
     if (this.#step("close_notify") === undefined) return
     if (forgets) this.#forget("received")
     if (handshaking && wasOpen) {
+      // In TLS 1.3 the other direction could go on, and has nothing to go on with.
+      this.#step("close")
       this.#pendingSteps.add("end transport")
       this.#end({ _tag: "Failed", error: new HandshakeAborted({ by: "close_notify", version }) })
     } else this.#end(clean)
@@ -391,19 +379,6 @@ export class Core {
   #errorPhase(): ErrorPhase {
     if (this.isHandshaking) return "handshaking"
     return this.#closure === "CloseSent" ? "closing" : "established"
-  }
-
-  /** Moves received data into what is left of a buffer; how much of it is filled now. */
-  moveInto(target: Target): number {
-    for (;;) {
-      const [first] = this.received
-      const length = Math.min(first?.length ?? 0, target.buffer.length - target.at)
-      if (first === undefined || length === 0) return target.at
-      target.buffer.set(first.subarray(0, length), target.at)
-      target.at += length
-      if (length === first.length) this.received.shift()
-      else this.received[0] = first.subarray(length)
-    }
   }
 
   /** The transport is let go of: who reads on has nothing to read from. */

@@ -6,7 +6,6 @@
 import * as Effect from "effect/Effect"
 import * as Result from "effect/Result"
 import type { Fault } from "../alert/Fault.ts"
-import type { TlsError } from "../alert/TlsError.ts"
 import type { Channel, HandshakeFailure } from "../handshake/Channel.ts"
 import { decodeHandshake, encodeHandshake, type HandshakeMessage, messageTag } from "../message/HandshakeMessage.ts"
 import type { Incoming } from "../record/Inbound.ts"
@@ -38,18 +37,17 @@ export const make = (
   const { inbound, outbound, settings } = core
   const transcript = new Transcript()
   let isDisguised = false
+  const mayBe12 = () => inbound.version !== "1.3" && settings.versions.includes("1.2")
 
-  /** What goes out before anything is waited for: one flight, one write. */
-  const flight: Effect.Effect<void, TlsError> = Effect.suspend(() =>
-    core.outbox.length === 0 ? Effect.void : wire.flush
-  )
+  type Awaited = Extract<Incoming, { readonly _tag: "Handshake" | "ChangeCipherSpec" }>
 
-  /** The next message or ChangeCipherSpec; alerts and the end of the transport end the story. */
-  const next = (expected: ReadonlyArray<string>): Effect.Effect<
-    Extract<Incoming, { readonly _tag: "Handshake" | "ChangeCipherSpec" }>,
-    HandshakeFailure
-  > =>
+  /**
+   * The next message or ChangeCipherSpec; alerts and the end of the transport end the story. What was sent goes out before
+   * anything is waited for: one flight, one write.
+   */
+  const next = (expected: ReadonlyArray<string>): Effect.Effect<Awaited, HandshakeFailure> =>
     Effect.suspend(() => {
+      if (core.outbox.length > 0) return Effect.andThen(wire.flush, next(expected))
       for (;;) {
         if (core.ending?._tag === "Failed") return Effect.fail(core.ending.error)
         const incoming = inbound.next()
@@ -64,7 +62,7 @@ export const make = (
             return Effect.succeed(incoming)
           case "Handshake": {
             const isHelloRequest = incoming.type === HandshakeType.hello_request
-            if (!isHelloRequest || core.role === "server") return Effect.succeed(incoming)
+            if (!isHelloRequest || core.role === "server" || !mayBe12()) return Effect.succeed(incoming)
             // RFC 5246 section 7.4.1.1: ignored by a client that is negotiating already, and never hashed.
             if (incoming.body.length > 0) {
               return Effect.fail<Fault>({
@@ -89,20 +87,18 @@ export const make = (
     type Expected = Extract<HandshakeMessage, { readonly _tag: typeof tags[number] }>
     const isExpected = (message: HandshakeMessage): message is Expected =>
       (tags as ReadonlyArray<HandshakeMessage["_tag"]>).includes(message._tag)
-    return Effect.gen(function*() {
-      yield* flight
-      const incoming = yield* next(tags)
-      if (incoming._tag === "ChangeCipherSpec") return yield* Effect.fail(unexpected(tags, "change_cipher_spec"))
+    return Effect.flatMap(next(tags), (incoming): Effect.Effect<Expected, HandshakeFailure> => {
+      if (incoming._tag === "ChangeCipherSpec") return Effect.fail(unexpected(tags, "change_cipher_spec"))
       const tag = messageTag(incoming.type, inbound.version)
       if (tag === undefined || !(tags as ReadonlyArray<string>).includes(tag)) {
-        return yield* Effect.fail(unexpected(tags, tag ?? `handshake message ${incoming.type}`))
+        return Effect.fail(unexpected(tags, tag ?? `handshake message ${incoming.type}`))
       }
       const message = decodeHandshake(incoming.type, incoming.body, inbound.version)
-      if (Result.isFailure(message)) return yield* Effect.fail(message.failure)
-      if (!isExpected(message.success)) return yield* Effect.fail(unexpected(tags, message.success._tag))
+      if (Result.isFailure(message)) return Effect.fail(message.failure)
+      if (!isExpected(message.success)) return Effect.fail(unexpected(tags, message.success._tag))
       transcript.add(incoming.bytes)
       inbound.progress()
-      return message.success
+      return Effect.succeed(message.success)
     })
   }
 
@@ -126,18 +122,17 @@ export const make = (
     sendChangeCipherSpec: () => {
       core.outbox.push(outbound.changeCipherSpec())
     },
-    expectChangeCipherSpec: Effect.gen(function*() {
-      yield* flight
-      const expected = ["change_cipher_spec"]
-      const incoming = yield* next(expected)
-      if (incoming._tag === "Handshake") {
-        return yield* Effect.fail(
-          unexpected(expected, messageTag(incoming.type, inbound.version) ?? `handshake message ${incoming.type}`)
-        )
+    expectChangeCipherSpec: Effect.flatMap(
+      next(["change_cipher_spec"]),
+      (incoming): Effect.Effect<void, HandshakeFailure> => {
+        if (incoming._tag === "Handshake") {
+          const received = messageTag(incoming.type, inbound.version) ?? `handshake message ${incoming.type}`
+          return Effect.fail(unexpected(["change_cipher_spec"], received))
+        }
+        const fault = inbound.changeCipherSpec()
+        return fault === undefined ? Effect.void : Effect.fail(fault)
       }
-      const fault = inbound.changeCipherSpec()
-      if (fault !== undefined) return yield* Effect.fail(fault)
-    }),
+    ),
     sendCompatibilityChangeCipherSpec: () => {
       if (isDisguised) return
       isDisguised = true

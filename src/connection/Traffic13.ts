@@ -10,10 +10,25 @@ import { decodeHandshake, encodeHandshake, messageName } from "../message/Handsh
 import type { NewSessionTicket } from "../message/NewSessionTicket.ts"
 import type { Inbound } from "../record/Inbound.ts"
 import type { Outbound } from "../record/Outbound.ts"
-import { ContentType } from "../wire/CodePoints.ts"
+import { ContentType, HandshakeType } from "../wire/CodePoints.ts"
 
 /**
- * Takes handshake messages on an open connection. `seal` puts a record into the outbox.
+ * What is sealed and not yet handed over.
+ *
+ * @category models
+ * @since 0.1.0
+ */
+export interface Outbox {
+  /** Seals one content; the record. */
+  readonly seal: (type: number, content: Uint8Array) => Uint8Array
+  readonly holds: (record: Uint8Array) => boolean
+}
+
+// Each one is remembered until the connection ends, to be forgotten with it.
+const maxTickets = 32
+
+/**
+ * Takes handshake messages on an open connection.
  *
  * @category models
  * @since 0.1.0
@@ -25,21 +40,18 @@ export class Traffic13 {
   readonly #traffic: Traffic
   readonly #inbound: Inbound
   readonly #outbound: Outbound
-  readonly #seal: (type: number, content: Uint8Array) => void
+  readonly #outbox: Outbox
   #hasTicket = false
+  #ticketsLeft = maxTickets
   #isUpdateAsked = false
+  #answer: Uint8Array | undefined
 
-  constructor(
-    traffic: Traffic,
-    inbound: Inbound,
-    outbound: Outbound,
-    seal: (type: number, content: Uint8Array) => void
-  ) {
+  constructor(traffic: Traffic, inbound: Inbound, outbound: Outbound, outbox: Outbox) {
     this.#traffic = traffic
     this.sessionOf = traffic.sessionOf
     this.#inbound = inbound
     this.#outbound = outbound
-    this.#seal = seal
+    this.#outbox = outbox
   }
 
   /** Whether the server has sent a ticket, which it does once it has judged the client. */
@@ -49,21 +61,23 @@ export class Traffic13 {
 
   /** One message; the fault where it is not welcome. `mayAnswer`: our side has not said close_notify yet. */
   take(type: number, body: Uint8Array, mayAnswer: boolean): Fault | undefined {
+    const isDue = type === HandshakeType.key_update ||
+      type === HandshakeType.new_session_ticket && this.sessionOf !== undefined
+    // A CertificateRequest among the others: post-handshake authentication was not offered (RFC 8446 section 4.6.2).
+    if (!isDue) return { _tag: "MessageUnexpected", expected: ["application_data"], received: messageName(type) }
     const message = decodeHandshake(type, body, "1.3")
     if (Result.isFailure(message)) return message.failure
-    switch (message.success._tag) {
-      case "NewSessionTicket":
-        if (this.sessionOf === undefined) break
-        this.#hasTicket = true
-        this.tickets.push(message.success)
-        return undefined
-      case "KeyUpdate":
-        return this.#keyUpdate(message.success.isRequested, mayAnswer)
-      default:
-        break
-    }
-    // A CertificateRequest among them: post-handshake authentication was not offered (RFC 8446 section 4.6.2).
-    return { _tag: "MessageUnexpected", expected: ["application_data"], received: messageName(type) }
+    if (message.success._tag === "KeyUpdate") return this.#keyUpdate(message.success.isRequested, mayAnswer)
+    if (message.success._tag === "NewSessionTicket") this.#ticket(message.success)
+    return undefined
+  }
+
+  /** RFC 8446 section 4.6.1: to keep none is allowed. */
+  #ticket(ticket: NewSessionTicket): void {
+    this.#hasTicket = true
+    if (this.#ticketsLeft === 0) return
+    this.#ticketsLeft--
+    this.tickets.push(ticket)
   }
 
   /** RFC 8446 section 4.6.3. Our answer goes out under the old keys, like whatever was sealed before. */
@@ -73,18 +87,26 @@ export class Traffic13 {
     const fault = this.#inbound.install(this.#traffic.read.next())
     if (fault !== undefined) return fault
     this.#isUpdateAsked = false
-    if (isRequested && mayAnswer) this.updateWrite(false)
+    if (isRequested && mayAnswer) this.#answerUpdate()
     return undefined
+  }
+
+  /** One answer does for all that was asked before it leaves: a peer that does not read makes nothing grow here. */
+  #answerUpdate(): void {
+    if (this.#answer !== undefined && this.#outbox.holds(this.#answer)) return
+    this.#answer = this.updateWrite(false)
   }
 
   /**
    * New keys for what we send. RFC 9846 section 4.7.3: the peer is not asked for its own while it has not answered an earlier request.
    */
-  updateWrite(isRequested: boolean): void {
+  updateWrite(isRequested: boolean): Uint8Array {
     const isAsking = isRequested && !this.#isUpdateAsked
     if (isAsking) this.#isUpdateAsked = true
-    this.#seal(ContentType.handshake, encodeHandshake({ _tag: "KeyUpdate", isRequested: isAsking }))
+    const message = encodeHandshake({ _tag: "KeyUpdate", isRequested: isAsking })
+    const record = this.#outbox.seal(ContentType.handshake, message)
     this.#outbound.state.install(this.#traffic.write.next())
+    return record
   }
 
   forget(): void {

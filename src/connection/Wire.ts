@@ -59,6 +59,7 @@ export const make = (core: Core, transport: Transport, cache: SessionCache["Serv
   const forgetting = Semaphore.makeUnsafe(1)
   let ahead: Fiber.Fiber<NonEmptyReadonlyArray<Uint8Array>, TransportEnd> | undefined
   let isReceiving = false
+  let hasWritten = false
   let isReleasing = false
   let isFailing = false
 
@@ -75,6 +76,7 @@ export const make = (core: Core, transport: Transport, cache: SessionCache["Serv
     // A writer may have looked ahead since the reader found nothing.
     if (core.received.length > 0 || core.ending !== undefined) return Effect.void
     isReceiving = true
+    hasWritten = false
     const pulled = ahead === undefined ? Effect.exit(transport.pull) : Fiber.await(ahead)
     return pulled.pipe(
       Effect.map((exit) => {
@@ -97,10 +99,11 @@ export const make = (core: Core, transport: Transport, cache: SessionCache["Serv
       take(exit)
       core.process()
     }
-    // One batch and no more is read for an application that does not read.
-    if (ahead === undefined && core.received.length === 0 && core.ending === undefined) {
+    // One batch and no more is read for an application that does not read: who writes one answer after the other reads.
+    if (hasWritten && ahead === undefined && core.received.length === 0 && core.ending === undefined) {
       ahead = Effect.runFork(transport.pull)
     }
+    hasWritten = true
   }
 
   /** RFC 5246 section 7.2.1 wants what was written to arrive: read on, within limits, until the peer is done as well. */
@@ -222,9 +225,10 @@ export const make = (core: Core, transport: Transport, cache: SessionCache["Serv
     }))
 
   const carried = (effect: Effect.Effect<void, TlsError | Socket.SocketError>): Effect.Effect<void, TlsError> =>
-    Effect.catch(
-      effect,
-      (error) => Socket.isSocketError(error) ? writeFailed(error) : Effect.andThen(settle, Effect.fail(error))
+    effect.pipe(
+      Effect.catch((error) =>
+        Socket.isSocketError(error) ? writeFailed(error) : Effect.andThen(settle, Effect.fail(error))
+      )
     )
 
   return {

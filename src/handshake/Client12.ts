@@ -74,6 +74,7 @@ const establish = (
  * ```text
  *       Client                           Server
  *                                  Certificate
+ *                           CertificateStatus*
  *                            ServerKeyExchange
  *                          CertificateRequest*
  *                 <--------    ServerHelloDone
@@ -96,8 +97,11 @@ export const full = Effect.fnUntraced(
     const { isExtendedMasterSecret, suite } = hellos.choice
 
     const { chain } = yield* channel.expect("Certificate")
-    const certificate = yield* judgeCertificate(story, suite, chain)
-    const keyExchange = yield* channel.expect("ServerKeyExchange")
+    // RFC 6066 section 8: a server that is willing to tell the status need not do it.
+    const answer = hellos.choice.mayStaple ? yield* channel.expect("CertificateStatus", "ServerKeyExchange") : undefined
+    const stapled = answer?._tag === "CertificateStatus" ? answer.response : undefined
+    const certificate = yield* judgeCertificate(story, suite, chain, stapled)
+    const keyExchange = answer?._tag === "ServerKeyExchange" ? answer : yield* channel.expect("ServerKeyExchange")
     const share = yield* judgeKeyExchange(channel, story, certificate, keyExchange, randoms)
     const next = yield* channel.expect("CertificateRequest", "ServerHelloDone")
     const request = next._tag === "CertificateRequest" ? next : undefined
@@ -215,13 +219,14 @@ export const abbreviated = Effect.fnUntraced(
 const judgeCertificate = (
   story: ClientStory,
   suite: CipherSuite,
-  chain: ReadonlyArray<Uint8Array>
+  chain: ReadonlyArray<Uint8Array>,
+  stapled: Uint8Array | undefined
 ): Effect.Effect<VerifiedChain, Fault> => {
   if (chain.length === 0) {
     return fail({ _tag: "MessageMalformed", message: "Certificate", field: "certificate_list", why: "is empty" })
   }
   return Effect.flatMap(
-    story.trust.verify(chain, story.peer),
+    story.trust.verify(chain, { ...story.peer, status: { stapled } }),
     (certificate) =>
       (certificate.publicKey.type === "rsa") === (suite.authentication === "rsa")
         ? Effect.succeed(certificate)
@@ -272,7 +277,8 @@ const selectCredential = (
     // RFC 5246 section 7.4.4 and RFC 8422 section 5.5: rsa_sign(1), ecdsa_sign(64).
     authentication: request.certificateTypes.flatMap((type) => type === 64 ? "ecdsa" : type === 1 ? "rsa" : []),
     signatureSchemes: commonSchemes(request.signatureSchemes, story.settings.signatureSchemes),
-    curves: undefined
+    curves: undefined,
+    authorities: request.authorities
   })
 }
 

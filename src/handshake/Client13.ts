@@ -200,7 +200,10 @@ const expectServerCertificate = Effect.fnUntraced(
         why: "is empty"
       })
     }
-    const certificate: VerifiedChain = yield* story.trust.verify(yield* chainOf(entries), story.peer)
+    const certificate: VerifiedChain = yield* story.trust.verify(yield* chainOf(entries, "server"), {
+      ...story.peer,
+      status: { stapled: findExtension(entries[0]?.extensions ?? [], "StatusRequest")?.response }
+    })
     yield* expectCertificateVerify(channel, "server", certificate, story.settings.signatureSchemes)
     return { peerCertificates: certificate.chain, request }
   }
@@ -211,7 +214,7 @@ const answerRequest = Effect.fnUntraced(
   function*(channel: Channel, story: ClientStory, request: CertificateRequest13): Effect.fn.Return<void, Fault> {
     const theirs = findExtension(request.extensions, "SignatureAlgorithms")?.schemes
     const schemes = commonSchemes(theirs, story.settings.signatureSchemes)
-    const credential = Option.getOrUndefined(yield* selectCredential(story, schemes))
+    const credential = Option.getOrUndefined(yield* selectCredential(story, request, schemes))
     channel.send({
       _tag: "Certificate13",
       context: request.context,
@@ -226,6 +229,7 @@ const answerRequest = Effect.fnUntraced(
 
 const selectCredential = (
   story: ClientStory,
+  request: CertificateRequest13,
   signatureSchemes: ReadonlyArray<SignatureScheme>
 ): Effect.Effect<Option.Option<Credential>, Fault> =>
   story.identity === undefined
@@ -236,5 +240,6 @@ const selectCredential = (
       serverName: undefined,
       authentication: ["ecdsa", "rsa"],
       signatureSchemes,
-      curves: undefined
+      curves: undefined,
+      authorities: findExtension(request.extensions, "CertificateAuthorities")?.authorities ?? []
     })

@@ -98,6 +98,7 @@ export const firstHello = Effect.fnUntraced(
       )
     }
     extensions.push(
+      { _tag: "StatusRequest", response: undefined },
       { _tag: "SupportedGroups", groups: settings.groups.map((group) => NamedGroup[group]) },
       { _tag: "SignatureAlgorithms", schemes: settings.signatureSchemes.map((scheme) => SignatureScheme[scheme]) },
       // RFC 8449 section 4: in TLS 1.3 the type counts. A TLS 1.2 server fills its records no further than the smaller of both.

@@ -122,12 +122,12 @@ export const sendFinished = (channel: Channel, sender: "client" | "server", mast
  * @category finished
  * @since 0.1.0
  */
-export const expectFinished = (
-  channel: Channel,
-  sender: "client" | "server",
-  master: MasterSecret
-): Effect.Effect<void, HandshakeFailure> =>
-  Effect.gen(function*() {
+export const expectFinished = Effect.fnUntraced(
+  function*(
+    channel: Channel,
+    sender: "client" | "server",
+    master: MasterSecret
+  ): Effect.fn.Return<void, HandshakeFailure> {
     yield* channel.expectChangeCipherSpec
     const verifyData = KeySchedule.verifyData(master.prf, sender, channel.transcript.digest())
     const finished = yield* channel.expect("Finished")
@@ -136,7 +136,8 @@ export const expectFinished = (
     if (!channel.primitives.equal(finished.verifyData, verifyData)) {
       return yield* Effect.fail<Fault>({ _tag: "FinishedWrong" })
     }
-  })
+  }
+)
 
 /** Both versions: a Finished of another length than its hash gives cannot be decoded. */
 const checkLength = (verifyData: Uint8Array, required: number): Fault | undefined =>

@@ -226,23 +226,32 @@ export const expectFinished = Effect.fnUntraced(
 )
 
 /**
- * RFC 8446 section 4.4.2: our own chain; no extension is sent with it.
+ * RFC 8446 section 4.4.2: our own chain, with the status of the leaf where there is one to tell.
  *
  * @category certificates
  * @since 0.1.0
  */
-export const entriesOf = (chain: ReadonlyArray<Uint8Array>): ReadonlyArray<CertificateEntry> =>
-  chain.map((certificate) => ({ certificate, extensions: [] }))
+export const entriesOf = (
+  chain: ReadonlyArray<Uint8Array>,
+  staple?: Uint8Array
+): ReadonlyArray<CertificateEntry> =>
+  chain.map((certificate, depth) => ({
+    certificate,
+    extensions: depth === 0 && staple !== undefined ? [{ _tag: "StatusRequest", response: staple }] : []
+  }))
 
 /**
- * The chain of a peer; a fault for an extension that nobody asked for (RFC 8446 section 4.4.2).
+ * The chain of a peer; a fault for an extension that nobody asked for (RFC 8446 section 4.4.2), which the status is for a client.
  *
  * @category certificates
  * @since 0.1.0
  */
-export const chainOf = (entries: ReadonlyArray<CertificateEntry>): Effect.Effect<ReadonlyArray<Uint8Array>, Fault> => {
+export const chainOf = (
+  entries: ReadonlyArray<CertificateEntry>,
+  of: "client" | "server"
+): Effect.Effect<ReadonlyArray<Uint8Array>, Fault> => {
   for (const { extensions } of entries) {
-    const [extension] = extensions
+    const extension = extensions.find(({ _tag }) => of === "client" || _tag !== "StatusRequest")
     if (extension !== undefined) {
       return Effect.fail<Fault>({
         _tag: "ExtensionUnsolicited",

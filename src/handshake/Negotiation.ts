@@ -264,6 +264,8 @@ export interface ServerChoice {
   /** RFC 5077 section 3.2: a NewSessionTicket comes before the ChangeCipherSpec of the server. */
   readonly isTicketPromised: boolean
   readonly recordSizeLimit: number | undefined
+  /** RFC 6066 section 8: a CertificateStatus may come. */
+  readonly mayStaple: boolean
 }
 
 /**
@@ -331,6 +333,7 @@ export const judgeServerHello = (
   if (recordSizeLimit !== undefined && recordSizeLimit > 2 ** 14) {
     return Result.fail(illegal(name, "record_size_limit", `is ${recordSizeLimit}, more than the protocol allows`))
   }
+  const mayStaple = findExtension(hello.extensions, "StatusRequest") !== undefined
   const isTicketPromised = findExtension(hello.extensions, "SessionTicket") !== undefined
   return Result.succeed({
     suite,
@@ -338,6 +341,7 @@ export const judgeServerHello = (
     isExtendedMasterSecret,
     isResumed,
     isTicketPromised,
-    recordSizeLimit
+    recordSizeLimit,
+    mayStaple
   })
 }

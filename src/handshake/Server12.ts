@@ -129,6 +129,7 @@ const limitRecords = (channel: Channel, settings: Settings, hello: ClientHello):
  *       Client                           Server
  *                                  ServerHello
  *                                  Certificate
+ *                           CertificateStatus*
  *                            ServerKeyExchange
  *                          CertificateRequest*
  *                 <--------    ServerHelloDone
@@ -166,9 +167,17 @@ const full = Effect.fnUntraced(
     const sessionId = isTicketPromised || cache.selfContained !== undefined ? empty : handle
 
     channel.transcript.start(channel.primitives, suite.hash)
-    const answer = { isResumed: false, isTicketPromised }
-    channel.send(serverHello(settings, hello, randoms.server, sessionId, suite, alpnProtocol, answer))
+    const staple = findExtension(hello.extensions, "StatusRequest") === undefined ? undefined : credential.staple
+    const answer = serverHello(settings, hello, randoms.server, sessionId, suite, alpnProtocol, {
+      isResumed: false,
+      isTicketPromised
+    })
+    const stapling: ReadonlyArray<Extension> = staple === undefined
+      ? []
+      : [{ _tag: "StatusRequest", response: undefined }]
+    channel.send({ ...answer, extensions: [...answer.extensions, ...stapling] })
     channel.send({ _tag: "Certificate", chain: credential.chain })
+    if (staple !== undefined) channel.send({ _tag: "CertificateStatus", response: staple })
     const share = channel.randomness.keyShare(group)
     const params = encodeServerEcdhParams(NamedGroup[group], share.publicKey)
     channel.send({

@@ -43,7 +43,8 @@ import {
   illegal,
   judgeClientHello13,
   judgeSecondHello,
-  mayResume13
+  mayResume13,
+  pskDheKe
 } from "./Negotiation13.ts"
 import type { ServerStory } from "./ServerStory.ts"
 import { handleLength, issue, redeem, ticketLifetime } from "./ServerTickets.ts"
@@ -113,11 +114,12 @@ export const handshake = Effect.fnUntraced(
     channel.installWrite(secrets.server.parameters)
     yield* channel.installRead(secrets.client.parameters)
 
-    channel.send({ _tag: "EncryptedExtensions", extensions: encryptedExtensions(settings, hello, alpnProtocol) })
+    // RFC 8449 section 4: for every protected record, this one as well.
     const theirLimit = findExtension(hello.extensions, "RecordSizeLimit")?.limit
     if (theirLimit !== undefined) {
       channel.limitRecords({ read: settings.recordSizeLimit + 1, write: theirLimit - 1 })
     }
+    channel.send({ _tag: "EncryptedExtensions", extensions: encryptedExtensions(settings, hello, alpnProtocol) })
     const isRequested = clientAuth !== undefined && session === undefined
     if (isRequested) {
       const schemes = settings.signatureSchemes.map((scheme) => SignatureScheme[scheme])
@@ -129,7 +131,8 @@ export const handshake = Effect.fnUntraced(
     }
     if (proof !== undefined) {
       const { credential, scheme } = proof
-      channel.send({ _tag: "Certificate13", context: new Uint8Array(0), entries: entriesOf(credential.chain) })
+      const staple = findExtension(hello.extensions, "StatusRequest") === undefined ? undefined : credential.staple
+      channel.send({ _tag: "Certificate13", context: new Uint8Array(0), entries: entriesOf(credential.chain, staple) })
       yield* sendCertificateVerify(channel, "server", credential, scheme)
     }
     sendFinished(channel, secrets.server)
@@ -143,8 +146,9 @@ export const handshake = Effect.fnUntraced(
 
     const peerCertificates = certificate?.chain ?? session?.session.peerCertificates ?? []
     const resumption = resumptionSecret(channel, application.master)
+    // RFC 8446 section 4.2.9: no ticket that the client could not use.
     const modes = findExtension(hello.extensions, "PskKeyExchangeModes")?.modes
-    if (modes !== undefined) {
+    if (modes?.includes(pskDheKe) === true) {
       yield* sendTickets(channel, story, cache, { suite, resumption, serverName, peerCertificates })
     }
     return {
@@ -299,7 +303,7 @@ const expectCertificate = Effect.fnUntraced(
     if (context.length > 0) {
       return yield* fail(illegal("Certificate", "certificate_request_context", "is not that of the request"))
     }
-    const chain = yield* chainOf(entries)
+    const chain = yield* chainOf(entries, "client")
     if (chain.length === 0) {
       return clientAuth.mode === "require" ? yield* fail({ _tag: "CertificateMissing" }) : undefined
     }

@@ -32,6 +32,17 @@ export interface ServerName {
 }
 
 /**
+ * RFC 6066 section 8: asks for the status of a certificate, and in a Certificate of TLS 1.3 tells it, as an OCSP response in DER.
+ *
+ * @category models
+ * @since 0.1.0
+ */
+export interface StatusRequest {
+  readonly _tag: "StatusRequest"
+  readonly response: Uint8Array | undefined
+}
+
+/**
  * RFC 8422 section 5.1.1, under its later name.
  *
  * @category models
@@ -251,6 +262,7 @@ export interface UnknownExtension {
  */
 export type KnownExtension =
   | ServerName
+  | StatusRequest
   | SupportedGroups
   | EcPointFormats
   | SignatureAlgorithms

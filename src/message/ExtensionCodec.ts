@@ -8,6 +8,7 @@ import { extensionName, ExtensionType } from "../wire/CodePoints.ts"
 import { Reader } from "../wire/Reader.ts"
 import type { Writer } from "../wire/Writer.ts"
 import type { Extension, ExtensionForm, ExtensionOf, KnownExtension, ServerName } from "./Extension.ts"
+import { ocspStatus, readStatus, writeStatus } from "./CertificateStatus.ts"
 import { Illegal, listOf, readUint16s, writeUint16s } from "./Syntax.ts"
 
 interface ExtensionCodec<E> {
@@ -49,6 +50,26 @@ const codecs: { readonly [Tag in KnownExtension["_tag"]]: ExtensionCodec<Extensi
       if (name === undefined) throw new RangeError("a ClientHello has no ServerName without a name")
       const host = fromLatin1(name)
       body.vector16((list) => list.uint8(hostNameType).vector16((item) => item.bytes(host)))
+    }
+  },
+  StatusRequest: {
+    type: ExtensionType.status_request,
+    decode: (body, form) => {
+      if (form === "Certificate") return { _tag: "StatusRequest", response: readStatus(body) }
+      // RFC 6066 section 8, and RFC 8446 section 4.4.2.1 for a CertificateRequest: empty.
+      if (form === "ServerHello" || form === "CertificateRequest") return { _tag: "StatusRequest", response: undefined }
+      // What kinds of status there are beside OCSP is not said, so that others are passed over (RFC 6066 section 8).
+      if (body.uint8("status_type") !== ocspStatus) {
+        body.rest()
+        return undefined
+      }
+      body.vector16("responder_id_list")
+      body.vector16("request_extensions")
+      return { _tag: "StatusRequest", response: undefined }
+    },
+    encode: (body, { response }, form) => {
+      if (form === "Certificate" && response !== undefined) writeStatus(body, response)
+      else if (form === "ClientHello") body.uint8(ocspStatus).uint16(0).uint16(0)
     }
   },
   SupportedGroups: {
@@ -237,8 +258,8 @@ const placesOf: {
 } = {
   HelloRetryRequest: ["SupportedVersions", "KeyShares", "Cookie"],
   EncryptedExtensions: ["ServerName", "SupportedGroups", "ApplicationProtocols", "EarlyData", "RecordSizeLimit"],
-  Certificate: [],
-  CertificateRequest: ["SignatureAlgorithms", "SignatureAlgorithmsCert", "CertificateAuthorities"],
+  Certificate: ["StatusRequest"],
+  CertificateRequest: ["StatusRequest", "SignatureAlgorithms", "SignatureAlgorithmsCert", "CertificateAuthorities"],
   NewSessionTicket: ["EarlyData"]
 }
 

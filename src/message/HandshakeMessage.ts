@@ -12,6 +12,7 @@ import { type Certificate, certificate } from "./Certificate.ts"
 import { type Certificate13, certificate13 } from "./Certificate13.ts"
 import { type CertificateRequest, certificateRequest } from "./CertificateRequest.ts"
 import { type CertificateRequest13, certificateRequest13 } from "./CertificateRequest13.ts"
+import { type CertificateStatus, certificateStatus } from "./CertificateStatus.ts"
 import { type CertificateVerify, certificateVerify } from "./CertificateVerify.ts"
 import { type ClientHello, clientHello } from "./ClientHello.ts"
 import { type ClientKeyExchange, clientKeyExchange } from "./ClientKeyExchange.ts"
@@ -63,6 +64,7 @@ export type HandshakeMessage =
   | CertificateVerify
   | ClientKeyExchange
   | Finished
+  | CertificateStatus
   | EncryptedExtensions
   | Certificate13
   | CertificateRequest13
@@ -102,6 +104,7 @@ const codecs: { readonly [Tag in HandshakeMessage["_tag"]]: MessageCodec<Handsha
   CertificateVerify: certificateVerify,
   ClientKeyExchange: clientKeyExchange,
   Finished: finished,
+  CertificateStatus: certificateStatus,
   EncryptedExtensions: encryptedExtensions,
   Certificate13: certificate13,
   CertificateRequest13: certificateRequest13,
@@ -121,7 +124,8 @@ const tags12: ReadonlyArray<HandshakeMessage["_tag"]> = [
   "CertificateVerify",
   "ClientKeyExchange",
   "NewSessionTicket12",
-  "Finished"
+  "Finished",
+  "CertificateStatus"
 ]
 
 const tags13: ReadonlyArray<HandshakeMessage["_tag"]> = [

@@ -9,6 +9,7 @@ import type { KeyShare } from "../secret/Primitives.ts"
 import { concat } from "../wire/Bytes.ts"
 import type { NamedGroup } from "../wire/CodePoints.ts"
 import { plain } from "./NodeBytes.ts"
+import { withoutStackTraces } from "./NodeKeys.ts"
 
 interface Group {
   /** Of the public key, in bytes, as it is on the wire. */
@@ -63,8 +64,10 @@ const groups: { readonly [Name in Curve]: Group } = {
  * @category constructors
  * @since 0.1.0
  */
-export const importSpki = (group: Curve, publicKey: Uint8Array): KeyObject =>
-  createPublicKey({ key: Buffer.concat([groups[group].spki, publicKey]), format: "der", type: "spki" })
+export const importSpki = (group: Curve, publicKey: Uint8Array): KeyObject => {
+  const key = Buffer.concat([groups[group].spki, publicKey])
+  return withoutStackTraces(() => createPublicKey({ key, format: "der", type: "spki" }))
+}
 
 /**
  * An X25519 public key as it is. Ten microseconds cheaper than `importSpki`, but not known to every Node that we run
@@ -73,8 +76,10 @@ export const importSpki = (group: Curve, publicKey: Uint8Array): KeyObject =>
  * @category constructors
  * @since 0.1.0
  */
-export const importRawX25519 = (publicKey: Uint8Array): KeyObject =>
-  createPublicKey({ key: Buffer.from(publicKey), format: "raw-public", asymmetricKeyType: "x25519" })
+export const importRawX25519 = (publicKey: Uint8Array): KeyObject => {
+  const key = Buffer.from(publicKey)
+  return withoutStackTraces(() => createPublicKey({ key, format: "raw-public", asymmetricKeyType: "x25519" }))
+}
 
 let knowsRaw: boolean | undefined
 

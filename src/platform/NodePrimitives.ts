@@ -89,6 +89,7 @@ const respond: Primitives["Service"]["respond"] = (group, peer, privateKey) => {
 export const make: Primitives["Service"] = {
   hash: (name) => new NodeRunningHash(name),
   digest: (name, bytes) => plain(hash(name, bytes, "buffer")),
+  sha1: (bytes) => plain(hash("sha1", bytes, "buffer")),
   mac: (name, key) => new NodeMac(name, key),
   aead: (name, key) => new NodeAeadKey(name, key),
   keyShare,

@@ -5,17 +5,18 @@
  */
 import * as Effect from "effect/Effect"
 import * as Layer from "effect/Layer"
-import { X509Certificate } from "node:crypto"
 import { getCACertificates } from "node:tls"
 import { SystemAnchors } from "../service/Trust.ts"
-import { plain } from "./NodeBytes.ts"
+
+/** Whether they are certificates is for others to judge. */
+const derOf = (pem: string): Uint8Array => new Uint8Array(Buffer.from(pem.replaceAll(/-----[^-]+-----/g, ""), "base64"))
 
 /**
- * Read when first asked for: a system has hundreds.
+ * Read when first asked for: a system has hundreds, many of them twice.
  *
  * @category layers
  * @since 0.1.0
  */
 export const layer: Layer.Layer<SystemAnchors> = Layer.succeed(SystemAnchors, {
-  certificates: Effect.sync(() => getCACertificates("system").map((pem) => plain(new X509Certificate(pem).raw)))
+  certificates: Effect.sync(() => [...new Set(getCACertificates("system"))].map(derOf))
 })

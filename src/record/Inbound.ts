@@ -58,6 +58,8 @@ export interface InboundOptions {
   readonly budget: Budget
   readonly handshake: HandshakeLimits
   readonly observe: Observer | undefined
+  /** A client that speaks TLS 1.3: what comes before the version is settled may be of that. */
+  readonly offers13: boolean
 }
 
 const unexpected = (received: string): Fault => ({ _tag: "MessageUnexpected", expected: [], received })
@@ -86,11 +88,13 @@ export class Inbound {
   #earlyDataLeft: number | undefined
   /** RFC 8446 appendix D.4: the ChangeCipherSpec of a client or a server that wants to look like TLS 1.2. */
   #compatibilityLeft = 2
+  #mayBeDisguised: boolean
 
   constructor(options: Partial<InboundOptions> & { readonly handshake: HandshakeLimits }) {
     this.#limits = options.budget ?? defaultBudget
     this.#budget = this.#limits
     this.#observe = options.observe
+    this.#mayBeDisguised = options.offers13 ?? false
     this.#assembly = new HandshakeAssembly(options.handshake, options.observe)
   }
 
@@ -128,6 +132,7 @@ export class Inbound {
   /** From here on every record has the version that the hellos settled. */
   settleVersion(version: "1.2" | "1.3"): void {
     this.#version = version
+    this.#mayBeDisguised = version === "1.3"
   }
 
   /** The handshake is over: application data is welcome. */
@@ -214,11 +219,10 @@ export class Inbound {
   /** Opens one record and passes on its content; `undefined` where it came to nothing yet. */
   #record(record: RawRecord, target: Target | undefined): Incoming | undefined {
     const { current, sequence } = this.state
-    const isOf13 = this.#version === "1.3"
-    if (isOf13 && record.type === ContentType.change_cipher_spec) return this.#compatibility(record)
+    if (record.type === ContentType.change_cipher_spec && this.#mayBeDisguised) return this.#compatibility(record)
     if (current.protection.hidesType && record.type !== ContentType.application_data) return this.#unprotected(record)
     // After a HelloRetryRequest there are no keys yet.
-    if (isOf13 && !current.protection.isProtected && this.#isEarlyData(record)) return undefined
+    if (!current.protection.isProtected && this.#isEarlyData(record)) return undefined
     if (this.state.isWornOut) return { _tag: "KeyWornOut", limit: current.protection.recordLimit }
     const opened = this.#open(record, target)
     if (opened === undefined) return this.#isEarlyData(record) ? undefined : { _tag: "BadRecordMac" }
@@ -276,7 +280,6 @@ export class Inbound {
 
   /** Hands the content of one record to its protocol. None keeps the bytes, but that of data. */
   #content(type: number, content: Uint8Array, isProtected: boolean): Incoming | undefined {
-    const isOf13 = this.#version === "1.3"
     if (type !== ContentType.alert) {
       const fault = interruptedAlert(this.#alertCarry, contentTypeName(type) ?? "unknown") ??
         (type === ContentType.handshake ? undefined : this.#interruptedMessage(type))
@@ -292,7 +295,7 @@ export class Inbound {
           ? { _tag: "RecordEmpty", contentType: type }
           : this.#assembly.push(content)
       case ContentType.change_cipher_spec:
-        return isOf13 ? unexpected("a protected change_cipher_spec") : this.#changeCipherSpec(content)
+        return this.#version === "1.3" ? unexpected("a protected change_cipher_spec") : this.#changeCipherSpec(content)
       default:
         // The header of a record in the clear was checked: this type was hidden.
         return unexpected(`a protected record of content type ${type}`)
@@ -301,7 +304,7 @@ export class Inbound {
 
   /** RFC 8446 section 5.1: a message that is split over records admits no other between them; TLS 1.2 has no such rule. */
   #interruptedMessage(type: number): Fault | undefined {
-    return this.#version === "1.3" && this.#assembly.isMidMessage
+    return this.#mayBeDisguised && this.#assembly.isMidMessage
       ? { _tag: "RecordInterleaved", pending: "handshake", received: contentTypeName(type) ?? "unknown" }
       : undefined
   }
@@ -310,11 +313,10 @@ export class Inbound {
   #compatibility(record: RawRecord): Fault | undefined {
     const { fragment, type } = record
     this.#passed(record, type, fragment.length, false, this.state.sequence)
-    const isOne = fragment.length === 1 && fragment[0] === 1
-    if (!isOne) return { _tag: "ChangeCipherSpecMalformed" }
+    if (fragment.length !== 1 || fragment[0] !== 1) return { _tag: "ChangeCipherSpecMalformed" }
     if (this.#phase !== "handshaking" || this.#compatibilityLeft === 0) return unexpected("change_cipher_spec")
     this.#compatibilityLeft--
-    return this.#interruptedMessage(type)
+    return interruptedAlert(this.#alertCarry, "change_cipher_spec") ?? this.#interruptedMessage(type)
   }
 
   /** A record in the clear where keys are installed. An alert is read as what it says: the peer may not have switched its keys. */

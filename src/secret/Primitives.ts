@@ -119,31 +119,29 @@ export interface PrivateKey {
 }
 
 /**
- * What the platform makes of a certificate (its second parser, see docs/architecture.md). Times are milliseconds since
- * the epoch.
+ * How a certificate, a revocation list or an OCSP response is signed: what is verified at all (docs/trust.md). RSASSA-PSS has
+ * MGF1 over the same hash, and a salt as long as that hash.
+ *
+ * @category models
+ * @since 0.1.0
+ */
+export type SignatureAlgorithm = `${"rsa-pkcs1" | "rsa-pss" | "ecdsa"}-${HashName}` | "ed25519"
+
+/**
+ * What the platform makes of a certificate: the second parser. It judges nothing; that is done in `x509/`, by the first one.
  *
  * @category models
  * @since 0.1.0
  */
 export interface PlatformCertificate {
   readonly der: Uint8Array
+  /** Names on one line, for people. */
   readonly subject: string
   readonly issuer: string
-  readonly notBefore: number
-  readonly notAfter: number
-  readonly isAuthority: boolean
-  /** Extended key usage as object identifiers; `undefined` where the certificate does not restrict it. */
-  readonly extendedKeyUsage: ReadonlyArray<string> | undefined
-  /** `undefined` for a kind of key that this library does not use. */
+  /** `undefined` for a kind of key that this library does not use in handshakes. */
   readonly publicKey: PublicKey | undefined
-  /** Whether names and key identifiers say that `issuer` issued this certificate. */
-  readonly namesAsIssuer: (issuer: PlatformCertificate) => boolean
-  /** Whether the key of `issuer` made the signature of this certificate. */
-  readonly signedBy: (issuer: PlatformCertificate) => boolean
-  /** Whether the certificate is for this DNS name (in A-label form), by its subject alternative names only. */
-  readonly isForHost: (name: string) => boolean
-  /** Whether the certificate is for this IP address, by its subject alternative names only. */
-  readonly isForAddress: (address: string) => boolean
+  /** Whether the key of this certificate made the signature. */
+  readonly verifies: (algorithm: SignatureAlgorithm, message: Uint8Array, signature: Uint8Array) => boolean
 }
 
 /**
@@ -153,6 +151,8 @@ export interface PlatformCertificate {
 export class Primitives extends Context.Service<Primitives, {
   readonly hash: (name: HashName) => RunningHash
   readonly digest: (name: HashName, bytes: Uint8Array) => Uint8Array
+  /** Only to find what others name by it: the issuer in an OCSP response. It proves nothing. */
+  readonly sha1: (bytes: Uint8Array) => Uint8Array
   readonly mac: (hash: HashName, key: Uint8Array) => Mac
   readonly aead: (name: AeadName, key: Uint8Array) => AeadKey
   /** A fresh key pair; with `privateKey` (raw scalar, big-endian, of the size of the group) that one. */

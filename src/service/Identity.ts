@@ -5,59 +5,43 @@
  */
 import * as Context from "effect/Context"
 import * as Effect from "effect/Effect"
+import * as FileSystem from "effect/FileSystem"
 import * as Layer from "effect/Layer"
-import * as Option from "effect/Option"
-import * as Redacted from "effect/Redacted"
-import * as Schema from "effect/Schema"
+import type * as Option from "effect/Option"
+import type { PlatformError } from "effect/PlatformError"
+import * as Stream from "effect/Stream"
 import type { FaultOf } from "../alert/Fault.ts"
-import { type KeyType, Primitives } from "../secret/Primitives.ts"
-import { toHex } from "../wire/Bytes.ts"
-import type { NamedGroup, SignatureScheme } from "../wire/CodePoints.ts"
-import { decodePem, type PemError } from "./Pem.ts"
+import { Primitives } from "../secret/Primitives.ts"
+import { concat, toHex } from "../wire/Bytes.ts"
+import {
+  choose,
+  type Credential,
+  fromPem,
+  fromSigner,
+  type IdentityError,
+  type IdentityRequest,
+  type PemOptions,
+  type ReadCredential,
+  type SignerOptions,
+  type UnknownName
+} from "./Credential.ts"
+import type { PemError } from "./Pem.ts"
+import * as Reloading from "./Reloading.ts"
 
-/**
- * Certificate and key do not make an identity.
- *
- * @category errors
- * @since 0.1.0
- */
-export class IdentityError extends Schema.TaggedError<IdentityError>()("IdentityError", { why: Schema.String }) {
-  override get message(): string {
-    return this.why
-  }
-}
-
-/**
- * What a handshake needs an identity for.
- *
- * @category models
- * @since 0.1.0
- */
-export interface IdentityRequest {
-  readonly role: "client" | "server"
-  readonly version: "1.2" | "1.3"
-  /** The name the client asked for, in its own spelling; `undefined` where it named none, and for clients. */
-  readonly serverName: string | undefined
-  /** The kinds of key that go with the suites of TLS 1.2; in TLS 1.3 the schemes alone decide. */
-  readonly authentication: ReadonlyArray<"ecdsa" | "rsa">
-  /** The schemes that both sides know, the preferred one first. */
-  readonly signatureSchemes: ReadonlyArray<SignatureScheme>
-  /** The curves that the key of an ECDSA certificate may be on (RFC 8422 section 5.1); `undefined` where the peer named none. */
-  readonly curves: ReadonlyArray<NamedGroup> | undefined
-}
-
-/**
- * A chain, leaf first, and the key of its leaf. Signing is an effect: the key may be held elsewhere. What it fails with is told
- * to our side alone; the peer gets internal_error.
- *
- * @category models
- * @since 0.1.0
- */
-export interface Credential {
-  readonly chain: ReadonlyArray<Uint8Array>
-  readonly keyType: KeyType
-  readonly sign: (scheme: SignatureScheme, message: Uint8Array) => Effect.Effect<Uint8Array, IdentityError>
-}
+export {
+  authenticationOf,
+  type Credential,
+  fromPem,
+  fromSigner,
+  IdentityError,
+  type IdentityRequest,
+  type PemOptions,
+  type ReadCredential,
+  schemeFits,
+  schemesFor,
+  type SignerOptions,
+  type UnknownName
+} from "./Credential.ts"
 
 /**
  * `select` gives the credential that fits, or none: a server without one fails with handshake_failure, a client sends an empty
@@ -74,115 +58,162 @@ export class Identity extends Context.Service<Identity, {
   readonly fingerprint: string
 }>()("effect-tls/Identity") {}
 
-const curveOf: Readonly<Record<KeyType, NamedGroup | undefined>> = {
-  "rsa": undefined,
-  "ed25519": undefined,
-  "ec-p256": "secp256r1",
-  "ec-p384": "secp384r1",
-  "ec-p521": "secp521r1"
-}
-
 /**
- * The kind of suite of TLS 1.2 that goes with a key: RFC 8422 section 5.3 has EdDSA in the ECDSA suites.
+ * What to do where certificates leave a choice.
  *
- * @category combinators
- * @since 0.1.0
- */
-export const authenticationOf = (type: KeyType): "ecdsa" | "rsa" => type === "rsa" ? "rsa" : "ecdsa"
-
-/**
- * Whether signatures of that scheme are made with that kind of key. RFC 8446 section 4.2.3: in TLS 1.3 a scheme of ECDSA names its
- * curve, and PKCS#1 signs certificates only; in TLS 1.2 any curve goes with any hash.
- *
- * @category combinators
- * @since 0.1.0
- */
-export const schemeFits = (scheme: SignatureScheme, type: KeyType, version: "1.2" | "1.3"): boolean => {
-  switch (type) {
-    case "rsa":
-      return scheme.startsWith(version === "1.3" ? "rsa_pss" : "rsa")
-    case "ed25519":
-      return scheme === "ed25519"
-    default:
-      return scheme.startsWith(version === "1.3" ? `ecdsa_${curveOf[type]}_` : "ecdsa")
-  }
-}
-
-/**
- * The signature schemes that a kind of key can make, among those asked for.
- *
- * @category combinators
- * @since 0.1.0
- */
-export const schemesFor = (
-  type: KeyType,
-  version: "1.2" | "1.3",
-  schemes: ReadonlyArray<SignatureScheme>
-): ReadonlyArray<SignatureScheme> => schemes.filter((scheme) => schemeFits(scheme, type, version))
-
-/**
  * @category models
  * @since 0.1.0
  */
-export interface PemOptions {
-  /** PEM text: the leaf first, then its intermediates. */
-  readonly certificate: string
-  /** PEM text: PKCS#8, PKCS#1 or SEC 1, not encrypted. */
-  readonly privateKey: string | Redacted.Redacted<string>
+export interface ChoiceOptions {
+  /** For a server name that no certificate is for: `first` by default. */
+  readonly unknownName?: UnknownName
 }
 
 /**
- * One certificate chain with its key, from PEM text.
+ * One identity of several credentials. A server chooses by the name that the client asked for, a client by the authorities that the
+ * server named, both by what the peer can verify; then the first one counts.
  *
  * @category constructors
  * @since 0.1.0
  */
-export const makePem = Effect.fnUntraced(function*(options: PemOptions) {
-  const primitives = yield* Primitives
-  const chain = yield* decodePem(options.certificate, "CERTIFICATE")
-  const text = typeof options.privateKey === "string" ? options.privateKey : Redacted.value(options.privateKey)
-  const keys = yield* decodePem(text, "PRIVATE KEY")
-  const leaf = chain[0] === undefined ? undefined : primitives.parseCertificate(chain[0])
-  if (leaf === undefined) return yield* new IdentityError({ why: "the certificate cannot be read" })
-  const key = keys[0] === undefined ? undefined : primitives.importPrivateKey(keys[0])
-  for (const bytes of keys) bytes.fill(0)
-  if (key === undefined) {
-    return yield* new IdentityError({
-      why: "the private key cannot be used: RSA of at least 2048 bits, P-256, P-384, P-521 and Ed25519 are supported"
-    })
-  }
-  if (leaf.publicKey === undefined || !key.matches(leaf.publicKey)) {
-    return yield* new IdentityError({ why: `the private key does not belong to the certificate of ${leaf.subject}` })
-  }
-  const curve = curveOf[key.type]
-  const credential: Credential = {
-    chain,
-    keyType: key.type,
-    sign: (scheme, message) =>
-      Effect.try({
-        try: () => key.sign(scheme, message),
-        catch: (cause) => new IdentityError({ why: `signing with ${scheme} failed: ${String(cause)}` })
-      })
-  }
-  return Identity.of({
-    fingerprint: toHex(primitives.digest("sha256", leaf.der)),
-    select: (request) =>
-      Effect.succeed(
-        (request.version === "1.3" || request.authentication.includes(authenticationOf(key.type))) &&
-          (curve === undefined || request.curves === undefined || request.curves.includes(curve)) &&
-          schemesFor(key.type, request.version, request.signatureSchemes).length > 0
-          ? Option.some(credential)
-          : Option.none()
-      )
-  })
-})
+export const fromCredentials = (
+  credentials: ReadonlyArray<ReadCredential>,
+  options: ChoiceOptions = {}
+): Effect.Effect<Identity["Service"], never, Primitives> =>
+  Effect.map(Primitives, (primitives) =>
+    Identity.of({
+      fingerprint: toHex(primitives.digest("sha256", concat(credentials.map(({ leaf }) => leaf.der)))),
+      select: (request) => Effect.fromResult(choose(credentials, request, options.unknownName ?? "first"))
+    }))
+
+// Array.isArray tells an array from what is none, which its type does not say of one that is read-only.
+const listOf = <A>(given: A | ReadonlyArray<A>): ReadonlyArray<A> => Array.isArray(given) ? given : [given as A]
 
 /**
- * One certificate chain with its key, from PEM text. Fails where the text cannot be read, or the key is not that of the
- * certificate.
+ * One or several certificate chains with their keys, from PEM text.
+ *
+ * @category constructors
+ * @since 0.1.0
+ */
+export const makePem = (
+  options: PemOptions | ReadonlyArray<PemOptions>,
+  choice: ChoiceOptions = {}
+): Effect.Effect<Identity["Service"], IdentityError | PemError, Primitives> =>
+  Effect.flatMap(Effect.forEach(listOf(options), fromPem), (credentials) => fromCredentials(credentials, choice))
+
+/**
+ * One or several certificate chains with their keys, from PEM text. Fails where the text cannot be read, or a key is not that of
+ * its certificate.
  *
  * @category layers
  * @since 0.1.0
  */
-export const layerPem = (options: PemOptions): Layer.Layer<Identity, IdentityError | PemError, Primitives> =>
-  Layer.effect(Identity, makePem(options))
+export const layerPem = (
+  options: PemOptions | ReadonlyArray<PemOptions>,
+  choice: ChoiceOptions = {}
+): Layer.Layer<Identity, IdentityError | PemError, Primitives> => Layer.effect(Identity, makePem(options, choice))
+
+/**
+ * A certificate chain whose key is held elsewhere: in a hardware module, an agent, a key service. Only signatures come from there.
+ * See docs/examples/signer.ts.
+ *
+ * @category layers
+ * @since 0.1.0
+ */
+export const layerSigner = (options: SignerOptions): Layer.Layer<Identity, IdentityError | PemError, Primitives> =>
+  Layer.effect(Identity, Effect.flatMap(fromSigner(options), (credential) => fromCredentials([credential])))
+
+/**
+ * An identity that is loaded anew by a call of `reload`, without a restart: handshakes that begin afterwards use what was loaded.
+ * Where it fails, the identity stays as it was.
+ *
+ * @category constructors
+ * @since 0.1.0
+ */
+export const makeReloading = <E, R>(
+  load: Effect.Effect<Identity["Service"], E, R>
+): Effect.Effect<{ readonly identity: Identity["Service"]; readonly reload: Effect.Effect<void, E> }, E, R> =>
+  Effect.map(Reloading.make(load), (reloading) => ({ identity: following(reloading), reload: reloading.reload }))
+
+const following = <E>({ current }: Reloading.Reloading<Identity["Service"], E>): Identity["Service"] =>
+  Identity.of({
+    get fingerprint() {
+      return current().fingerprint
+    },
+    select: (request) => Effect.suspend(() => current().select(request))
+  })
+
+/**
+ * An identity that is loaded anew with every element of `triggers`, such as a schedule or a signal. A failure of it is logged, and
+ * the identity stays as it was.
+ *
+ * @category layers
+ * @since 0.1.0
+ */
+export const layerReloading = <E, R, E2, R2>(
+  load: Effect.Effect<Identity["Service"], E, R>,
+  triggers: Stream.Stream<unknown, E2, R2>
+): Layer.Layer<Identity, E, R | R2> =>
+  Layer.effect(
+    Identity,
+    Effect.gen(function*() {
+      const reloading = yield* Reloading.make(load)
+      yield* Reloading.on("identity", reloading, triggers)
+      return following(reloading)
+    })
+  )
+
+/**
+ * Where a certificate chain and its key are.
+ *
+ * @category models
+ * @since 0.1.0
+ */
+export interface PemFiles {
+  readonly certificate: string
+  readonly privateKey: string
+  /** An OCSP response about the leaf, in DER, that a server staples. */
+  readonly staple?: string | undefined
+}
+
+const folderOf = (path: string): string => path.replace(/[^/\\]*$/, "") || "."
+
+/** Files that are renewed are written one after the other, and each write is several events. */
+const quiet = "200 millis"
+
+/**
+ * One or several certificate chains with their keys, from PEM files. Whenever something changes in their folders they are read again:
+ * a certificate that was renewed is used by the handshakes that begin afterwards. What cannot be read, such as a certificate whose new
+ * key has not been written yet, leaves the identity as it was.
+ *
+ * @category layers
+ * @since 0.1.0
+ */
+export const layerPemFiles = (
+  files: PemFiles | ReadonlyArray<PemFiles>,
+  choice: ChoiceOptions = {}
+): Layer.Layer<Identity, IdentityError | PemError | PlatformError, Primitives | FileSystem.FileSystem> =>
+  Layer.unwrap(Effect.map(FileSystem.FileSystem, (system) => {
+    const all = listOf(files)
+    const load = Effect.forEach(
+      all,
+      ({ certificate, privateKey, staple }) =>
+        Effect.all({
+          certificate: system.readFileString(certificate),
+          privateKey: system.readFileString(privateKey),
+          staple: staple === undefined ? Effect.undefined : system.readFile(staple)
+        })
+    )
+    const folders = new Set(
+      all.flatMap(({ certificate, privateKey, staple }) =>
+        [certificate, privateKey, staple ?? certificate].map(folderOf)
+      )
+    )
+    const watched = [...folders].map((folder) => system.watch(folder))
+    // A watch takes a moment to begin: what changed in it is found by one look afterwards.
+    const changes = Stream.merge(Stream.succeed("begun"), Stream.mergeAll(watched, { concurrency: "unbounded" }))
+    return layerReloading(
+      Effect.flatMap(load, (options) => makePem(options, choice)),
+      Stream.debounce(changes, quiet)
+    )
+  }))

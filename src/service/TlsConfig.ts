@@ -6,6 +6,7 @@
 import * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
 import * as Option from "effect/Option"
+import type { Masking } from "../alert/Answer.ts"
 import type { Budget } from "../alert/Budget.ts"
 import { defaultBudget } from "../alert/Budget.ts"
 import { InvalidOption } from "../alert/TlsError.ts"
@@ -78,6 +79,11 @@ export interface Policies {
   readonly missingCloseNotify: "truncated" | "end"
   /** What the peer is told when the application's scope fails: `close_notify` (the default), or `internal_error`. */
   readonly onFailure: "close_notify" | "internal_error"
+  /**
+   * What the peer is told when this side refuses its certificate: why (`none` is hidden, the default), or with `certificates` only
+   * certificate_unknown. The fault of `AlertSent` has the truth in either case.
+   */
+  readonly masking: Masking
   /**
    * Which failures forget the session. `strict` (the default): every fatal alert, sent or received, as RFC 5246 section 7.2.2 says.
    * `keep-on-received-alert`: only what this side finds wrong once the handshake is over. An alert that somebody forged, or a
@@ -201,6 +207,7 @@ export const defaultLimits: Limits = {
 export const defaultPolicies: Policies = {
   missingCloseNotify: "truncated",
   onFailure: "close_notify",
+  masking: "none",
   forgetting: "strict",
   waitForPeer: false
 }

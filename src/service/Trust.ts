@@ -1,16 +1,37 @@
 /**
- * Whom we trust: the judgement of the peer's certificate chain.
+ * Whom we trust: the judgement of the peer's certificate chain. What is judged, and what is not, is in docs/trust.md.
  *
  * @since 0.1.0
  */
-import * as Context from "effect/Context"
 import * as Clock from "effect/Clock"
+import * as Context from "effect/Context"
 import * as Effect from "effect/Effect"
+import * as Base64 from "effect/encoding/Base64"
 import * as Layer from "effect/Layer"
-import type { Fault, FaultOf } from "../alert/Fault.ts"
-import { type PlatformCertificate, Primitives, type PublicKey } from "../secret/Primitives.ts"
-import { samePublic, toHex } from "../wire/Bytes.ts"
+import * as Result from "effect/Result"
+import type * as Stream from "effect/Stream"
+import type { CertificateFault, FaultOf } from "../alert/Fault.ts"
+import { Primitives } from "../secret/Primitives.ts"
+import { parse as parseCertificate } from "../x509/Certificate.ts"
+import { judgePinned } from "../x509/Pin.ts"
+import type { Peer } from "../x509/Rules.ts"
+import { Reader } from "../x509/Signature.ts"
+import {
+  acceptedKey,
+  digestOf,
+  type Judgement,
+  type JudgementOptions,
+  make as makeJudgement,
+  readAll,
+  TrustError
+} from "./Judgement.ts"
 import { decodePem, type PemError } from "./Pem.ts"
+import * as Reloading from "./Reloading.ts"
+import { verified, type VerifiedChain } from "./VerifiedChain.ts"
+
+export type { CertificateFault } from "../alert/Fault.ts"
+export { type JudgementOptions, TrustError } from "./Judgement.ts"
+export { verified, type VerifiedChain } from "./VerifiedChain.ts"
 
 /**
  * Whose certificate is judged. A server is named by what the application asked for; a client names itself.
@@ -18,46 +39,7 @@ import { decodePem, type PemError } from "./Pem.ts"
  * @category models
  * @since 0.1.0
  */
-export type PeerRole =
-  | { readonly role: "server"; readonly host: string }
-  | { readonly role: "server"; readonly address: string }
-  | { readonly role: "client" }
-
-/**
- * The faults that a judgement may end in; each has its alert.
- *
- * @category models
- * @since 0.1.0
- */
-export type CertificateFault = FaultOf<Extract<Fault["_tag"], `Certificate${string}`>>
-
-const proof: unique symbol = Symbol("effect-tls/VerifiedChain")
-
-/**
- * The proof that a chain was judged and accepted. Only `verified` makes one.
- *
- * @category models
- * @since 0.1.0
- */
-export interface VerifiedChain {
-  readonly [proof]: true
-  /** As the peer sent it, leaf first. */
-  readonly chain: ReadonlyArray<Uint8Array>
-  /** The key that the peer still has to prove it holds. */
-  readonly publicKey: PublicKey
-}
-
-/**
- * For those who write a `Trust` of their own: says that this chain was judged and accepted.
- *
- * @category constructors
- * @since 0.1.0
- */
-export const verified = (chain: ReadonlyArray<Uint8Array>, publicKey: PublicKey): VerifiedChain => ({
-  [proof]: true,
-  chain,
-  publicKey
-})
+export type PeerRole = Peer
 
 /**
  * `verify` takes the chain as the peer sent it, leaf first and never empty; the order of the rest tells nothing.
@@ -84,23 +66,6 @@ export class SystemAnchors extends Context.Service<SystemAnchors, {
   readonly certificates: Effect.Effect<ReadonlyArray<Uint8Array>>
 }>()("effect-tls/SystemAnchors") {}
 
-const leafOf = (primitives: Primitives["Service"], chain: ReadonlyArray<Uint8Array>) =>
-  Effect.gen(function*() {
-    const leaf = chain[0] === undefined ? undefined : primitives.parseCertificate(chain[0])
-    if (leaf === undefined) return yield* Effect.fail(malformed(0))
-    const { publicKey } = leaf
-    if (publicKey === undefined) return yield* Effect.fail(unsupported(0, "its key is of a kind that is not used here"))
-    return { leaf, publicKey }
-  })
-
-const malformed = (depth: number): CertificateFault => ({
-  _tag: "CertificateMalformed",
-  depth,
-  why: "the platform cannot read it"
-})
-
-const unsupported = (depth: number, why: string): CertificateFault => ({ _tag: "CertificateUnsupported", depth, why })
-
 /**
  * Accepts any chain with a readable leaf, for anybody. The peer still proves that it holds the key of the leaf, and anybody can
  * have such a key: this is no protection against an active attacker. For tests and experiments only.
@@ -113,130 +78,71 @@ export const layerInsecure: Layer.Layer<Trust, never, Primitives> = Layer.effect
   Effect.map(Primitives, (primitives) =>
     Trust.of({
       fingerprint: "insecure",
-      verify: (chain) => Effect.map(leafOf(primitives, chain), ({ publicKey }) => verified(chain, publicKey))
+      verify: (chain) => {
+        const leaf = chain[0] === undefined ? undefined : primitives.parseCertificate(chain[0])
+        return Effect.fromResult(Result.map(acceptedKey(leaf), (publicKey) => verified(chain, publicKey)))
+      }
     }))
 )
 
-const keyUsage = { server: "1.3.6.1.5.5.7.3.1", client: "1.3.6.1.5.5.7.3.2" } as const
-const maxDepth = 8
-const maxSignatures = 100
-
-const judgeLeaf = (leaf: PlatformCertificate, peer: PeerRole): CertificateFault | undefined => {
-  const usage = leaf.extendedKeyUsage
-  if (usage !== undefined && !usage.includes(keyUsage[peer.role])) {
-    return unsupported(0, `its extended key usage does not allow a ${peer.role}`)
-  }
-  if (peer.role === "client") return undefined
-  const [isNamed, name] = "host" in peer
-    ? [leaf.isForHost(peer.host), peer.host]
-    : [leaf.isForAddress(peer.address), peer.address]
-  return isNamed ? undefined : { _tag: "CertificateNameMismatch", name }
-}
-
-const judgeTime = (certificate: PlatformCertificate, depth: number, now: number): CertificateFault | undefined => {
-  if (now > certificate.notAfter) {
-    return { _tag: "CertificateExpired", depth, notAfter: formatTime(certificate.notAfter) }
-  }
-  if (now < certificate.notBefore) {
-    return { _tag: "CertificateNotYetValid", depth, notBefore: formatTime(certificate.notBefore) }
-  }
-  return undefined
-}
-
-const formatTime = (millis: number): string => new Date(millis).toISOString()
-
-/**
- * Walks from `leaf` to an anchor, over the certificates that the peer sent. Of several ways that fail, the fault of the one
- * that got furthest is told.
- */
-const findPath = (
-  leaf: PlatformCertificate,
-  intermediates: ReadonlyArray<PlatformCertificate>,
-  anchors: ReadonlyArray<PlatformCertificate>,
-  now: number
-): CertificateFault | undefined => {
-  let signatures = 0
-  let furthest: { readonly depth: number; readonly fault: CertificateFault } = {
-    depth: -1,
-    fault: { _tag: "CertificateUntrusted", depth: 0, issuer: leaf.issuer }
-  }
-  const note = (depth: number, fault: CertificateFault) => {
-    if (depth > furthest.depth) furthest = { depth, fault }
-  }
-  const issues = (issuer: PlatformCertificate, subject: PlatformCertificate, depth: number): boolean => {
-    if (!subject.namesAsIssuer(issuer) || signatures >= maxSignatures) return false
-    signatures++
-    if (!subject.signedBy(issuer)) {
-      note(depth, { _tag: "CertificateSignatureWrong", depth })
-      return false
-    }
-    const fault = judgeTime(issuer, depth + 1, now)
-    if (fault !== undefined) note(depth, fault)
-    return fault === undefined
-  }
-  const climb = (subject: PlatformCertificate, depth: number, path: ReadonlyArray<PlatformCertificate>): boolean => {
-    if (anchors.some((anchor) => samePublic(anchor.der, subject.der))) return true
-    if (anchors.some((anchor) => issues(anchor, subject, depth))) return true
-    if (depth < maxDepth) {
-      for (const issuer of intermediates) {
-        if (path.includes(issuer) || !issues(issuer, subject, depth)) continue
-        if (!issuer.isAuthority) {
-          note(depth, {
-            _tag: "CertificateMalformed",
-            depth: depth + 1,
-            why: "it is not the certificate of an authority"
-          })
-        } else if (climb(issuer, depth + 1, [...path, issuer])) return true
-      }
-    }
-    note(depth, { _tag: "CertificateUntrusted", depth, issuer: subject.issuer })
-    return false
-  }
-  return climb(leaf, 0, [leaf]) ? undefined : furthest.fault
-}
-
-const makeAnchors = (primitives: Primitives["Service"], ders: ReadonlyArray<Uint8Array>): Trust["Service"] => {
-  const anchors = ders.flatMap((der) => primitives.parseCertificate(der) ?? [])
-  const running = primitives.hash("sha256")
-  for (const anchor of anchors) running.update(anchor.der)
-  return Trust.of({
-    fingerprint: `anchors ${toHex(running.digest())}`,
-    verify: Effect.fnUntraced(function*(chain, peer) {
-      const { leaf, publicKey } = yield* leafOf(primitives, chain)
-      const now = yield* Clock.currentTimeMillis
-      const intermediates: Array<PlatformCertificate> = []
-      for (const [index, der] of chain.slice(1).entries()) {
-        const certificate = primitives.parseCertificate(der)
-        if (certificate === undefined) return yield* Effect.fail(malformed(index + 1))
-        intermediates.push(certificate)
-      }
-      const fault = findPath(leaf, intermediates, anchors, now) ?? judgeTime(leaf, 0, now) ?? judgeLeaf(leaf, peer)
-      return fault === undefined ? verified(chain, publicKey) : yield* Effect.fail(fault)
-    })
+const judging = ({ fingerprint, judge }: Judgement): Trust["Service"] =>
+  Trust.of({
+    fingerprint,
+    verify: (chain, peer) =>
+      Effect.flatMap(Clock.currentTimeMillis, (now) => Effect.fromResult(judge(chain, peer, now)))
   })
+
+/**
+ * Whom to trust, and how to judge.
+ *
+ * @category models
+ * @since 0.1.0
+ */
+export interface AnchorOptions extends JudgementOptions {
+  /** PEM text with one or more certificates, or certificates in DER: without any, nobody is trusted. */
+  readonly anchors: string | ReadonlyArray<Uint8Array>
 }
 
 /**
- * Trusts what chains to one of these certificates: by signatures, validity, extended key usage and name. Name constraints and
- * revocation are not looked at.
+ * Trusts what chains to one of these certificates, and one of these certificates itself.
  *
- * Fails with `PemError` where `anchors` holds no certificate.
+ * Fails where a text holds no certificate, and with the number of the first certificate or list that cannot be read.
  *
  * @category layers
  * @since 0.1.0
  */
-export const layerAnchors = (options: {
-  /** PEM text with one or more certificates, or certificates in DER. */
-  readonly anchors: string | ReadonlyArray<Uint8Array>
-}): Layer.Layer<Trust, PemError, Primitives> =>
+export const layerAnchors = (options: AnchorOptions): Layer.Layer<Trust, PemError | TrustError, Primitives> =>
   Layer.effect(
     Trust,
     Effect.gen(function*() {
-      const primitives = yield* Primitives
-      const anchors = typeof options.anchors === "string"
+      const ders = typeof options.anchors === "string"
         ? yield* decodePem(options.anchors, "CERTIFICATE")
         : options.anchors
-      return makeAnchors(primitives, anchors)
+      const anchors = yield* readAll("certificate", ders, parseCertificate)
+      return judging(yield* makeJudgement(anchors, { ...options, uncriticalAnchors: false }))
+    })
+  )
+
+/**
+ * Trusts what the operating system trusts, and judges by these options. An anchor of the system that cannot be read is not trusted.
+ *
+ * Fails with the number of the first revocation list that cannot be read.
+ *
+ * @category layers
+ * @since 0.1.0
+ */
+export const layerSystemWith = (
+  options: JudgementOptions
+): Layer.Layer<Trust, PemError | TrustError, Primitives | SystemAnchors> =>
+  Layer.effect(
+    Trust,
+    Effect.gen(function*() {
+      const { certificates } = yield* SystemAnchors
+      const anchors = (yield* certificates).flatMap((der) => {
+        const parsed = parseCertificate(der)
+        return Result.isSuccess(parsed) ? [parsed.success] : []
+      })
+      return judging(yield* makeJudgement(anchors, { ...options, uncriticalAnchors: true }))
     })
   )
 
@@ -246,11 +152,160 @@ export const layerAnchors = (options: {
  * @category layers
  * @since 0.1.0
  */
-export const layerSystem: Layer.Layer<Trust, never, Primitives | SystemAnchors> = Layer.effect(
-  Trust,
-  Effect.gen(function*() {
-    const primitives = yield* Primitives
-    const { certificates } = yield* SystemAnchors
-    return makeAnchors(primitives, yield* certificates)
-  })
-)
+export const layerSystem: Layer.Layer<Trust, never, Primitives | SystemAnchors> =
+  // Without revocation lists there is none that could not be read.
+  Layer.orDie(layerSystemWith({}))
+
+/**
+ * A trust that is loaded anew with every element of `triggers`, such as a schedule: for revocation lists, which grow old. A failure
+ * of it is logged, and the trust stays as it was; lists that have run out are not trusted any longer.
+ *
+ * @example
+ * import { Effect, Layer, Schedule, Stream } from "effect"
+ * import { type Primitives, Trust } from "effect-tls"
+ *
+ * declare const readAnchors: Effect.Effect<string>
+ * declare const readLists: Effect.Effect<string>
+ *
+ * const load: Effect.Effect<Trust.Trust["Service"], unknown, Primitives> = Effect.gen(function*() {
+ *   const [anchors, crls] = [yield* readAnchors, yield* readLists]
+ *   return yield* Effect.provide(Trust.Trust, Trust.layerAnchors({ anchors, crls }))
+ * })
+ * export const layer = Trust.layerReloading(load, Stream.fromSchedule(Schedule.spaced("1 hour")))
+ *
+ * @category layers
+ * @since 0.1.0
+ */
+export const layerReloading = <E, R, E2, R2>(
+  load: Effect.Effect<Trust["Service"], E, R>,
+  triggers: Stream.Stream<unknown, E2, R2>
+): Layer.Layer<Trust, E, R | R2> =>
+  Layer.effect(
+    Trust,
+    Effect.gen(function*() {
+      const reloading = yield* Reloading.make(load)
+      yield* Reloading.on("trust", reloading, triggers)
+      return Trust.of({
+        get fingerprint() {
+          return reloading.current().fingerprint
+        },
+        verify: (chain, peer) => Effect.suspend(() => reloading.current().verify(chain, peer))
+      })
+    })
+  )
+
+const pinLength = 32
+
+const readPin = (pin: string | Uint8Array): Effect.Effect<Uint8Array, TrustError> => {
+  const hex = typeof pin === "string" ? pin.replaceAll(":", "") : ""
+  const bytes = typeof pin !== "string"
+    ? pin
+    : /^[0-9a-f]{64}$/i.test(hex)
+    ? Uint8Array.from(hex.match(/../g) ?? [], (byte) => parseInt(byte, 16))
+    : Result.getOrUndefined(Base64.decode(pin))
+  return bytes?.length === pinLength
+    ? Effect.succeed(bytes)
+    : Effect.fail(
+      new TrustError({ why: `${JSON.stringify(pin)} is no SHA-256 hash, neither in hexadecimal nor in Base64` })
+    )
+}
+
+/**
+ * Trusts peers by their keys alone: the leaf has to have one of them. Who issued it, for what name and until when does not matter,
+ * as with a known host of SSH.
+ *
+ * Each pin is the SHA-256 hash of a SubjectPublicKeyInfo, as 32 bytes, in hexadecimal or in Base64. Fails where one is not, and
+ * where there is none.
+ *
+ * @category layers
+ * @since 0.1.0
+ */
+export const layerPinned = (options: {
+  readonly spkiSha256: ReadonlyArray<string | Uint8Array>
+}): Layer.Layer<Trust, TrustError, Primitives> =>
+  Layer.effect(
+    Trust,
+    Effect.gen(function*() {
+      const primitives = yield* Primitives
+      const pins = yield* Effect.forEach(options.spkiSha256, readPin)
+      if (pins.length === 0) return yield* new TrustError({ why: "there is no pin to trust" })
+      const reader = new Reader(primitives)
+      return Trust.of({
+        fingerprint: `pinned ${digestOf(primitives, pins)}`,
+        verify: (chain) =>
+          Effect.suspend(() => {
+            const owned = chain.map((der) => der.slice())
+            const judged = Result.flatMap(
+              judgePinned(reader, pins, owned),
+              (leaf) => Result.map(acceptedKey(reader.of(leaf)), (publicKey) => verified(owned, publicKey, [leaf]))
+            )
+            return Effect.fromResult(judged)
+          })
+      })
+    })
+  )
+
+/**
+ * Why an application refuses a peer that was accepted: `alert` is what the peer is told, `why` stays here.
+ *
+ * @category models
+ * @since 0.1.0
+ */
+export type Refusal = Omit<FaultOf<"CertificateRefused">, "_tag">
+
+/**
+ * Adds the judgement of the application to a trust: it is asked about every chain that was accepted, and may refuse it. A session
+ * that is resumed was judged when it was made; a trust with another `name` does not resume it, so the name has to change whenever
+ * the judgement does.
+ *
+ * To say unrecognized_name is for servers (RFC 6066 section 3): a client says certificate_unknown in its place.
+ *
+ * @example
+ * import { Effect, Layer } from "effect"
+ * import { Name, Trust } from "effect-tls"
+ *
+ * // A server that lets one department in, and revokes by a list of its own.
+ * declare const isRevoked: (serial: Uint8Array) => Effect.Effect<boolean>
+ * declare const anchors: string
+ *
+ * export const trust = Trust.layerAnchors({ anchors }).pipe(Trust.refine({
+ *   name: "engineering, 2026",
+ *   judge: ({ path: [leaf] }) =>
+ *     Effect.gen(function*() {
+ *       if (leaf === undefined || !Name.formatName(leaf.subject).includes("OU=Engineering")) {
+ *         return yield* Effect.fail({ alert: "access_denied", why: "it is of another department" } as const)
+ *       }
+ *       if (yield* isRevoked(leaf.serial)) {
+ *         return yield* Effect.fail({ alert: "certificate_revoked", why: "it is on our list" } as const)
+ *       }
+ *     })
+ * }))
+ *
+ * @category combinators
+ * @since 0.1.0
+ */
+export const refine = <R = never>(options: {
+  readonly name: string
+  readonly judge: (accepted: VerifiedChain, peer: PeerRole) => Effect.Effect<void, Refusal, R>
+}) =>
+<E, RIn>(layer: Layer.Layer<Trust, E, RIn>): Layer.Layer<Trust, E, R | RIn> =>
+  Layer.effect(
+    Trust,
+    Effect.gen(function*() {
+      const inner = yield* Trust
+      const context = yield* Effect.context<R>()
+      return Trust.of({
+        fingerprint: `${inner.fingerprint} refined by ${options.name}`,
+        verify: (chain, peer) =>
+          Effect.tap(inner.verify(chain, peer), (accepted) =>
+            options.judge(accepted, peer).pipe(
+              Effect.provideContext(context),
+              Effect.mapError(({ alert, why }): CertificateFault => ({
+                _tag: "CertificateRefused",
+                alert: peer.role === "server" && alert === "unrecognized_name" ? "certificate_unknown" : alert,
+                why
+              }))
+            ))
+      })
+    })
+  ).pipe(Layer.provide(layer))

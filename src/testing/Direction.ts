@@ -112,6 +112,7 @@ export class Direction {
   #cut: { readonly by: EndedBy; readonly record: number; bytes: number } | undefined
   #end: EndedBy | undefined
   #isClosed = false
+  #isPulling = false
   #isReleased = false
 
   constructor(listener: Listener) {
@@ -181,7 +182,13 @@ export class Direction {
     this.#deliver(bytes.slice())
   }
 
-  readonly pull = Effect.suspend(() => Effect.map(Queue.take(this.#queue), (chunk) => [chunk] as const))
+  /** One at a time: two would steal from each other, and the sockets of Node forget the first of them. */
+  readonly pull = Effect.suspend(() => {
+    if (this.#isPulling) return Effect.die(new Error("two pulls at the same time"))
+    this.#isPulling = true
+    const taken = Effect.map(Queue.take(this.#queue), (chunk) => [chunk] as const)
+    return Effect.ensuring(taken, Effect.sync(() => this.#isPulling = false))
+  })
 
   readonly write = (bytes: Uint8Array): Effect.Effect<void, Socket.SocketError> =>
     Effect.suspend(() => {

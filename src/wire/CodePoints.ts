@@ -35,6 +35,7 @@ export const HandshakeType = {
   certificate_verify: 15,
   client_key_exchange: 16,
   finished: 20,
+  certificate_status: 22,
   key_update: 24,
   message_hash: 254
 } as const
@@ -87,6 +88,7 @@ export type SignatureScheme = keyof typeof SignatureScheme
 /** Extensions that this library speaks. */
 export const ExtensionType = {
   server_name: 0,
+  status_request: 5,
   supported_groups: 10,
   ec_point_formats: 11,
   signature_algorithms: 13,

@@ -1,7 +1,7 @@
 import { assert, describe, expectTypeOf, it } from "@effect/vitest"
 import type { KnownDescription } from "../../src/alert/Alert.ts"
 import { answer, type AnswerDescription } from "../../src/alert/Answer.ts"
-import type { Fault } from "../../src/alert/Fault.ts"
+import { Fault } from "../../src/alert/Fault.ts"
 import { descriptionOfReason, type ReasonOf } from "../../src/alert/Reason.ts"
 import { AlertSent, alertSent } from "../../src/alert/TlsError.ts"
 import { faultOf, faults } from "./faults.ts"
@@ -130,6 +130,11 @@ const table: { readonly [Tag in Fault["_tag"]]: Row } = {
   CertificateChainTooLong: ["certificate_unknown", errorAlerts, "Some other (unspecified) issue arose"],
   CertificateMalformed: ["bad_certificate", errorAlerts, "A certificate was corrupt"],
   CertificateSignatureWrong: ["bad_certificate", errorAlerts, "contained signatures that did not verify correctly"],
+  CertificateSignatureWeak: [
+    "bad_certificate",
+    "RFC 8446 section 4.4.2.4",
+    "any signature algorithm using an MD5 hash MUST abort the handshake with a \"bad_certificate\" alert"
+  ],
   CertificateUntrusted: [
     "unknown_ca",
     errorAlerts,
@@ -139,6 +144,25 @@ const table: { readonly [Tag in Fault["_tag"]]: Row } = {
   CertificateNotYetValid: ["certificate_expired", errorAlerts, "or is not currently valid"],
   CertificateUnsupported: ["unsupported_certificate", errorAlerts, "A certificate was of an unsupported type"],
   CertificateNameMismatch: ["certificate_unknown", errorAlerts, "rendering it unacceptable"],
+  CertificatePathTooLong: [
+    "unknown_ca",
+    errorAlerts,
+    "the certificate was not accepted because the CA certificate could not be located"
+  ],
+  CertificateIssuerUnfit: ["bad_certificate", errorAlerts, "A certificate was corrupt"],
+  CertificateKeyWeak: ["unsupported_certificate", errorAlerts, "A certificate was of an unsupported type"],
+  CertificateUsageWrong: ["unsupported_certificate", errorAlerts, "A certificate was of an unsupported type"],
+  CertificateExtensionUnknown: ["unsupported_certificate", errorAlerts, "A certificate was of an unsupported type"],
+  CertificateNameForbidden: ["certificate_unknown", errorAlerts, "rendering it unacceptable"],
+  CertificateRevoked: ["certificate_revoked", errorAlerts, "A certificate was revoked by its signer"],
+  CertificateStatusWrong: [
+    "bad_certificate_status_response",
+    "RFC 6066 section 8",
+    "MUST abort the handshake with a bad_certificate_status_response(113) alert"
+  ],
+  CertificateStatusUnknown: ["certificate_unknown", errorAlerts, "rendering it unacceptable"],
+  CertificateTooCostly: ["certificate_unknown", errorAlerts, "Some other (unspecified) issue arose"],
+  CertificateNotPinned: ["certificate_unknown", errorAlerts, "rendering it unacceptable"],
   CertificateRefused: ["access_denied", errorAlerts, "when access control was applied, the sender decided not to"],
   InternalFault: ["internal_error", errorAlerts, "An internal error unrelated to the peer"],
   ApplicationFailed: ["internal_error", errorAlerts, "An internal error unrelated to the peer"]
@@ -149,8 +173,11 @@ describe("each fault has its alert", () => {
   for (const [tag, [alert, source, text]] of Object.entries(table) as ReadonlyArray<[Fault["_tag"], Row]>) {
     it(`R5246-7.2.2-04: ${tag} is answered by ${alert} (${source}: "${text}")`, () => {
       for (const version of ["undecided", "1.2"] as const) {
-        assert.strictEqual(answer(faultOf(tag), version), alert)
-        assert.strictEqual(descriptionOfReason(alertSent(faultOf(tag), "handshaking", version).reason), alert)
+        // R8446-5-01: before the hellos, too.
+        const isEarly = tag === "ChangeCipherSpecMalformed" && version === "undecided"
+        const expected = isEarly ? "unexpected_message" : alert
+        assert.strictEqual(answer(faultOf(tag), version), expected)
+        assert.strictEqual(descriptionOfReason(alertSent(faultOf(tag), "handshaking", version).reason), expected)
       }
     })
   }
@@ -176,8 +203,10 @@ describe("each fault has its alert", () => {
     }
   })
 
-  it("the application chooses among three alerts for a certificate that it refuses", () => {
-    for (const alert of ["access_denied", "bad_certificate", "certificate_unknown"] as const) {
+  it("the application chooses its alert for a certificate that it refuses", () => {
+    const alerts = Fault.cases.CertificateRefused.fields.alert.literals
+    assert.includeMembers([...alerts], ["access_denied", "certificate_revoked", "unrecognized_name"])
+    for (const alert of alerts) {
       assert.strictEqual(answer({ _tag: "CertificateRefused", alert, why: "of policy" }, "1.2"), alert)
     }
   })
@@ -193,7 +222,13 @@ describe("the error alerts of RFC 5246 section 7.2.2 that our faults raise", () 
     ["R5246-7.2.2-15", "decompression_failure", ["DecompressionFailed"]],
     ["R5246-7.2.2-16", "handshake_failure", ["NothingInCommon"]],
     ["R5246-7.2.2-18", "bad_certificate", ["CertificateMalformed", "CertificateSignatureWrong"]],
-    ["R5246-7.2.2-19", "unsupported_certificate", ["CertificateUnsupported"]],
+    ["R5246-7.2.2-19", "unsupported_certificate", [
+      "CertificateUnsupported",
+      "CertificateKeyWeak",
+      "CertificateUsageWrong",
+      "CertificateExtensionUnknown"
+    ]],
+    ["R5246-7.2.2-20", "certificate_revoked", ["CertificateRevoked"]],
     ["R5246-7.2.2-21", "certificate_expired", ["CertificateExpired", "CertificateNotYetValid"]],
     ["R5246-7.2.2-22", "certificate_unknown", ["CertificateNameMismatch"]],
     ["R5246-7.2.2-23", "illegal_parameter", ["ParameterIllegal", "KeyShareInvalid"]],
@@ -203,7 +238,9 @@ describe("the error alerts of RFC 5246 section 7.2.2 that our faults raise", () 
     ["R5246-7.2.2-27", "decrypt_error", ["SignatureWrong", "FinishedWrong"]],
     ["R5246-7.2.2-29", "protocol_version", ["VersionUnsupported"]],
     ["R5246-7.2.2-31", "internal_error", ["InternalFault", "KeyWornOut"]],
-    ["R5246-7.2.2-37", "unsupported_extension", ["ExtensionUnsolicited"]]
+    ["R5246-7.2.2-37", "unsupported_extension", ["ExtensionUnsolicited"]],
+    ["R8446-4.4.2.4-04", "bad_certificate", ["CertificateSignatureWeak"]],
+    ["R6066-8-01", "bad_certificate_status_response", ["CertificateStatusWrong"]]
   ]
   for (const [id, alert, tags] of requirements) {
     it(`${id}: ${tags.join(" and ")} raise ${alert}`, () => {

@@ -4,6 +4,7 @@ import {
   createDecipheriv,
   createHash,
   createHmac,
+  createPrivateKey,
   createPublicKey,
   createSecretKey,
   diffieHellman,
@@ -14,6 +15,7 @@ import {
   verify,
   X509Certificate
 } from "node:crypto"
+import { withoutStackTraces } from "../../src/platform/NodeKeys.ts"
 import type { Credentials } from "./Peer.ts"
 
 const recordLength = 16 * 1024
@@ -83,13 +85,11 @@ export const floorOfHandshake = (credentials: Credentials): () => void => {
   const anchor = new X509Certificate(credentials.anchors)
   const anchorKey = anchor.publicKey
   const der = new X509Certificate(credentials.certificate).raw
-  const privateKey = { key: credentials.privateKey, dsaEncoding: "der" } as const
-  const importShare = (key: KeyObject) =>
-    createPublicKey({
-      key: key.export({ format: "raw-public" }),
-      format: "raw-public",
-      asymmetricKeyType: "x25519"
-    })
+  const privateKey = createPrivateKey(credentials.privateKey)
+  const importShare = (key: KeyObject) => {
+    const raw = key.export({ format: "raw-public" })
+    return withoutStackTraces(() => createPublicKey({ key: raw, format: "raw-public", asymmetricKeyType: "x25519" }))
+  }
   return () => {
     const server = generateKeyPairSync("x25519")
     const client = generateKeyPairSync("x25519")
@@ -98,7 +98,7 @@ export const floorOfHandshake = (credentials: Credentials): () => void => {
     leaf.checkIssued(anchor)
     leaf.verify(anchorKey)
     leaf.checkHost("localhost")
-    verify("sha256", additional, { key: leaf.publicKey, dsaEncoding: "der" }, signature)
+    verify("sha256", additional, leaf.publicKey, signature)
     diffieHellman({ privateKey: client.privateKey, publicKey: importShare(server.publicKey) })
     diffieHellman({ privateKey: server.privateKey, publicKey: importShare(client.publicKey) })
     schedule(true)

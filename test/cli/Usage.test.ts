@@ -71,6 +71,7 @@ const cases: ReadonlyArray<Case> = [
     2,
     /flag --client-auth: "always"/
   ],
+  ["a version that is not spoken", (_) => serve(_, "--port", "0", "--tls", "1.1"), 2, /flag --tls: "1.1"/],
   ["an empty protocol", (_) => serve(_, "--port", "0", "--alpn", ""), 2, /alpnProtocols cannot be used/],
   ["an operand too many", (_) => serve(_, "--port", "0", "now"), 2, /now/],
   [

@@ -6,7 +6,7 @@ const Requirement = Schema.Struct({
   section: Schema.String,
   level: Schema.Literals(["MUST", "MUST NOT", "SHOULD", "SHOULD NOT", "MAY", "DEFINITION", "NOTE"]),
   requirement: Schema.String,
-  /** The alert it is about, or `any`. */
+  /** The alert it is about, or `any`; `none` where it asks for silence. */
   alert: Schema.String,
   who: Schema.Literals(["both", "client", "server"])
 })
@@ -34,7 +34,7 @@ export interface Title {
   readonly ids: ReadonlyArray<string>
 }
 
-const identifier = /\bR\d+-\d+(?:\.\d+)*-\d+\b/g
+const identifier = /\b(?:R\d+-(?:\d+|[A-Z])(?:\.\d+)*|DMLKEM-[a-z_]+)-\d+\b/g
 
 // Titles may stand in a table of cases or hold `${...}`; strings of one line are enough to find them.
 const string = /"((?:[^"\\]|\\.)*)"|'((?:[^'\\]|\\.)*)'|`((?:[^`\\]|\\.)*)`/g

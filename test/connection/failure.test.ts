@@ -6,7 +6,7 @@ import * as Exit from "effect/Exit"
 import * as Fiber from "effect/Fiber"
 import * as Stream from "effect/Stream"
 import { TestClock } from "effect/testing"
-import { Alert, SessionCache, TlsTest } from "effect-tls"
+import { Alert, TlsTest } from "effect-tls"
 import { bytes, how, observed, recordsOf, said, test, text, toldBy } from "./conversation.ts"
 import * as Tls12 from "../harness/Tls12.ts"
 
@@ -255,6 +255,9 @@ describe("one outbound lane (law 18)", () => {
       assert.isUndefined(writing.pollUnsafe())
       yield* wire.release({ from: "client" })
       yield* Fiber.join(writing)
+      // It needs no other write to take it along.
+      for (let i = 0; i < 10; i++) yield* Effect.yieldNow
+      assert.deepStrictEqual((yield* toldBy(wire, "client")).slice(-2), ["application_data", "alert"])
       yield* client.write(data)
       assert.strictEqual(text(yield* server.pull), text(data))
       assert.strictEqual(text(yield* server.pull), text(data))
@@ -294,6 +297,17 @@ describe("one outbound lane (law 18)", () => {
       assert.strictEqual(text(yield* client.pull), text(data))
     }))
 
+  test("a buffer without room is filled with nothing, and that is no end", () =>
+    Effect.gen(function*() {
+      const { client, server } = yield* TlsTest.pair()
+      assert.strictEqual(yield* client.pullInto(new Uint8Array(0)), 0)
+      yield* server.write(data)
+      assert.strictEqual(yield* client.pullInto(new Uint8Array(0)), 0)
+      const buffer = new Uint8Array(100)
+      assert.strictEqual(yield* client.pullInto(buffer), data.length)
+      assert.deepStrictEqual(buffer.subarray(0, data.length), data)
+    }))
+
   test("two readers share the data, and each gets whole chunks", () =>
     Effect.gen(function*() {
       const { client, server } = yield* Tls12.pair()
@@ -303,4 +317,3 @@ describe("one outbound lane (law 18)", () => {
       assert.deepStrictEqual((yield* Effect.forEach(readers, Fiber.join)).map(text), ["one", "two"])
     }))
 })
-void SessionCache

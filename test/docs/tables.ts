@@ -6,6 +6,8 @@ import { type ClosureEvent, type ClosureState, parting, type ScopeEnd, transitio
 import { Fault } from "../../src/alert/Fault.ts"
 import { judge, type Verdict } from "../../src/alert/Verdict.ts"
 import { defaultLimits } from "../../src/service/TlsConfig.ts"
+import { defaultLimits as judgementLimits } from "../../src/x509/Budget.ts"
+import { cases as limboCases, departures as limboDepartures, isAsExpected, run as runLimbo } from "../x509/Limbo.ts"
 
 /** A table in Markdown, in columns as the formatter has them. A bar inside a cell would end it. */
 const table = (head: ReadonlyArray<string>, rows: ReadonlyArray<ReadonlyArray<string>>): string => {
@@ -88,6 +90,7 @@ const raised = (): string => {
       ...descriptionsOf12,
       "inappropriate_fallback" as const,
       "unrecognized_name" as const,
+      "bad_certificate_status_response" as const,
       "no_application_protocol" as const
     ]
       .map((name) => {
@@ -219,6 +222,69 @@ const limits = (): string => {
   )
 }
 
+/** Every fault of a certificate, and what answers it. */
+const refusals = (): string => {
+  const all = answers().filter(([tag]) => tag.startsWith("Certificate"))
+  const tags = [...new Set(all.map(([tag]) => tag))]
+  const alertsOf = (tag: string) => all.filter(([other]) => other === tag).map(([, alert]) => `\`${alert}\``).join(", ")
+  return table(
+    ["fault", "alert in TLS 1.2"],
+    tags.map((tag) => [`\`${tag}\``, alertsOf(tag)])
+  )
+}
+
+/** What became of x509-limbo, by the groups of its names. */
+const limbo = (): string => {
+  const verdicts = limboCases.map(runLimbo)
+  const groupOf = (id: string) => id.split("::").slice(0, -1).join("::")
+  const groups = [...Map.groupBy(verdicts, ({ id }) => groupOf(id))].toSorted(([a], [b]) => a < b ? -1 : 1)
+  const row = (name: string, of: typeof verdicts): ReadonlyArray<string> => {
+    const count = (keep: (verdict: typeof of[number]) => boolean) => String(of.filter(keep).length)
+    return [
+      name,
+      String(of.length),
+      count(isAsExpected),
+      count((verdict) => !isAsExpected(verdict) && verdict.isAccepted),
+      count((verdict) => !isAsExpected(verdict) && !verdict.isAccepted)
+    ]
+  }
+  return table(
+    ["group", "cases", "as expected", "accepted, expected to be refused", "refused, expected to be accepted"],
+    [...groups.map(([group, of]) => row(`\`${group}\``, of)), row("all", verdicts)]
+  )
+}
+
+const departures = (): string =>
+  table(
+    ["case", "the suite", "here", "why"],
+    limboCases.map(runLimbo).filter((verdict) => !isAsExpected(verdict)).map(({ expected, id, isAccepted }) => [
+      `\`${id}\``,
+      `${expected}s`,
+      isAccepted ? "accepted" : "refused",
+      limboDepartures[id] ?? ""
+    ])
+  )
+
+const costs = (): string => {
+  const what: { readonly [Name in keyof typeof judgementLimits]: string } = {
+    certificates: "certificates in the chain as sent",
+    bytes: "bytes of the chain as sent, and of a stapled status",
+    intermediates: "certificates between the leaf and the anchor; then `unknown_ca`",
+    candidates: "candidates that are looked at while a path is built",
+    signatures: "signatures, one with RSA-4096 or Ed25519 counting for 3, RSA-8192 for 8, P-384 for 16, P-521 for 32",
+    comparisons: "names that are held against a name constraint"
+  }
+  return table(
+    ["option of `limits`", "what it counts", "default"],
+    // The keys of the literal are exactly the limits; `Object.entries` widens them.
+    (Object.entries(what) as ReadonlyArray<[keyof typeof judgementLimits, string]>).map(([option, text]) => [
+      `\`${option}\``,
+      text,
+      String(judgementLimits[option])
+    ])
+  )
+}
+
 /** What stands between `<!-- generated: NAME -->` and `<!-- end -->` in the documentation. */
 export const tables: Readonly<Record<string, () => string>> = {
   catalogue,
@@ -226,7 +292,11 @@ export const tables: Readonly<Record<string, () => string>> = {
   verdicts,
   closure,
   goodbye,
-  limits
+  limits,
+  refusals,
+  limbo,
+  departures,
+  costs
 }
 
 const block = /(<!-- generated: ([a-z]+) -->\n)[\s\S]*?(\n<!-- end -->)/g

@@ -17,7 +17,6 @@ import * as TlsTest from "../../src/TlsTest.ts"
 import { concat, empty } from "../../src/wire/Bytes.ts"
 import { ContentType } from "../../src/wire/CodePoints.ts"
 import { headerLength } from "../harness/TlsRecords.ts"
-import * as Tls12 from "../harness/Tls12.ts"
 
 export interface Setup {
   readonly role: TlsTest.Side
@@ -83,6 +82,8 @@ const labelOf = (exit: Exit.Exit<void, TlsError>): string => {
 interface Seen {
   /** Codes of the fatal alerts that we sealed. */
   readonly fatal: ReadonlyArray<number>
+  /** The content type of the last record that we sealed. */
+  readonly lastSealed: number | undefined
   readonly passed: ReadonlyArray<TlsTest.Passed>
 }
 
@@ -110,8 +111,8 @@ const violationsOf = (exit: Exit.Exit<void, TlsError>, role: TlsTest.Side, seen:
       if (fatal.length > 0) violations.push("an alert after close_notify")
     } else if (fatal.join() !== String(code)) {
       violations.push(`failed with ${code} and sent ${fatal.join() || "nothing"}`)
-    } else if (last?.contentType !== ContentType.alert) violations.push("the alert is not the last record")
-    // In the clear before ChangeCipherSpec, where its bytes are to be seen.
+    } else if (seen.lastSealed !== ContentType.alert) violations.push("the alert is not the last record")
+    // In the clear, where its bytes are to be seen.
     else if (fragment?.length === 2 && (fragment[0] !== 2 || fragment[1] !== code)) {
       violations.push(`the alert on the wire is ${fragment.join(",")}`)
     }
@@ -141,17 +142,19 @@ export const converse = async (setup: Setup, chunks: ReadonlyArray<Uint8Array>):
   const from = role === "client" ? "server" : "client"
   const read: Array<Uint8Array> = []
   const fatal: Array<number> = []
+  let lastSealed: number | undefined
   let wire: TlsTest.Wire | undefined
   const exit = await runStopped(
     Effect.gen(function*() {
       const options = yield* setup.options
-      const ends = yield* Tls12.ends({
+      const ends = yield* TlsTest.ends({
         ...options,
         [role]: {
           ...options[role],
           observe: (_) => {
-            if (_._tag !== "Alert" || _.direction !== "sent" || _.alert.level !== "fatal") return
-            fatal.push(descriptionCode(_.alert.description))
+            if (_.direction !== "sent") return
+            if (_._tag === "Record") lastSealed = _.contentType
+            if (_._tag === "Alert" && _.alert.level === "fatal") fatal.push(descriptionCode(_.alert.description))
           }
         } satisfies NonNullable<TlsTest.Options[typeof role]>
       })
@@ -180,6 +183,7 @@ export const converse = async (setup: Setup, chunks: ReadonlyArray<Uint8Array>):
     read: concat(read),
     violations: violationsOf(exit.value, role, {
       fatal,
+      lastSealed,
       passed: released !== undefined && Exit.isSuccess(released) ? released.value : await Effect.runPromise(passed)
     })
   }

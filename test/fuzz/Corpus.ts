@@ -3,7 +3,7 @@ import { readdirSync, readFileSync } from "node:fs"
 import { basename, extname, join, relative } from "node:path"
 import * as Schema from "effect/Schema"
 import { HandshakeType } from "../../src/wire/CodePoints.ts"
-import { withProtection } from "./Permissive.ts"
+import { type Version, withProtection } from "./Permissive.ts"
 import { afterHellosTo, streamsTo, type Target } from "./Targets.ts"
 
 /** One file of a corpus, as it is kept: a line of a .jsonl file, or a file of its own. */
@@ -38,14 +38,14 @@ const stream = (...roles: ReadonlyArray<"client" | "server">): Use =>
 const boringssl = (role: "client" | "server", isFuzzerMode: boolean): Use => (row, file) => {
   const bytes = file.subarray(row.dataOffset ?? 0)
   const clientCertificate = row.tags?.includes("request_client_cert") ?? false
-  const permitted = isFuzzerMode ? withProtection(bytes) : bytes
+  const permitted = (version: Version) => isFuzzerMode ? withProtection(version, bytes) : bytes
   return [
     { target: records, bytes },
     ...streamsTo(role).map((target) => ({
       target: { ...target, clientCertificate },
-      bytes: target.mode === "permissive" ? permitted : bytes
+      bytes: target.mode === "permissive" ? permitted(target.version) : bytes
     })),
-    ...afterHellosTo(role).map((target) => ({ target, bytes: permitted }))
+    ...afterHellosTo(role).map((target) => ({ target, bytes: permitted(target.version) }))
   ]
 }
 
@@ -53,8 +53,6 @@ const boringssl = (role: "client" | "server", isFuzzerMode: boolean): Use => (ro
 const s2n = (target: Target): Use => (_row, bytes) => [{ target, bytes }, { target, bytes: bytes.subarray(1) }]
 
 const message = (type: number): Target => ({ _tag: "Message", type })
-
-const encryptedExtensions = 8
 
 /** By the name of the file, its ending left out. */
 const uses: Readonly<Record<string, Use>> = {
@@ -79,7 +77,7 @@ const uses: Readonly<Record<string, Use>> = {
   s2n_client_hello_recv_fuzz_test: s2n(message(HandshakeType.client_hello)),
   s2n_select_server_cert_test: s2n(message(HandshakeType.client_hello)),
   s2n_server_hello_recv_test: s2n(message(HandshakeType.server_hello)),
-  s2n_encrypted_extensions_recv_test: s2n(message(encryptedExtensions)),
+  s2n_encrypted_extensions_recv_test: s2n(message(HandshakeType.encrypted_extensions)),
   s2n_server_cert_recv_test: s2n(message(HandshakeType.certificate)),
   s2n_client_cert_recv_test: s2n(message(HandshakeType.certificate)),
   s2n_server_key_recv_fuzz_test: s2n(message(HandshakeType.server_key_exchange)),

@@ -3,7 +3,7 @@ import { concat } from "../../src/wire/Bytes.ts"
 import { ContentType, HandshakeType } from "../../src/wire/CodePoints.ts"
 import { headerLength, makeRecord, splitRecords } from "../harness/TlsRecords.ts"
 import { Dice } from "./Dice.ts"
-import { wrapped } from "./Permissive.ts"
+import { versions, wrapped } from "./Permissive.ts"
 import type { Flight } from "./Recorded.ts"
 
 type Operation = (bytes: Uint8Array, dice: Dice, others: ReadonlyArray<Flight>) => Uint8Array
@@ -48,8 +48,17 @@ const unasked: ReadonlyArray<readonly [type: number, content: Uint8Array]> = [
   [ContentType.handshake, Uint8Array.of(HandshakeType.client_hello, 0, 0, 0)],
   [ContentType.handshake, Uint8Array.of(HandshakeType.server_hello_done, 0, 0, 0)],
   [ContentType.handshake, Uint8Array.of(HandshakeType.certificate, 0xff, 0xff, 0xff)],
+  [ContentType.handshake, Uint8Array.of(HandshakeType.key_update, 0, 0, 1, 0)],
+  [ContentType.handshake, Uint8Array.of(HandshakeType.key_update, 0, 0, 1, 1)],
+  [ContentType.handshake, Uint8Array.of(HandshakeType.key_update, 0, 0, 1, 1, HandshakeType.key_update, 0, 0, 1, 1)],
+  [ContentType.handshake, Uint8Array.of(HandshakeType.new_session_ticket, 0, 0, 14, 0, 0, 1, 0, 0, 0, 0, 0, 0, 0, 1, 7, 0, 0)],
+  [ContentType.handshake, Uint8Array.of(HandshakeType.certificate_request, 0, 0, 3, 0, 0, 0)],
+  [ContentType.handshake, Uint8Array.of(HandshakeType.end_of_early_data, 0, 0, 0)],
   [24, Uint8Array.of(1, 0, 0)]
 ]
+
+/** The forms that a record has in the clear, and under the protection of each version. */
+const forms = [makeRecord, ...versions.map((version) => (type: number, content: Uint8Array) => wrapped(version, type, content))]
 
 /** Where a length stands: in the headers of the records and of the messages that begin one, and anywhere by chance. */
 const lengthAt = (bytes: Uint8Array, dice: Dice): number => {
@@ -57,7 +66,10 @@ const lengthAt = (bytes: Uint8Array, dice: Dice): number => {
   let at = 0
   for (const record of splitRecords(bytes).records) {
     places.push(at + 3, at + 4)
-    if (record[0] === ContentType.handshake) places.push(at + 6, at + 7, at + 8)
+    // The type of a message under TLS 1.3 is hidden, and under the permissive protection its header is not.
+    if (record[0] === ContentType.handshake || record[0] === ContentType.application_data) {
+      places.push(at + 6, at + 7, at + 8)
+    }
     at += record.length
   }
   return dice.pick(places)
@@ -113,8 +125,7 @@ const operations = {
   }),
   "insert a record": onRecords((records, dice) => {
     const [type, content] = dice.pick(unasked)
-    // Before the keys change one form is that of a record, after it the other.
-    const record = makeRecord(type, dice.pick([content, wrapped(content)]))
+    const record = dice.pick(forms)(type, content)
     return records.toSpliced(
       dice.below(records.length + 1),
       0,

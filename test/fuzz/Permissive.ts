@@ -10,6 +10,10 @@ import { concat } from "../../src/wire/Bytes.ts"
 import { ContentType } from "../../src/wire/CodePoints.ts"
 import { headerLength, makeRecord, splitRecords } from "../harness/TlsRecords.ts"
 
+/** What a side speaks: TLS 1.2 alone, or both versions, of which it takes TLS 1.3 where it may. */
+export const versions = ["1.2", "1.3"] as const
+export type Version = typeof versions[number]
+
 const tagLength = 16
 
 /** What AES-GCM adds in front of the ciphertext, RFC 5288 section 3. */
@@ -21,8 +25,10 @@ const aead: AeadKey = {
     out.set(plaintext, at)
     out.fill(0, at + plaintext.length, at + plaintext.length + tagLength)
   },
-  open: (_nonce, _aad, sealed) => sealed.slice(0, sealed.length - tagLength),
+  open: (_nonce, _aad, sealed) =>
+    sealed.length < tagLength ? undefined : sealed.slice(0, sealed.length - tagLength),
   openInto: (_nonce, _aad, sealed, out, at) => {
+    if (sealed.length < tagLength) return -1
     out.set(sealed.subarray(0, sealed.length - tagLength), at)
     return sealed.length - tagLength
   }
@@ -34,15 +40,8 @@ const believed = (certificate: PlatformCertificate): PlatformCertificate => ({
   der: certificate.der,
   subject: certificate.subject,
   issuer: certificate.issuer,
-  notBefore: certificate.notBefore,
-  notAfter: certificate.notAfter,
-  isAuthority: certificate.isAuthority,
-  extendedKeyUsage: certificate.extendedKeyUsage,
   publicKey: certificate.publicKey === undefined ? undefined : verifyingAll(certificate.publicKey),
-  namesAsIssuer: () => true,
-  signedBy: () => true,
-  isForHost: () => true,
-  isForAddress: () => true
+  verifies: () => true
 })
 
 export const permissive: Primitives["Service"] = {
@@ -66,28 +65,44 @@ export const identityOf = (der: Uint8Array): Identity["Service"] => ({
     })
 })
 
-/** A fragment as `permissive` protects it under AES-GCM. */
-export const wrapped = (content: Uint8Array): Uint8Array => {
-  const fragment = new Uint8Array(explicitNonceLength + content.length + tagLength)
-  fragment.set(content, explicitNonceLength)
-  return fragment
+/** A record as `permissive` protects it under AES-GCM: RFC 5246 section 6.2.3.3, RFC 8446 section 5.2. */
+export const wrapped = (version: Version, type: number, content: Uint8Array): Uint8Array => {
+  const tag = new Uint8Array(tagLength)
+  return version === "1.2"
+    ? makeRecord(type, concat([new Uint8Array(explicitNonceLength), content, tag]))
+    : makeRecord(ContentType.application_data, concat([content, Uint8Array.of(type), tag]))
 }
 
+/** What `wrapped` put into a record of TLS 1.3; `undefined` where it did not. */
+export const unwrapped13 = (record: Uint8Array): { readonly type: number; readonly content: Uint8Array } | undefined => {
+  const end = record.length - tagLength - 1
+  return record[0] === ContentType.application_data && end >= headerLength
+    ? { type: record[end] ?? 0, content: record.subarray(headerLength, end) }
+    : undefined
+}
+
+/** Longer than any record can be. */
+const isTooLong = (record: Uint8Array): boolean => record.length + explicitNonceLength + tagLength > 0xffff
+
 /**
- * A stream that was recorded without any record protection, with the form of protection put on: what follows each side's
- * ChangeCipherSpec gets a nonce and a tag.
+ * A stream that was recorded without any record protection, with the form of protection put on. In TLS 1.2 what follows each side's
+ * ChangeCipherSpec gets a nonce and a tag; in TLS 1.3 a record that hides its type has that at its end, and gets a tag. Who speaks
+ * both versions gets the form of the one that the stream is of.
  */
-export const withProtection = (stream: Uint8Array): Uint8Array => {
+export const withProtection = (spoken: Version, stream: Uint8Array): Uint8Array => {
   const { records, rest } = splitRecords(stream)
   const change = records.findIndex((record) => record[0] === ContentType.change_cipher_spec)
-  if (change < 0) return stream
-  return concat([
-    ...records.slice(0, change + 1),
-    ...records.slice(change + 1).map((record) =>
-      record.length + explicitNonceLength + tagLength > 0xffff
-        ? record
-        : makeRecord(record[0] ?? 0, wrapped(record.subarray(headerLength)))
-    ),
-    rest
-  ])
+  if (spoken === "1.2" && change < 0) return stream
+  // Behind ChangeCipherSpec a Finished of TLS 1.2 shows its type.
+  const version = change >= 0 && records[change + 1]?.[0] === ContentType.handshake ? "1.2" : spoken
+  const protect = (record: Uint8Array, index: number): Uint8Array => {
+    const [type = 0] = record
+    const isBefore = version === "1.2" ? index <= change : type !== ContentType.application_data
+    if (isBefore || isTooLong(record)) return record
+    const fragment = record.subarray(headerLength)
+    return version === "1.2"
+      ? wrapped(version, type, fragment)
+      : makeRecord(type, concat([fragment, new Uint8Array(tagLength)]))
+  }
+  return concat([...records.map(protect), rest])
 }

@@ -13,24 +13,31 @@ import { Primitives } from "../../src/secret/Primitives.ts"
 import * as Identity from "../../src/service/Identity.ts"
 import type { Session } from "../../src/service/Session.ts"
 import * as SessionCache from "../../src/service/SessionCache.ts"
+import type { ServerOptions } from "../../src/service/TlsConfig.ts"
 import * as Trust from "../../src/service/Trust.ts"
 import * as TlsTest from "../../src/TlsTest.ts"
 import { fromText } from "../../src/wire/Bytes.ts"
+import type { NamedGroup } from "../../src/wire/CodePoints.ts"
 import { runStopped, type Setup } from "./Conversation.ts"
-import { identityOf, permissive } from "./Permissive.ts"
-import * as Tls12 from "../harness/Tls12.ts"
+import { identityOf, permissive, type Version, versions } from "./Permissive.ts"
 
 /** `strict` is the real cryptography, `permissive` that of `Permissive.ts`. */
 export const modes = ["strict", "permissive"] as const
 export type Mode = typeof modes[number]
 export const roles = ["client", "server"] as const
 
-export const shapes = ["full", "client certificate", "resumed"] as const
-export type Shape = typeof shapes[number]
+const shapes12 = ["full", "client certificate", "resumed"] as const
+/** After a HelloRetryRequest, and with a KeyUpdate of either side. */
+const shapes13 = [...shapes12, "retried", "rekeyed"] as const
+export type Shape = typeof shapes13[number]
+
+/** The kinds of conversation that each version has. */
+export const shapes: Readonly<Record<Version, ReadonlyArray<Shape>>> = { "1.2": shapes12, "1.3": shapes13 }
 
 /** What is said to the side of `setup`, up to and with close_notify. */
 export interface Flight {
   readonly name: string
+  readonly version: Version
   readonly setup: Setup
   readonly records: ReadonlyArray<Uint8Array>
 }
@@ -109,14 +116,36 @@ const partiesOf = (mode: Mode): Promise<Parties> => {
   return parties
 }
 
-const optionsOf = (parties: Parties, seed: string, withClientCertificate: boolean): TlsTest.Options => {
-  const { clientIdentity, clientTrust, options } = parties
-  // A client is ready to be asked in any case.
-  const client = { ...options.client, identity: clientIdentity }
-  return withClientCertificate
-    ? { ...options, seed, client, server: { ...common, clientAuth: { mode: "request", trust: clientTrust } } }
-    : { ...options, seed, client }
+interface Told {
+  readonly version: Version
+  readonly seed: string
+  readonly clientCertificate?: boolean
+  /** By default all there are. */
+  readonly groups?: Readonly<Record<TlsTest.Side, ReadonlyArray<NamedGroup>>>
 }
+
+const optionsOf = (parties: Parties, { clientCertificate, groups, seed, version }: Told): TlsTest.Options => {
+  const { clientIdentity, clientTrust, options } = parties
+  const spoken: Pick<ServerOptions, "versions"> = { versions: version === "1.2" ? ["1.2"] : ["1.3", "1.2"] }
+  const of = (role: TlsTest.Side) => groups === undefined ? spoken : { ...spoken, groups: groups[role] }
+  return {
+    ...options,
+    seed,
+    // A client is ready to be asked in any case.
+    client: { ...options.client, ...of("client"), identity: clientIdentity },
+    server: {
+      ...options.server,
+      ...of("server"),
+      ...clientCertificate === true ? { clientAuth: { mode: "request", trust: clientTrust } } : {}
+    }
+  }
+}
+
+/** Short shares, so that more than those is damaged; a server that has another group asks again. */
+const groupsOf = (shape: Shape): NonNullable<Told["groups"]> => ({
+  client: ["x25519", "secp256r1"],
+  server: shape === "retried" ? ["secp256r1"] : ["x25519", "secp256r1"]
+})
 
 const cacheWith = Effect.fnUntraced(function*(stored: ReadonlyArray<Stored>) {
   const cache = yield* SessionCache.makeMemory()
@@ -128,25 +157,26 @@ const cacheWith = Effect.fnUntraced(function*(stored: ReadonlyArray<Stored>) {
 export const setupOf = async (
   role: TlsTest.Side,
   mode: Mode,
-  options: { readonly seed?: string; readonly clientCertificate?: boolean; readonly stored?: ReadonlyArray<Stored> } =
-    {}
+  told: Partial<Told> & Pick<Told, "version"> & { readonly stored?: ReadonlyArray<Stored> }
 ): Promise<Setup> => {
   const parties = await partiesOf(mode)
-  const { clientCertificate = false, seed = "fuzz", stored = [] } = options
+  const { stored = [], ...rest } = told
   return {
     role,
     primitives: parties.primitives,
     options: Effect.map(cacheWith(stored), (sessionCache) => ({
-      ...optionsOf(parties, seed, clientCertificate),
+      ...optionsOf(parties, { seed: "fuzz", ...rest }),
       sessionCache
     }))
   }
 }
 
-const talk = (client: Connection, server: Connection) =>
+const talk = (shape: Shape, client: Connection, server: Connection) =>
   Effect.gen(function*() {
+    if (shape === "rekeyed") yield* client.updateKeys(true)
     yield* client.write(fromText("question"))
     yield* server.pull
+    if (shape === "rekeyed") yield* server.updateKeys(true)
     yield* server.write(fromText("an answer of some length"))
     yield* client.pull
     yield* client.close
@@ -154,15 +184,15 @@ const talk = (client: Connection, server: Connection) =>
   })
 
 /** Has one conversation under these options. */
-const recordOne = async (primitives: Primitives["Service"], options: TlsTest.Options) => {
+const recordOne = async (primitives: Primitives["Service"], shape: Shape, options: TlsTest.Options) => {
   const exit = await runStopped(
     Effect.gen(function*() {
-      const { client, server, wire } = yield* Tls12.pair(options)
-      yield* talk(client, server)
+      const { client, server, wire } = yield* TlsTest.pair(options)
+      yield* talk(shape, client, server)
       const passed = yield* wire.passed
       const said = (from: TlsTest.Side) =>
         passed.flatMap((_) => _._tag === "Record" && _.from === from ? [_.bytes] : [])
-      return { resumed: client.resumed, client: said("client"), server: said("server") }
+      return { version: client.version, resumed: client.resumed, client: said("client"), server: said("server") }
     }).pipe(Effect.scoped, Effect.provideService(Primitives, primitives))
   )
   if (exit === undefined) throw new Error("the conversation to be recorded hangs")
@@ -171,9 +201,9 @@ const recordOne = async (primitives: Primitives["Service"], options: TlsTest.Opt
 }
 
 /** Both halves of one conversation. */
-export const record = async (mode: Mode, shape: Shape): Promise<ReadonlyArray<Flight>> => {
+export const record = async (version: Version, mode: Mode, shape: Shape): Promise<ReadonlyArray<Flight>> => {
   const parties = await partiesOf(mode)
-  const clientCertificate = shape === "client certificate"
+  const told = { version, clientCertificate: shape === "client certificate", groups: groupsOf(shape) }
   const memory = await Effect.runPromise(SessionCache.makeMemory())
   const stored: Array<Stored> = []
   const sessionCache: SessionCache.SessionCache["Service"] = {
@@ -184,25 +214,30 @@ export const record = async (mode: Mode, shape: Shape): Promise<ReadonlyArray<Fl
     }
   }
   const recordWith = (seed: string) =>
-    recordOne(parties.primitives, { ...optionsOf(parties, seed, clientCertificate), sessionCache })
+    recordOne(parties.primitives, shape, { ...optionsOf(parties, { ...told, seed }), sessionCache })
   if (shape === "resumed") await recordWith("before")
   // What was known before the conversation is what a repetition begins with.
   const known = [...stored]
   const seed = shape === "resumed" ? "after" : "fuzz"
   const said = await recordWith(seed)
-  if (said.resumed !== (shape === "resumed")) throw new Error(`the ${shape} conversation took another course`)
+  if (said.version !== version || said.resumed !== (shape === "resumed")) {
+    throw new Error(`the ${shape} conversation took another course`)
+  }
   return Promise.all(roles.map(async (role) => ({
-    name: `${mode} ${shape}, to the ${role}`,
-    setup: await setupOf(role, mode, { seed, clientCertificate, stored: known }),
+    name: `TLS ${version}, ${mode}, ${shape}, to the ${role}`,
+    version,
+    setup: await setupOf(role, mode, { ...told, seed, stored: known }),
     records: said[role === "client" ? "server" : "client"]
   })))
 }
 
-/** Every shape in every mode, to either side. */
+/** Every shape of both versions in every mode, to either side. */
 export const recordAll = async (): Promise<ReadonlyArray<Flight>> => {
   const flights: Array<Flight> = []
-  for (const mode of modes) {
-    for (const shape of shapes) flights.push(...await record(mode, shape))
+  for (const version of versions) {
+    for (const mode of modes) {
+      for (const shape of shapes[version]) flights.push(...await record(version, mode, shape))
+    }
   }
   return flights
 }

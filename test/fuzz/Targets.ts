@@ -3,22 +3,24 @@ import * as Clock from "effect/Clock"
 import * as Effect from "effect/Effect"
 import * as Result from "effect/Result"
 import { isDeepStrictEqual } from "node:util"
+import type { Extension } from "../../src/message/Extension.ts"
 import { decodeHandshake, encodeHandshake, type HandshakeMessageOf } from "../../src/message/HandshakeMessage.ts"
 import { importPrivateKey } from "../../src/platform/NodeKeys.ts"
 import { NodeCertificate } from "../../src/platform/NodeCertificate.ts"
 import { make as primitives } from "../../src/platform/NodePrimitives.ts"
 import { Inbound } from "../../src/record/Inbound.ts"
-import { suites } from "../../src/secret/CipherSuite.ts"
+import { suites, suites13 } from "../../src/secret/CipherSuite.ts"
 import { Primitives } from "../../src/secret/Primitives.ts"
 import { decodePem } from "../../src/service/Pem.ts"
 import { defaultLimits, handshakeLimitsOf } from "../../src/service/TlsConfig.ts"
 import * as Trust from "../../src/service/Trust.ts"
 import { concat } from "../../src/wire/Bytes.ts"
 import { ContentType, HandshakeType } from "../../src/wire/CodePoints.ts"
+import { parse } from "../../src/x509/Certificate.ts"
 import { headerLength, makeRecord, splitRecords } from "../harness/TlsRecords.ts"
 import { converse, type Outcome, type Setup, stoppedAt } from "./Conversation.ts"
 import { Dice } from "./Dice.ts"
-import { wrapped } from "./Permissive.ts"
+import { unwrapped13, type Version, versions, wrapped } from "./Permissive.ts"
 import { type Flight, type Mode, modes, record, roles, setupOf } from "./Recorded.ts"
 
 export type Target =
@@ -26,11 +28,18 @@ export type Target =
   | {
     readonly _tag: "Stream"
     readonly to: "client" | "server"
+    readonly version: Version
     readonly mode: Mode
     readonly clientCertificate?: boolean
   }
   /** The same, with a hello that is accepted in the place of its own: what comes after hellos is in reach. */
-  | { readonly _tag: "AfterHello"; readonly to: "client" | "server"; readonly suite: typeof suites[number]["name"] }
+  | {
+    readonly _tag: "AfterHello"
+    readonly to: "client" | "server"
+    readonly version: Version
+    /** Of that version, by its number. */
+    readonly suite: number
+  }
   /** What a peer says, to the record layer alone. */
   | { readonly _tag: "Records" }
   /** The body of a handshake message: to its codec, then in its place in a conversation. */
@@ -47,9 +56,9 @@ export type Target =
 export const nameOfTarget = (target: Target): string => {
   switch (target._tag) {
     case "Stream":
-      return `stream to the ${target.to}, ${target.mode}`
+      return `stream to the ${target.to}, TLS ${target.version}, ${target.mode}`
     case "AfterHello":
-      return `stream after a hello to the ${target.to}`
+      return `stream after a hello of TLS ${target.version} to the ${target.to}`
     case "Message":
       return `handshake message ${target.type}`
     case "Extension":
@@ -81,9 +90,9 @@ export const runStream = async (setup: Setup, bytes: Uint8Array): Promise<Outcom
 }
 
 /** The tags of what came out, up to and with the first fault. */
-const incomingTags = (chunks: ReadonlyArray<Uint8Array>, isSettled: boolean): ReadonlyArray<string> => {
+const incomingTags = (chunks: ReadonlyArray<Uint8Array>, settled: Version | undefined): ReadonlyArray<string> => {
   const inbound = new Inbound({ handshake: handshakeLimitsOf(defaultLimits) })
-  if (isSettled) inbound.settleVersion("1.2")
+  if (settled !== undefined) inbound.settleVersion(settled)
   const tags: Array<string> = []
   for (const chunk of chunks) {
     inbound.push(chunk)
@@ -98,21 +107,22 @@ const incomingTags = (chunks: ReadonlyArray<Uint8Array>, isSettled: boolean): Re
 }
 
 const runRecords = (bytes: Uint8Array): Outcome => {
-  const tags = incomingTags([bytes], false)
-  const byteByByte = incomingTags(Array.from(bytes, (byte) => Uint8Array.of(byte)), false)
-  const settled = incomingTags([bytes], true)
   const violations: Array<string> = []
-  if (tags.join() !== byteByByte.join()) violations.push(`${tags.join()} at once, ${byteByByte.join()} byte by byte`)
-  for (const { length } of [tags, settled]) {
-    if (length > bytes.length + 1) violations.push(`${length} things out of ${bytes.length} bytes`)
-  }
-  return { label: tags.at(-1) ?? "nothing", violations }
+  const chunks = Array.from(bytes, (byte) => Uint8Array.of(byte))
+  const [tags] = [undefined, ...versions].map((settled) => {
+    const tags = incomingTags([bytes], settled)
+    const byteByByte = incomingTags(chunks, settled)
+    if (tags.join() !== byteByByte.join()) violations.push(`${tags.join()} at once, ${byteByByte.join()} byte by byte`)
+    if (tags.length > bytes.length + 1) violations.push(`${tags.length} things out of ${bytes.length} bytes`)
+    return tags
+  })
+  return { label: tags?.at(-1) ?? "nothing", violations }
 }
 
-const runCodec = (type: number, body: Uint8Array): Outcome => {
-  const decoded = decodeHandshake(type, body, "1.2")
+const runCodec = (version: Version, type: number, body: Uint8Array): Outcome => {
+  const decoded = decodeHandshake(type, body, version)
   if (Result.isFailure(decoded)) return { label: decoded.failure._tag, violations: none }
-  const again = decodeHandshake(type, encodeHandshake(decoded.success).subarray(4), "1.2")
+  const again = decodeHandshake(type, encodeHandshake(decoded.success).subarray(4), version)
   return {
     label: "decoded",
     violations: Result.isSuccess(again) && isDeepStrictEqual(again.success, decoded.success)
@@ -122,51 +132,68 @@ const runCodec = (type: number, body: Uint8Array): Outcome => {
 }
 
 /** Conversations with a client certificate, which have every message; those behind the checks are in reach. */
-let permissiveFlights: Promise<ReadonlyArray<Flight>> | undefined
+const permissiveFlights = new Map<Version, Promise<ReadonlyArray<Flight>>>()
 
-const flightTo = async (role: "client" | "server"): Promise<Flight> => {
-  const flights = await (permissiveFlights ??= record("permissive", "client certificate"))
-  const flight = flights.find(({ setup }) => setup.role === role)
+const flightTo = async (version: Version, role: "client" | "server"): Promise<Flight> => {
+  const flights = permissiveFlights.get(version) ?? record(version, "permissive", "client certificate")
+  permissiveFlights.set(version, flights)
+  const flight = (await flights).find(({ setup }) => setup.role === role)
   if (flight === undefined) throw new Error(`no flight to the ${role}`)
   return flight
 }
 
-const clientMessages = new Set<number>([
-  HandshakeType.client_hello,
-  HandshakeType.certificate,
-  HandshakeType.client_key_exchange,
-  HandshakeType.certificate_verify,
-  HandshakeType.finished
-])
+/** Which sides wait for a message of the type, rightly or not. */
+const receiversOf = (version: Version, type: number): ReadonlyArray<"client" | "server"> => {
+  const { certificate, certificate_verify, client_hello, client_key_exchange, finished, key_update } = HandshakeType
+  if (type === certificate || type === finished) return roles
+  if (version === "1.3" && (type === certificate_verify || type === key_update)) return roles
+  return [client_hello, client_key_exchange, certificate_verify].some((one) => one === type) ? ["server"] : ["client"]
+}
 
 const withHeader = (type: number, body: Uint8Array): Uint8Array =>
   concat([Uint8Array.of(type, body.length >>> 16, body.length >>> 8, body.length), body])
 
-const messageRecords = (type: number, body: Uint8Array): ReadonlyArray<Uint8Array> => {
+/** Under TLS 1.2 the one message behind ChangeCipherSpec is protected, under TLS 1.3 all but the hellos. */
+const isProtected = (version: Version, type: number): boolean =>
+  version === "1.2"
+    ? type === HandshakeType.finished
+    : type !== HandshakeType.client_hello && type !== HandshakeType.server_hello
+
+const messageRecords = (version: Version, type: number, body: Uint8Array): ReadonlyArray<Uint8Array> => {
   const message = withHeader(type, body)
-  // The one message behind ChangeCipherSpec, where records have the form of protected ones.
-  const protect = type === HandshakeType.finished ? wrapped : (fragment: Uint8Array) => fragment
+  const recordOf = (fragment: Uint8Array) =>
+    isProtected(version, type)
+      ? wrapped(version, ContentType.handshake, fragment)
+      : makeRecord(ContentType.handshake, fragment)
   return Array.from(
     { length: Math.ceil(message.length / 2 ** 14) },
-    (_, at) => makeRecord(ContentType.handshake, protect(message.subarray(at * 2 ** 14, (at + 1) * 2 ** 14)))
+    (_, at) => recordOf(message.subarray(at * 2 ** 14, (at + 1) * 2 ** 14))
   )
 }
 
-/** Where in a flight the message of a type is; one that no conversation has comes after the hello. */
-const placeOf = (flight: Flight, type: number): number => {
-  if (type === HandshakeType.finished) {
-    return flight.records.findIndex((record) => record[0] === ContentType.change_cipher_spec) + 1
-  }
-  const at = flight.records.findIndex((record) => record[0] === ContentType.handshake && record[headerLength] === type)
-  return at < 0 ? 1 : at
+/** The type of the message that a record of a flight begins with. */
+const typeIn = (record: Uint8Array): number | undefined => {
+  const { content, type } = unwrapped13(record) ?? { content: record.subarray(headerLength), type: record[0] }
+  return type === ContentType.handshake ? content[0] : undefined
+}
+
+/** Where in a flight the message of a type is; one that no conversation has comes after the hello, or in the place of data. */
+const placeOf = ({ records, version }: Flight, type: number): number => {
+  const change = records.findIndex((record) => record[0] === ContentType.change_cipher_spec)
+  if (version === "1.2" && type === HandshakeType.finished) return change + 1
+  const at = records.findIndex((record) => typeIn(record) === type)
+  if (at >= 0) return at
+  // A KeyUpdate, or a ticket that a server gets.
+  return version === "1.3" && isProtected(version, type) ? records.length - 2 : 1
 }
 
 const runInPlace = async (
+  version: Version,
   role: "client" | "server",
   place: (flight: Flight) => number,
   replacement: ReadonlyArray<Uint8Array>
 ): Promise<Outcome> => {
-  const flight = await flightTo(role)
+  const flight = await flightTo(version, role)
   const at = place(flight)
   return runStream(
     flight.setup,
@@ -179,21 +206,31 @@ const joined = (outcomes: ReadonlyArray<Outcome>): Outcome => ({
   violations: outcomes.flatMap(({ violations }) => violations)
 })
 
-const runMessage = async (type: number, body: Uint8Array): Promise<Outcome> => {
-  const outcomes = [runCodec(type, body)]
-  for (const role of roles) {
-    const isReceived = clientMessages.has(type) ? role === "server" : role === "client"
-    const isForBoth = type === HandshakeType.certificate || type === HandshakeType.finished
-    if (!isReceived && !isForBoth) continue
-    outcomes.push(await runInPlace(role, (flight) => placeOf(flight, type), messageRecords(type, body)))
+const runMessageIn = async (version: Version, type: number, body: Uint8Array): Promise<Outcome> => {
+  const outcomes = [runCodec(version, type, body)]
+  for (const role of receiversOf(version, type)) {
+    const replacement = messageRecords(version, type, body)
+    outcomes.push(await runInPlace(version, role, (flight) => placeOf(flight, type), replacement))
   }
   return joined(outcomes)
 }
 
-const helloOf = async <Tag extends "ClientHello" | "ServerHello">(tag: Tag): Promise<HandshakeMessageOf<Tag>> => {
-  const flight = await flightTo(tag === "ClientHello" ? "server" : "client")
+const inEachVersion = async (run: (version: Version) => Promise<Outcome>): Promise<Outcome> => {
+  const outcomes: Array<Outcome> = []
+  for (const version of versions) outcomes.push(await run(version))
+  return joined(outcomes)
+}
+
+const runMessage = (type: number, body: Uint8Array): Promise<Outcome> =>
+  inEachVersion((version) => runMessageIn(version, type, body))
+
+const helloOf = async <Tag extends "ClientHello" | "ServerHello">(
+  version: Version,
+  tag: Tag
+): Promise<HandshakeMessageOf<Tag>> => {
+  const flight = await flightTo(version, tag === "ClientHello" ? "server" : "client")
   const bytes = flight.records[0]?.subarray(headerLength) ?? new Uint8Array(4)
-  const message = Result.getOrThrow(decodeHandshake(bytes[0] ?? 0, bytes.subarray(4), "1.2"))
+  const message = Result.getOrThrow(decodeHandshake(bytes[0] ?? 0, bytes.subarray(4), version))
   if (message._tag !== tag) throw new Error(`the flight does not begin with ${tag}`)
   // Checked right above; TypeScript does not narrow a union by a generic tag.
   return message as HandshakeMessageOf<Tag>
@@ -211,9 +248,9 @@ const afterFirstMessage = (stream: Uint8Array): Uint8Array => {
 }
 
 const runAfterHello = async (target: Extract<Target, { _tag: "AfterHello" }>, stream: Uint8Array): Promise<Outcome> => {
-  const flight = await flightTo(target.to)
-  const hello = target.to === "server" ? await helloOf("ClientHello") : await helloOf("ServerHello")
-  const suite = suites.find(({ name }) => name === target.suite)?.id ?? 0
+  const { suite, to, version } = target
+  const flight = await flightTo(version, to)
+  const hello = to === "server" ? await helloOf(version, "ClientHello") : await helloOf(version, "ServerHello")
   const message = encodeHandshake(
     hello._tag === "ClientHello" ? { ...hello, cipherSuites: [suite] } : { ...hello, cipherSuite: suite }
   )
@@ -221,19 +258,43 @@ const runAfterHello = async (target: Extract<Target, { _tag: "AfterHello" }>, st
   return runStream(flight.setup, concat(records))
 }
 
-const runExtension = async (target: Extract<Target, { _tag: "Extension" }>, data: Uint8Array): Promise<Outcome> => {
-  const { hello: tag, type } = target
-  const hello = await helloOf(tag)
-  // Written as it is, and so one that the codec knows as well; the sender's own of this type makes way.
-  const others = hello.extensions.filter((extension) => !(type === 10 && extension._tag === "SupportedGroups"))
-  const message = encodeHandshake({ ...hello, extensions: [...others, { _tag: "UnknownExtension", type, data }] })
-  return runMessage(message[0] ?? 0, message.subarray(4))
+/** The sender's own extension of a type that the corpora have. */
+const ownExtensions: Readonly<Record<number, Extension["_tag"]>> = {
+  10: "SupportedGroups",
+  43: "SupportedVersions",
+  51: "KeyShares"
 }
 
-const runServerExtensions = async (block: Uint8Array): Promise<Outcome> => {
-  const bare = encodeHandshake({ ...await helloOf("ServerHello"), extensions: [] })
-  return runMessage(HandshakeType.server_hello, concat([bare.subarray(4), block]))
+const runExtension = async (target: Extract<Target, { _tag: "Extension" }>, data: Uint8Array): Promise<Outcome> => {
+  const { hello: tag, type } = target
+  return inEachVersion(async (version) => {
+    const hello = await helloOf(version, tag)
+    // Written as it is, and so one that the codec knows as well; the sender's own of this type makes way.
+    const others = hello.extensions.filter(({ _tag }) => _tag !== ownExtensions[type])
+    const message = encodeHandshake({ ...hello, extensions: [...others, { _tag: "UnknownExtension", type, data }] })
+    return runMessageIn(version, message[0] ?? 0, message.subarray(4))
+  })
 }
+
+const runServerExtensions = (block: Uint8Array): Promise<Outcome> =>
+  inEachVersion(async (version) => {
+    const bare = encodeHandshake({ ...await helloOf(version, "ServerHello"), extensions: [] })
+    const outcome = await runMessageIn(version, HandshakeType.server_hello, concat([bare.subarray(4), block]))
+    // RFC 8446 section 4.3.1: most of them have moved.
+    return version === "1.2"
+      ? outcome
+      : joined([outcome, await runMessageIn(version, HandshakeType.encrypted_extensions, block)])
+  })
+
+const runChangeCipherSpec = (content: Uint8Array): Promise<Outcome> =>
+  inEachVersion(async (version) => {
+    const place = ({ records }: Flight) =>
+      records.findIndex((record) => record[0] === ContentType.change_cipher_spec)
+    const replacement = [makeRecord(ContentType.change_cipher_spec, content)]
+    const outcomes: Array<Outcome> = []
+    for (const role of roles) outcomes.push(await runInPlace(version, role, place, replacement))
+    return joined(outcomes)
+  })
 
 /** The judgement of a certificate that is its own anchor. */
 const judge = (der: Uint8Array, now: number) =>
@@ -253,8 +314,10 @@ const lastTime = Date.parse("9999-12-31T23:59:59Z")
 
 const runCertificate = async (der: Uint8Array): Promise<Outcome> => {
   const certificate = NodeCertificate.parse(der)
-  if (certificate === undefined) return { label: "refused", violations: none }
-  const { issuer, notAfter, notBefore, subject } = certificate
+  const parsed = parse(der)
+  if (certificate === undefined || Result.isFailure(parsed)) return { label: "refused", violations: none }
+  const { issuer, subject } = certificate
+  const [notBefore, notAfter] = [parsed.success.notBefore * 1000, parsed.success.notAfter * 1000]
   const violations: Array<string> = []
   const isReadable = [notBefore, notAfter].every((time) => time >= firstTime && time <= lastTime)
   if (!isReadable) violations.push(`valid from ${notBefore} to ${notAfter}`)
@@ -292,12 +355,8 @@ const run = async (target: Target, bytes: Uint8Array): Promise<Outcome> => {
       return runExtension(target, bytes)
     case "ServerExtensions":
       return runServerExtensions(bytes)
-    case "ChangeCipherSpec": {
-      const place = (flight: Flight) =>
-        flight.records.findIndex((record) => record[0] === ContentType.change_cipher_spec)
-      const replacement = [makeRecord(ContentType.change_cipher_spec, bytes)]
-      return joined([await runInPlace("client", place, replacement), await runInPlace("server", place, replacement)])
-    }
+    case "ChangeCipherSpec":
+      return runChangeCipherSpec(bytes)
     case "Certificate":
       return runCertificate(bytes)
     case "Pem":
@@ -316,14 +375,24 @@ export const attempt = async (run: () => Promise<Outcome>): Promise<Outcome> => 
 
 export const runTarget = (target: Target, bytes: Uint8Array): Promise<Outcome> => attempt(() => run(target, bytes))
 
-/** A stream to these roles, with the real cryptography and the permissive one. */
+/** A stream to these roles, in each version, with the real cryptography and the permissive one. */
 export const streamsTo = (
   ...to: ReadonlyArray<"client" | "server">
 ): ReadonlyArray<Extract<Target, { _tag: "Stream" }>> =>
-  to.flatMap((to) => modes.map((mode) => ({ _tag: "Stream" as const, to, mode })))
+  to.flatMap((to) =>
+    versions.flatMap((version) => modes.map((mode) => ({ _tag: "Stream" as const, to, version, mode })))
+  )
 
-/** A stream to these roles after a hello, for either kind of certificate. */
+/** Of TLS 1.2 for either kind of certificate, of TLS 1.3 with either hash. */
+const suitesAfterHello: ReadonlyArray<readonly [version: Version, suite: number]> = [
+  ...suites.slice(0, 2).map(({ id }) => ["1.2", id] as const),
+  ...suites13.slice(0, 2).map(({ id }) => ["1.3", id] as const)
+]
+
+/** A stream to these roles after a hello. */
 export const afterHellosTo = (
   ...to: ReadonlyArray<"client" | "server">
 ): ReadonlyArray<Extract<Target, { _tag: "AfterHello" }>> =>
-  to.flatMap((to) => [suites[0].name, suites[1].name].map((suite) => ({ _tag: "AfterHello" as const, to, suite })))
+  to.flatMap((to) =>
+    suitesAfterHello.map(([version, suite]) => ({ _tag: "AfterHello" as const, to, version, suite }))
+  )

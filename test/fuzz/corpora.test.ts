@@ -78,10 +78,10 @@ describe("npm run corpora", () => {
       const { code, out } = await run(folder, "--max", "3", "--mutations", "5")
       assert.strictEqual(code, 0)
       assert.include(out, "passed over: notes.md")
-      // Three rows, each to the record layer, to a server in two ways and after a hello in two.
-      assert.match(out, /^server_corpus\.jsonl +15 /m)
+      // Three rows, each to the record layer, to a server in four ways and after a hello in four.
+      assert.match(out, /^server_corpus\.jsonl +27 /m)
       assert.match(out, /^mutations +5 /m)
-      assert.include(out, "20 runs, 0 violations")
+      assert.include(out, "32 runs, 0 violations")
     } finally {
       rmSync(folder, { recursive: true })
     }

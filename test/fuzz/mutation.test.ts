@@ -2,16 +2,17 @@ import { assert, describe, it } from "@effect/vitest"
 import { concat } from "../../src/wire/Bytes.ts"
 import { converse } from "./Conversation.ts"
 import { mutate, operationNames } from "./Mutation.ts"
-import { type Mode, modes, record, recordAll, type Shape, shapes } from "./Recorded.ts"
+import { versions } from "./Permissive.ts"
+import { modes, record, recordAll, shapes } from "./Recorded.ts"
 import { attempt, runStream } from "./Targets.ts"
 
 const said = { client: "an answer of some length", server: "question" } as const
 
 describe("a recorded conversation, repeated unharmed, ends clean and brings its data", () => {
-  for (const mode of modes) {
-    for (const shape of shapes) {
-      it(`${mode}, ${shape}`, async () => {
-        for (const { name, records, setup } of await record(mode, shape)) {
+  for (const version of versions) {
+    for (const [mode, shape] of modes.flatMap((mode) => shapes[version].map((shape) => [mode, shape] as const))) {
+      it(`TLS ${version}, ${mode}, ${shape}`, async () => {
+        for (const { name, records, setup } of await record(version, mode, shape)) {
           const bytes = concat(records)
           for (const chunks of [[bytes], records, Array.from(bytes, (byte) => Uint8Array.of(byte))]) {
             const { label, read, violations } = await converse(setup, chunks)
@@ -26,7 +27,7 @@ describe("a recorded conversation, repeated unharmed, ends clean and brings its 
 
 describe("a conversation with seeded damage ends in success, a clean close, or one failure with at most one fatal alert", () => {
   // The long form: npm run corpora -- --mutations N
-  const seeds = Array.from({ length: 800 }, (_, seed) => seed)
+  const seeds = Array.from({ length: 1200 }, (_, seed) => seed)
 
   it(`${seeds.length} mutations`, async () => {
     const flights = await recordAll()
@@ -45,8 +46,7 @@ describe("a conversation with seeded damage ends in success, a clean close, or o
   })
 
   it("follows from the seed", async () => {
-    const [mode, shape]: [Mode, Shape] = ["permissive", "full"]
-    const flights = await record(mode, shape)
+    const flights = await record("1.3", "permissive", "full")
     for (const seed of seeds.slice(0, 50)) assert.deepStrictEqual(mutate(flights, seed), mutate(flights, seed))
     const inputs = new Set(seeds.slice(0, 50).map((seed) => Buffer.from(mutate(flights, seed).bytes).toString("hex")))
     assert.isAbove(inputs.size, 45)

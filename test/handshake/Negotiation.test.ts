@@ -13,8 +13,11 @@ import {
   commonSchemes,
   commonSuites,
   judgeClientHello,
+  judgeClientVersion,
   judgeResumption,
-  judgeServerHello
+  judgeServerHello,
+  judgeServerVersion,
+  markDowngrade
 } from "../../src/handshake/Negotiation.ts"
 import type { Extension } from "../../src/message/Extension.ts"
 import type { HandshakeMessage } from "../../src/message/HandshakeMessage.ts"
@@ -71,17 +74,106 @@ const session = new Session({
 const about = (fault: Fault | undefined): string =>
   fault === undefined ? "fine" : "field" in fault ? `${fault._tag} ${fault.field}` : fault._tag
 
+const both = TlsConfig.settingsOf({}, NodePrimitives.make)
+const only13 = TlsConfig.settingsOf({ versions: ["1.3"] }, NodePrimitives.make)
+const versions = (...versions: ReadonlyArray<number>): Partial<ClientHello> => ({
+  extensions: [{ _tag: "SupportedVersions", versions }]
+})
+/** GREASE (RFC 8701) */
+const grease = 0x0a0a
+const [fallback, scsv] = [0x5600, (hello: Partial<ClientHello>) => ({ ...hello, cipherSuites: [0xc02b, fallback] })]
+
+describe("judgeClientVersion", () => {
+  // What a server of both versions, of TLS 1.2 alone and of TLS 1.3 alone takes, or the fault.
+  const refused = "VersionUnsupported"
+  const fallen = "FallbackInappropriate"
+  const rows: ReadonlyArray<
+    readonly [name: string, change: Partial<ClientHello>, both: string, only12: string, only13: string]
+  > = [
+    ["TLS 1.2", {}, "1.2", "1.2", refused],
+    ["TLS 1.3 by its number, which is none of a hello", { version: 0x0304 }, "1.2", "1.2", refused],
+    ["a version to come", { version: 0x03ff }, "1.2", "1.2", refused],
+    ["R5246-7.2.2-29: TLS 1.1", { version: 0x0302 }, refused, refused, refused],
+    ["TLS 1.0", { version: 0x0301 }, refused, refused, refused],
+    ["SSL 3.0", { version: 0x0300 }, refused, refused, refused],
+    ["SSL 3.0, with supported_versions", { version: 0x0300, ...versions(0x0304) }, refused, refused, refused],
+    ["SSL 2.0", { version: 0x0002 }, refused, refused, refused],
+    ["supported_versions: TLS 1.3", versions(0x0304), "1.3", refused, "1.3"],
+    ["supported_versions: TLS 1.2", versions(0x0303), "1.2", "1.2", refused],
+    ["supported_versions: both, and others", versions(grease, 0x0303, 0x0304), "1.3", "1.2", "1.3"],
+    ["supported_versions: TLS 1.1", versions(0x0302), refused, refused, refused],
+    ["supported_versions: nothing but GREASE", versions(grease), refused, refused, refused],
+    ["a fallback to TLS 1.1 (RFC 7507)", scsv({ version: 0x0302 }), fallen, fallen, fallen],
+    ["a fallback to TLS 1.2", scsv({}), fallen, "1.2", fallen],
+    ["a fallback to the best", scsv(versions(0x0304, 0x0303)), "1.3", "1.2", "1.3"]
+  ]
+  for (const [name, change, ...verdicts] of rows) {
+    it(`${name}: ${verdicts.join(", ")}`, () => {
+      const got = [both, settings, only13].map((settings) =>
+        Result.match(judgeClientVersion({ ...clientHello, ...change }, settings), {
+          onSuccess: (version) => version,
+          onFailure: about
+        })
+      )
+      assert.deepStrictEqual(got, verdicts)
+    })
+  }
+})
+
+describe("judgeServerVersion", () => {
+  const selects = (version: number): Partial<ServerHello> => ({
+    extensions: [{ _tag: "SupportedVersions", versions: [version] }]
+  })
+  const ending = (end: string): Partial<ServerHello> => ({ random: Buffer.from(end.padStart(64, "0"), "hex") })
+  const [to12, to11] = ["444f574e47524401", "444f574e47524400"]
+  const retry: Partial<ServerHello> = {
+    random: Buffer.from("cf21ad74e59a6111be1d8c021e65b891c2a211167abb8c5e079e09e2c8a8339c", "hex")
+  }
+  const wrong = "ParameterIllegal supported_versions"
+  const [refused, detected] = ["VersionUnsupported", "DowngradeDetected"]
+  // What a client of both versions, of TLS 1.2 alone and of TLS 1.3 alone takes, or the fault.
+  const rows: ReadonlyArray<
+    readonly [name: string, change: Partial<ServerHello>, both: string, only12: string, only13: string]
+  > = [
+    ["TLS 1.2", {}, "1.2", "1.2", refused],
+    ["R5246-7.2.2-29: TLS 1.1", { version: 0x0302 }, refused, refused, refused],
+    ["a version to come", { version: 0x0305 }, refused, refused, refused],
+    ["supported_versions: TLS 1.3", selects(0x0304), "1.3", "1.2", "1.3"],
+    ["supported_versions: TLS 1.2", selects(0x0303), wrong, "1.2", wrong],
+    ["supported_versions: a version to come", selects(0x0305), wrong, "1.2", wrong],
+    ["TLS 1.2, of a server that could do 1.3 (RFC 8446 section 4.1.3)", ending(to12), detected, "1.2", detected],
+    ["TLS 1.2, of a server that could do 1.2 and means 1.1", ending(to11), detected, detected, detected],
+    ["TLS 1.1, of a server that could do better", { version: 0x0302, ...ending(to11) }, detected, detected, detected],
+    ["a random that is nearly marked", ending("444f574e47524402"), "1.2", "1.2", refused],
+    ["a HelloRetryRequest without a version", retry, "ExtensionMissing", "1.2", "ExtensionMissing"],
+    ["a HelloRetryRequest", { ...retry, ...selects(0x0304) }, "1.3", "1.2", "1.3"]
+  ]
+  for (const [name, change, ...verdicts] of rows) {
+    it(`${name}: ${verdicts.join(", ")}`, () => {
+      const got = [both, settings, only13].map((settings) =>
+        Result.match(judgeServerVersion({ ...serverHello, ...change }, settings), {
+          onSuccess: (version) => version,
+          onFailure: about
+        })
+      )
+      assert.deepStrictEqual(got, verdicts)
+    })
+  }
+
+  it("the marker of a server of both versions is what such a client detects, and one of TLS 1.2 alone does not", () => {
+    const marked = { ...serverHello, random: markDowngrade(new Uint8Array(32).fill(1)) }
+    assert.deepStrictEqual([...marked.random.subarray(0, 24)], Array.from({ length: 24 }, () => 1))
+    assert.deepStrictEqual(
+      judgeServerVersion(marked, both),
+      Result.fail<Fault>({ _tag: "DowngradeDetected", version: "TLS 1.2" })
+    )
+    assert.deepStrictEqual(judgeServerVersion(marked, settings), Result.succeed("1.2" as const))
+  })
+})
+
 describe("judgeClientHello", () => {
   const rows: ReadonlyArray<readonly [name: string, change: Partial<ClientHello>, verdict: string]> = [
-    ["TLS 1.2", {}, "fine"],
-    ["TLS 1.3, which is settled elsewhere", { version: 0x0304 }, "fine"],
-    ["a version to come", { version: 0x03ff }, "fine"],
-    ["R5246-7.2.2-29: TLS 1.1", { version: 0x0302 }, "VersionUnsupported"],
-    ["TLS 1.0", { version: 0x0301 }, "VersionUnsupported"],
-    ["SSL 3.0", { version: 0x0300 }, "VersionUnsupported"],
-    ["SSL 2.0", { version: 0x0002 }, "VersionUnsupported"],
-    ["a fallback to TLS 1.1 (RFC 7507)", { version: 0x0302, cipherSuites: [0xc02b, 0x5600] }, "FallbackInappropriate"],
-    ["a fallback to what we speak", { cipherSuites: [0xc02b, 0x5600] }, "fine"],
+    ["what is asked for", {}, "fine"],
     ["no null compression", { compressionMethods: [1] }, "ParameterIllegal compression_methods"],
     ["null compression among others", { compressionMethods: [1, 0] }, "fine"],
     ["a renegotiation", { extensions: [renegotiation(12)] }, "RenegotiationInfoWrong"],
@@ -181,6 +273,7 @@ describe("judgeResumption", () => {
 describe("judgeServerHello", () => {
   const only = (...extensions: ReadonlyArray<Extension>): Partial<ServerHello> => ({ extensions })
   const unknown: Extension = { _tag: "UnknownExtension", type: 0x1234, data: none }
+  const offering = { session, hello: { ...clientHello, sessionId: session.id } }
   const rows: ReadonlyArray<
     readonly [
       name: string,
@@ -190,7 +283,6 @@ describe("judgeServerHello", () => {
     ]
   > = [
     ["what was asked for", {}, "full, extended"],
-    ["R5246-7.2.2-29: another version", { version: 0x0302 }, "VersionUnsupported"],
     ["R5246-7.2.2-23: a suite that was not offered", { cipherSuite: 0x002f }, "ParameterIllegal cipher_suite"],
     ["compression", { compressionMethod: 1 }, "ParameterIllegal compression_method"],
     ["R5246-7.2.2-37: an extension that was not offered", only(renegotiation(), unknown), "ExtensionUnsolicited"],
@@ -210,16 +302,23 @@ describe("judgeServerHello", () => {
     ],
     ["a protocol", only(renegotiation(), extended, alpn("b")), "full, extended, b"],
     ["no extended master secret", only(renegotiation()), "full"],
-    ["the session that was offered", {}, "resumed, extended", { session }],
-    ["another session", { sessionId: Uint8Array.of(8) }, "full, extended", { session }],
-    ["no session", { sessionId: none }, "full, extended", { session: new Session({ ...session, id: none }) }],
+    ["the session that was offered", {}, "resumed, extended", offering],
+    ["another session", { sessionId: Uint8Array.of(8) }, "full, extended", offering],
+    ["no session", { sessionId: none }, "full, extended", offering],
+    ["RFC 8446 section 4.1.3: an identifier that means nothing", {}, "ParameterIllegal session_id", {
+      hello: offering.hello
+    }],
+    ["that of a hello with a session of TLS 1.3", {}, "ParameterIllegal session_id", {
+      hello: offering.hello,
+      session: new Session({ ...session, version: "1.3" })
+    }],
     [
       "RFC 7627 section 5.3: that session, without extended master secret",
       only(renegotiation()),
       "ExtendedMasterSecretMissing",
-      { session }
+      offering
     ],
-    ["that session, with another suite", { cipherSuite: 0xc030 }, "ParameterIllegal cipher_suite", { session }]
+    ["that session, with another suite", { cipherSuite: 0xc030 }, "ParameterIllegal cipher_suite", offering]
   ]
   for (const [name, change, verdict, offer] of rows) {
     it(`${name}: ${verdict}`, () => {

@@ -40,8 +40,8 @@ export interface Hands {
 type Alteration = (bytes: Uint8Array) => Uint8Array
 
 /**
- * What the puppet does with the unit that is due: it says something `instead`, or nothing, and its story is over; it says
- * something `before` the unit, leaves it out (`skip`), says it `twice`, or says it `altered`, and its story goes on.
+ * What the puppet does with the unit that is due: it says something `instead`, and its story is over; it says something `before`
+ * the unit, leaves it out (`skip`), says it `twice`, or says it `altered`, and its story goes on.
  */
 export type Move =
   | { readonly how: "instead"; readonly act: (hands: Hands) => void }
@@ -79,8 +79,6 @@ export interface Puppet {
 export interface Seen {
   /** The alerts of the subject, as `level/code`, and what could not be read. */
   readonly told: ReadonlyArray<string>
-  /** How the transport of the subject ended. */
-  readonly ended: "fin" | "reset"
   /** Every unit of the puppet's own story, as far as it came. */
   readonly units: ReadonlyArray<readonly [Unit, Uint8Array]>
 }
@@ -145,41 +143,33 @@ export const play = Effect.fnUntraced(function*(puppet: Puppet, world: World, ca
       end = by
     }
   })
-  /** One unit of the story: `mean` does what the story has to do about it, its record aside. */
-  const unit = (
-    name: Unit,
-    type: number,
-    due: Uint8Array,
-    mean: { readonly before: () => void; readonly after: () => void }
-  ) => {
-    units.push([name, due])
-    const index = units.length - 1
-    const isMine = index === at
-    if (isMine && (move.how === "instead" || move.how === "before")) move.act(hands(due))
-    if (isMine && move.how === "instead") throw stop
+  /** One unit of the story; `isSent` does what the story has to do about it, its record aside. */
+  const unit = (name: Unit, type: number, due: Uint8Array, isSent: () => void) => {
+    const index = units.push([name, due]) - 1
+    const mine = index === at ? move : nothing
+    if ("act" in mine) mine.act(hands(due))
+    if (mine.how === "instead") throw stop
     if (move.how === "skip" && index >= at && index < (move.to ?? at + 1)) return
-    mean.before()
-    const { content = asIs, record = asIs } = isMine && move.how === "altered" ? move : {}
+    const { content = asIs, record = asIs } = mine.how === "altered" ? mine : {}
     core.outbox.push(record(seal(type, content(due))))
-    mean.after()
-    if (isMine && move.how === "twice") core.outbox.push(seal(type, due))
+    isSent()
+    if (mine.how === "twice") core.outbox.push(seal(type, due))
   }
   const channel: Channel = {
     ...real,
     send: (message: HandshakeMessage) => {
       const due = encodeHandshake(message)
       if (!isUnit(message._tag)) throw new Error(`no story of TLS 1.2 sends a ${message._tag}`)
-      unit(message._tag, ContentType.handshake, due, { before: () => real.transcript.add(due), after: () => {} })
+      unit(message._tag, ContentType.handshake, due, () => real.transcript.add(due))
     },
     sendChangeCipherSpec: () =>
-      unit("ChangeCipherSpec", ContentType.change_cipher_spec, Uint8Array.of(1), {
-        before: () => {},
-        after: () => void core.outbound.state.changeCipherSpec()
+      unit("ChangeCipherSpec", ContentType.change_cipher_spec, Uint8Array.of(1), () => {
+        core.outbound.state.changeCipherSpec()
       })
   }
 
   /** Reads what the subject says until it says no more. */
-  const listen: Effect.Effect<"fin" | "reset"> = transport.pull.pipe(
+  const listen: Effect.Effect<void> = transport.pull.pipe(
     Effect.flatMap((chunks) => {
       for (const chunk of chunks) core.inbound.push(chunk)
       for (let incoming = core.inbound.next(); incoming !== undefined; incoming = core.inbound.next()) {
@@ -190,15 +180,15 @@ export const play = Effect.fnUntraced(function*(puppet: Puppet, world: World, ca
       }
       return listen
     }),
-    Effect.catch((ended) => Effect.succeed(ended.by))
+    // What the subject has to say is over.
+    Effect.ignore
   )
 
   const story = storyOf(puppet, world, core, cache)(channel).pipe(Effect.andThen(wire.lane.flush))
   const exit = yield* Effect.exit(story)
-  let ended: "fin" | "reset" | undefined
   if (Exit.isSuccess(exit)) {
     core.establish()
-    if (puppet.waitsForEnd) ended = yield* listen
+    if (puppet.waitsForEnd) yield* listen
     core.sendData([greeting], greeting.length)
     const isMine = at >= units.length && "act" in move
     if (isMine) move.act(hands(empty))
@@ -215,7 +205,7 @@ export const play = Effect.fnUntraced(function*(puppet: Puppet, world: World, ca
   yield* Effect.ignore(wire.lane.flush)
   yield* Effect.forEach(rest, puppet.inject)
   if (end !== undefined) yield* puppet.cut(end)
-  ended ??= yield* listen
+  yield* listen
   yield* transport.close
-  return { told, ended, units } satisfies Seen
+  return { told, units } satisfies Seen
 })

@@ -33,10 +33,19 @@ export const speech: ReadonlyArray<string> = ["some words", "!", "and many more 
 /** What the side in question says, where it says something. */
 const answer = "what the recorded side has to say"
 
+type Version = "1.2" | "1.3"
+
+/** A client and a server that agree on that version. The hybrid group, whose shares are long, would only add bytes to be cut. */
+const optionsFor = (version: Version) => ({
+  versions: version === "1.2" ? ["1.2"] as const : ["1.3", "1.2"] as const,
+  groups: ["x25519", "secp256r1"] as const
+})
+
 const bytesOf = (text: string) => new TextEncoder().encode(text)
 
 export interface Recording {
   readonly subject: Side
+  readonly version: Version
   /** Whether the subject says something: the peer closes only then. */
   readonly answers: boolean
   /** The records of the peer, to its close_notify. */
@@ -81,6 +90,7 @@ const remembering = (identity: Identity.Identity["Service"]): Identity.Identity[
 
 const open = (
   side: Side,
+  version: Version,
   socket: Socket.Socket,
   all: World,
   identity: Identity.Identity["Service"],
@@ -91,8 +101,11 @@ const open = (
     Context.add(SessionCache.SessionCache, cache)
   )
   return side === "server"
-    ? TlsServer.accept(socket).pipe(Effect.provideService(Identity.Identity, identity), Effect.provide(services))
-    : TlsClient.connect({ serverName }).pipe(
+    ? TlsServer.accept(socket, optionsFor(version)).pipe(
+      Effect.provideService(Identity.Identity, identity),
+      Effect.provide(services)
+    )
+    : TlsClient.connect({ serverName, ...optionsFor(version) }).pipe(
       Effect.provideService(Socket.Socket, socket),
       Effect.provideService(Trust.Trust, all.trust),
       Effect.provide(services)
@@ -124,7 +137,7 @@ const play = Effect.fnUntraced(function*(opening: ReturnType<typeof open>, answe
 
 /** Both sides of a full handshake, data both ways or to the subject alone, and the close of the peer. */
 export const record = Effect.fnUntraced(
-  function*(subject: Side, answers = true): Effect.fn.Return<Recording, never, Primitives> {
+  function*(subject: Side, answers = true, version: Version = "1.2"): Effect.fn.Return<Recording, never, Primitives> {
     const all = yield* world
     const identity = remembering(all.server)
     const ends = yield* Tls12.ends({ identity, trust: all.trust })
@@ -133,18 +146,19 @@ export const record = Effect.fnUntraced(
     const cache = yield* all.cacheOf(subject, false)
     const speaking = Effect.scoped(Effect.gen(function*() {
       const peerCache = yield* all.cacheOf(peer, false)
-      const connection = yield* open(peer, sockets[peer], all, identity, peerCache.cache)
+      const connection = yield* open(peer, version, sockets[peer], all, identity, peerCache.cache)
       for (const words of speech) yield* connection.write(bytesOf(words))
       for (let left = answers ? answer.length : 0; left > 0;) {
         for (const chunk of yield* connection.pull) left -= chunk.length
       }
     }))
-    const subjects = play(open(subject, sockets[subject], all, identity, cache.cache), answers)
+    const subjects = play(open(subject, version, sockets[subject], all, identity, cache.cache), answers)
     const [result] = yield* Effect.orDie(Effect.all([subjects, speaking], { concurrency: 2 }))
     const passed = yield* ends.wire.passed
     const said = (side: Side) => passed.flatMap((_) => _._tag === "Record" && _.from === side ? [_.bytes] : [])
     return {
       subject,
+      version,
       answers,
       records: said(peer),
       result: { ...result, sent: toHex(concat(said(subject))), sessions: yield* cache.alive },
@@ -205,8 +219,8 @@ const replaying = (
   })
 }
 
-/** A protected close_notify: header, explicit nonce, alert, tag. */
-const closeNotifyLength = 5 + 8 + 2 + 16
+/** A protected close_notify: header, alert and tag; in TLS 1.2 an explicit nonce, in TLS 1.3 the type. */
+const closeNotifyLengths: Readonly<Record<Version, number>> = { "1.2": 5 + 8 + 2 + 16, "1.3": 5 + 2 + 1 + 16 }
 
 /** Says these chunks to a fresh side. Dies where it hangs. */
 export const replay = Effect.fnUntraced(
@@ -215,7 +229,8 @@ export const replay = Effect.fnUntraced(
     chunks: ReadonlyArray<Uint8Array>,
     end: "fin" | "reset"
   ): Effect.fn.Return<Result> {
-    const { answers, identity, records, result, subject } = recording
+    const { answers, identity, records, result, subject, version } = recording
+    const closeNotifyLength = closeNotifyLengths[version]
     const all = yield* world
     const sent: Array<Uint8Array> = []
     const cache = yield* all.cacheOf(subject, false)
@@ -224,14 +239,14 @@ export const replay = Effect.fnUntraced(
       ? { at: concat(records).length - closeNotifyLength, due: result.sent.length / 2 - closeNotifyLength }
       : { at: Infinity, due: 0 }
     const socket = replaying(chunks, end, gate, sent)
-    const fiber = yield* Effect.forkDetach(play(open(subject, socket, all, identity, cache.cache), answers))
+    const fiber = yield* Effect.forkDetach(play(open(subject, version, socket, all, identity, cache.cache), answers))
     const exit = yield* settled(fiber)
     if (exit === undefined) return yield* Effect.die(new Error("the replay hangs"))
     return { ...(yield* exit), sent: toHex(concat(sent)), sessions: yield* cache.alive }
   }
 )
 
-/** Where in the recorded bytes something ends: the hello, the handshake, and each record. */
+/** Where in the recorded bytes of TLS 1.2 something ends: the hello, the handshake, and each record. */
 export const landmarks = ({ records }: Recording) => {
   assert.lengthOf(splitRecords(concat(records)).rest, 0)
   const ends: Array<number> = []

@@ -43,8 +43,13 @@ const everyAlert = (codes: ReadonlyArray<number>) => (place: Place): ReadonlyArr
 sweep("every alert at every level, wherever a side waits", everyAlert(every), mainPlaces)
 sweep("some alerts at every level, where it waits for the same in another setting", everyAlert(some), otherPlaces)
 
-sweep("alerts that share a record, are split over two, or are too many", (place) => {
-  const half = (level: number) => says(level)
+/** One after the other. */
+const all = (...acts: ReadonlyArray<(hands: Hands) => void>) => (hands: Hands) => acts.forEach((act) => act(hands))
+
+const ends = (by: "fin" | "reset") => (hands: Hands) => hands.end(by)
+const garbage = (hands: Hands) => hands.raw(Uint8Array.of(99, 9, 9, 9, 9))
+
+sweep("alerts that share a record, are split over two, are too many, or are followed by something", (place) => {
   const due = (hands: Hands) => {
     if (dueAt(place) === "ChangeCipherSpec") hands.record(ContentType.change_cipher_spec, hands.due)
     else if (isOpen(place)) hands.record(ContentType.application_data, Uint8Array.of(1))
@@ -52,23 +57,21 @@ sweep("alerts that share a record, are split over two, or are too many", (place)
   }
   return [
     last("an empty alert record", says(), protested(place, 10, "AlertEmpty")),
-    last("an alert in two records", (_) => [half(2), says(40)].forEach((act) => act(_)), terminated(place, 40)),
+    last("an alert in two records", all(says(2), says(40)), terminated(place, 40)),
     last("four warnings and an error in one record", says(1, 90, 1, 100, 1, 90, 1, 41, 2, 50), terminated(place, 50)),
     last("two errors in one record", says(2, 50, 2, 40), terminated(place, 50)),
     last("an error and half an alert", says(2, 50, 2), terminated(place, 50)),
     last("close_notify and an error", says(1, 0, 2, 40), closed(place, 1)),
     last("five warnings in one record", says(1, 90, 1, 90, 1, 90, 1, 90, 1, 90), protested(place, 10, "AlertFlood")),
-    last(
-      "five warnings in a row",
-      (_) => Arr.range(1, 5).forEach(() => says(1, 100)(_)),
-      protested(place, 10, "AlertFlood")
-    ),
-    last("half an alert, then what is due", (_) => [half(1), due].forEach((act) => act(_)), {
-      ...protested(place, 10, "RecordInterleaved")
-    }),
-    last("half an alert, then the end", (_) => {
-      half(2)(_)
-      _.end("fin")
-    }, truncated(place, "fin", "between records"))
+    last("five warnings in a row", all(...Arr.replicate(says(1, 100), 5)), protested(place, 10, "AlertFlood")),
+    last("half an alert, then what is due", all(says(1), due), protested(place, 10, "RecordInterleaved")),
+    last("half an alert, then a FIN", all(says(2), ends("fin")), truncated(place, "fin", "between records")),
+    // Law 16: what was said outranks how it ended.
+    last("an error, then a FIN", all(says(2, 48), ends("fin")), terminated(place, 48)),
+    last("an error, then a reset", all(says(2, 48), ends("reset")), terminated(place, 48)),
+    last("an error, then garbage", all(says(2, 48), garbage), terminated(place, 48)),
+    // Law 7: what comes after it is not looked at.
+    last("close_notify, then garbage", all(says(1, 0), garbage), closed(place, 1)),
+    last("close_notify, then a FIN", all(says(1, 0), ends("fin")), closed(place, 1))
   ]
 }, places)

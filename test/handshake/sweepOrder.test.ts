@@ -1,8 +1,23 @@
 /** SMACK, SKIP, FREAK: a peer that leaves messages out or repeats them, and goes on as if all were well. */
-import type { Place } from "./conversation.ts"
-import { dueAt, isOpen, protested } from "./expected.ts"
+import { assert, describe, it } from "@effect/vitest"
+import * as Effect from "effect/Effect"
+import * as NodePrimitives from "effect-tls/platform/NodePrimitives"
+import { converse, type Place } from "./conversation.ts"
+import { dueAt, isOpen, protested, wentOn } from "./expected.ts"
+import { nothing } from "./puppet.ts"
 import { places, sweep, type Trial } from "./sweep.ts"
-import { awaited, type Unit } from "./world.ts"
+import { awaited, type Unit, world } from "./world.ts"
+
+describe("every unit in its order: the handshake of RFC 5246 section 7.3, data, and a clean end", () => {
+  for (const place of places.filter((place) => place.at === 0)) {
+    it.effect(`${place.subject}, ${place.flow}`, () =>
+      Effect.gen(function*() {
+        const { units, ...outcome } = yield* converse(yield* world, place, nothing)
+        assert.deepStrictEqual(outcome, wentOn(place))
+        assert.deepStrictEqual(units.map(([name]) => name), awaited[place.subject][place.flow])
+      }).pipe(Effect.provide(NodePrimitives.layerPrimitives)))
+  }
+})
 
 /** The units after which the sender waits for the other side: what it leaves out there, nothing stands in for. */
 const endsFlight = ["ClientHello", "ServerHelloDone", "Finished"]

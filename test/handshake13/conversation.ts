@@ -136,7 +136,9 @@ export const converse = Effect.fnUntraced(
     const suite = setting.suite ?? suiteOf(0x1301)
     const puppet = new Puppet(side, suite, transport, {
       inject: (bytes) => ends.wire.inject({ from: side, bytes }),
-      cut: (by) => ends.wire.truncate({ from: side, by })
+      cut: (by) => ends.wire.truncate({ from: side, by }),
+      stall: ends.wire.stall({ from: subject }),
+      release: ends.wire.release({ from: subject })
     })
     const known = {
       ...setting.remembers === true ? { session: all.remembered[side][1] } : {},
@@ -174,9 +176,9 @@ export const converse = Effect.fnUntraced(
 )
 
 /** `[what, script, ...]`, and what is special about the setting. */
-export type Row = readonly [name: string, script: Script, setting?: Omit<Setting, "subject" | "script">]
+export type Row = readonly [name: string, script: Script, setting?: Omit<Setting, "subject" | "script"> | undefined]
 
-const body = (effect: (all: World) => Effect.Effect<void, never, Primitives>) => () =>
+const body = (effect: (all: World) => Effect.Effect<void, unknown, Primitives>) => () =>
   Effect.flatMap(world, effect).pipe(Effect.provide(NodePrimitives.layerPrimitives))
 
 /**
@@ -197,7 +199,11 @@ export const refuses = (
           Effect.gen(function*() {
             const outcome = yield* converse(all, { ...setting, subject, script })
             const [code, fault] = expected.split(" ")
-            assert.strictEqual(outcome.failure.split(" ").slice(0, 3).join(" "), `AlertSent ${code} ${fault}`, outcome.sentence)
+            assert.strictEqual(
+              outcome.failure.split(" ").slice(0, 3).join(" "),
+              `AlertSent ${code} ${fault}`,
+              outcome.sentence
+            )
             assert.include(outcome.sentence, words)
             assert.deepStrictEqual(outcome.alerts.map((alert) => alert.split(" ")[1]), [`2/${code}`])
             assert.strictEqual(outcome.puppet.heard.at(-1)?.type, 21)
@@ -222,8 +228,33 @@ export const accepts = (
         body((all) =>
           Effect.gen(function*() {
             const outcome = yield* converse(all, { ...setting, subject, script })
-            assert.deepStrictEqual([outcome.failure, outcome.data, ...outcome.alerts], ["clean", greeting, "application 1/0"])
+            assert.deepStrictEqual([outcome.failure, outcome.data, ...outcome.alerts], [
+              "clean",
+              greeting,
+              "application 1/0"
+            ])
             also?.(outcome)
+          })
+        )
+      )
+    }
+  })
+}
+
+/** How each of these ends for the subject (`failure`, `data`), and which alerts the puppet reads. */
+export const ends = (
+  name: string,
+  subject: Side,
+  rows: ReadonlyArray<readonly [...Row, failure: string, alerts: ReadonlyArray<string>, data?: string]>
+): void => {
+  describe(name, () => {
+    for (const [what, script, setting, failure, alerts, data = ""] of rows) {
+      it.effect(
+        what,
+        body((all) =>
+          Effect.gen(function*() {
+            const outcome = yield* converse(all, { ...setting, subject, script })
+            assert.deepStrictEqual([outcome.failure, outcome.data, ...outcome.alerts], [failure, data, ...alerts])
           })
         )
       )
@@ -234,7 +265,7 @@ export const accepts = (
 /** A conversation of its own. */
 export const conversation = (
   name: string,
-  test: (all: World) => Effect.Effect<void, never, Primitives>
+  test: (all: World) => Effect.Effect<void, unknown, Primitives>
 ): void => {
   it.effect(name, body(test))
 }

@@ -44,18 +44,27 @@ export const pskOf = ({ extensions }: Extended) => {
 export const unknown = (type: number, data = ""): Extension => ({ _tag: "UnknownExtension", type, data: fromHex(data) })
 
 /** A move that says the message after an edit. */
-export const says = <M extends HandshakeMessage>(edit: (message: M) => HandshakeMessage) => (puppet: Puppet, message: M): void =>
-  puppet.say(edit(message))
+export const says =
+  <M extends HandshakeMessage>(edit: (message: M) => HandshakeMessage) => (puppet: Puppet, message: M): void =>
+    puppet.say(edit(message))
 
 /** A move that says the bytes of the message after an edit; the length in the header is made to fit. */
-export const saysBytes = (edit: (body: Uint8Array) => Uint8Array) => (puppet: Puppet, message: HandshakeMessage): void => {
-  const bytes = puppet.encode(message)
-  const body = edit(bytes.slice(4))
-  puppet.say(concat([Uint8Array.of(bytes[0] ?? 0, body.length >> 16, body.length >> 8, body.length), body]))
-}
+export const saysBytes =
+  (edit: (body: Uint8Array) => Uint8Array) => (puppet: Puppet, message: HandshakeMessage): void => {
+    const bytes = puppet.encode(message)
+    const body = edit(bytes.slice(4))
+    puppet.say(concat([Uint8Array.of(bytes[0] ?? 0, body.length >> 16, body.length >> 8, body.length), body]))
+  }
 
 /** RFC 8701. */
-export const grease = { suite: 0x0a0a, group: 0x1a1a, extension: 0x2a2a, version: 0x3a3a, scheme: 0x4a4a, psk: 0x4b } as const
+export const grease = {
+  suite: 0x0a0a,
+  group: 0x1a1a,
+  extension: 0x2a2a,
+  version: 0x3a3a,
+  scheme: 0x4a4a,
+  psk: 0x4b
+} as const
 
 /** An extension as bytes of its type, in the form that it has in a message. */
 export const rawOf = (extension: KnownExtension, form: ExtensionForm): UnknownExtension => {

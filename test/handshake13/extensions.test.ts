@@ -8,12 +8,14 @@ import { greets, type Script } from "./stories.ts"
 
 const samples: { readonly [Tag in KnownExtension["_tag"]]: Extract<KnownExtension, { readonly _tag: Tag }> } = {
   ServerName: { _tag: "ServerName", name: "server.test" },
+  StatusRequest: { _tag: "StatusRequest", response: undefined },
   SupportedGroups: { _tag: "SupportedGroups", groups: [29, 23] },
   EcPointFormats: { _tag: "EcPointFormats", formats: [0] },
   SignatureAlgorithms: { _tag: "SignatureAlgorithms", schemes: [0x0403] },
   ApplicationProtocols: { _tag: "ApplicationProtocols", protocols: ["h2"] },
   ExtendedMasterSecret: { _tag: "ExtendedMasterSecret" },
   RenegotiationInfo: { _tag: "RenegotiationInfo", renegotiatedConnection: new Uint8Array(0) },
+  SessionTicket: { _tag: "SessionTicket", ticket: new Uint8Array(0) },
   SupportedVersions: { _tag: "SupportedVersions", versions: [0x0304] },
   KeyShares: { _tag: "KeyShares", shares: [{ group: 29, publicKey: new Uint8Array(32).fill(9) }] },
   PreSharedKeys: {
@@ -76,53 +78,92 @@ const rows = (
   tags: ReadonlyArray<Tag>,
   setting: Row[2] = {}
 ): ReadonlyArray<readonly [...Row, words: string]> =>
-  tags.map((tag) => [`${tag} in ${form}`, inside[form](samples[tag]), setting, form === "HelloRetryRequest" ? form : ""])
+  tags.map((
+    tag
+  ) => [`${tag} in ${form}`, inside[form](samples[tag]), setting, form === "HelloRetryRequest" ? form : ""])
 
 const unsolicited = (form: ExtensionForm, ...types: ReadonlyArray<number>) =>
   types.map((type) => [`type ${type} in ${form}`, inside[form](unknown(type, "00")), {}, String(type)] as const)
 
 const asked = { client: { alpnProtocols: ["h2"] } } as const
 
-refuses("R8446-4.2-01, R8446-4.1.4-07, R8446-4.4.2-01, R8446-6.2-27: what was not asked for", "client", "110 ExtensionUnsolicited", [
-  ...unsolicited("ServerHello", 5, 18, 0x2a2a, 0xffff),
-  ...rows("ServerHello", ["ApplicationProtocols", "EarlyData", "PreSharedKeys", "PostHandshakeAuth"]),
-  ...unsolicited("HelloRetryRequest", 5, 0x2a2a),
-  ...unsolicited("EncryptedExtensions", 1, 5, 18, 0x2a2a),
-  ...rows("EncryptedExtensions", ["ApplicationProtocols", "EarlyData"]),
-  ...unsolicited("Certificate", 5, 18, 0x2a2a),
-  ["R8449-5-01: max_fragment_length beside record_size_limit", inside.EncryptedExtensions(samples.RecordSizeLimit, unknown(1, "01"))]
-])
+refuses(
+  "R8446-4.2-01, R8446-4.1.4-07, R8446-4.4.2-01, R8446-6.2-27: what was not asked for",
+  "client",
+  "110 ExtensionUnsolicited",
+  [
+    ...unsolicited("ServerHello", 34, 18, 0x2a2a, 0xffff),
+    ...rows("ServerHello", ["ApplicationProtocols", "EarlyData", "PreSharedKeys", "PostHandshakeAuth"]),
+    ...unsolicited("HelloRetryRequest", 34, 0x2a2a),
+    ...unsolicited("EncryptedExtensions", 1, 34, 18, 0x2a2a),
+    ...rows("EncryptedExtensions", ["ApplicationProtocols", "EarlyData"]),
+    ...unsolicited("Certificate", 34, 18, 0x2a2a),
+    [
+      "R8449-5-01: max_fragment_length beside record_size_limit",
+      inside.EncryptedExtensions(samples.RecordSizeLimit, unknown(1, "01"))
+    ]
+  ]
+)
 
-refuses("R8446-4.4.2-01: what was not asked for, in the Certificate of a client", "server", "110 ExtensionUnsolicited", [5, 18, 0x2a2a].map(
-  (type) => [`type ${type}`, inside.Certificate(unknown(type)), { asks: "request" }] as const
-))
+refuses(
+  "R8446-4.4.2-01: what was not asked for, in the Certificate of a client",
+  "server",
+  "110 ExtensionUnsolicited",
+  [34, 18, 0x2a2a].map(
+    (type) => [`type ${type}`, inside.Certificate(unknown(type)), { asks: "request" }] as const
+  )
+)
 
-refuses("R8446-4.2-02, R8446-4.3.1-01: what is known, and has no place in the message", "client", "47 ParameterIllegal", [
-  ...rows("ServerHello", offered.filter((tag) => tag !== "SupportedVersions" && tag !== "KeyShares")),
-  ...rows("ServerHello", ["ApplicationProtocols"], asked),
-  ...rows("ServerHello", ["ExtendedMasterSecret", "RenegotiationInfo", "EcPointFormats"]),
-  ["R8446-4.2-01: Cookie in ServerHello", inside.ServerHello(samples.Cookie), {}, "Cookie"],
-  ...rows("HelloRetryRequest", ["ServerName", "SupportedGroups", "SignatureAlgorithms", "PskKeyExchangeModes", "EarlyData", "RecordSizeLimit"]),
-  ...rows("EncryptedExtensions", [
-    "SignatureAlgorithms",
-    "SupportedVersions",
-    "KeyShares",
-    "PreSharedKeys",
-    "PskKeyExchangeModes",
-    "Cookie",
-    "SignatureAlgorithmsCert",
-    "CertificateAuthorities",
-    "PostHandshakeAuth",
-    "ExtendedMasterSecret",
-    "EcPointFormats",
-    "RenegotiationInfo"
-  ]),
-  ...rows("CertificateRequest", ["ServerName", "SupportedGroups", "KeyShares", "SupportedVersions", "EarlyData", "Cookie"]),
-  ...rows("Certificate", ["ServerName", "KeyShares", "SignatureAlgorithms"]),
-  ...rows("NewSessionTicket", ["ServerName", "KeyShares", "SupportedVersions", "ApplicationProtocols"])
-])
+refuses(
+  "R8446-4.2-02, R8446-4.3.1-01: what is known, and has no place in the message",
+  "client",
+  "47 ParameterIllegal",
+  [
+    ...rows("ServerHello", offered.filter((tag) => tag !== "SupportedVersions" && tag !== "KeyShares")),
+    ...rows("ServerHello", ["ApplicationProtocols"], asked),
+    ...rows("ServerHello", ["ExtendedMasterSecret", "RenegotiationInfo", "EcPointFormats"]),
+    ["R8446-4.2-01: Cookie in ServerHello", inside.ServerHello(samples.Cookie), {}, "Cookie"],
+    ...rows("HelloRetryRequest", [
+      "ServerName",
+      "SupportedGroups",
+      "SignatureAlgorithms",
+      "PskKeyExchangeModes",
+      "EarlyData",
+      "RecordSizeLimit"
+    ]),
+    ...rows("EncryptedExtensions", [
+      "SignatureAlgorithms",
+      "SupportedVersions",
+      "KeyShares",
+      "PreSharedKeys",
+      "PskKeyExchangeModes",
+      "Cookie",
+      "SignatureAlgorithmsCert",
+      "CertificateAuthorities",
+      "PostHandshakeAuth",
+      "ExtendedMasterSecret",
+      "EcPointFormats",
+      "RenegotiationInfo"
+    ]),
+    ...rows("CertificateRequest", [
+      "ServerName",
+      "SupportedGroups",
+      "KeyShares",
+      "SupportedVersions",
+      "EarlyData",
+      "Cookie"
+    ]),
+    ...rows("Certificate", ["ServerName", "KeyShares", "SignatureAlgorithms"]),
+    ...rows("NewSessionTicket", ["ServerName", "KeyShares", "SupportedVersions", "ApplicationProtocols"])
+  ]
+)
 
-refuses("R8446-4.2-02: and in the Certificate of a client", "server", "47 ParameterIllegal", rows("Certificate", ["ServerName", "KeyShares"], { asks: "request" }))
+refuses(
+  "R8446-4.2-02: and in the Certificate of a client",
+  "server",
+  "47 ParameterIllegal",
+  rows("Certificate", ["ServerName", "KeyShares"], { asks: "request" })
+)
 
 const twice = (form: ExtensionForm, extension: Extension, ...more: ReadonlyArray<Extension>) =>
   [`${extension._tag} in ${form}`, inside[form](extension, ...more), {}, "more than once"] as const
@@ -134,7 +175,7 @@ refuses("R8446-4.2-03: one type twice in a block", "client", "47 ParameterIllega
   twice("EncryptedExtensions", unknown(0x2a2a), unknown(0x2a2a)),
   twice("CertificateRequest", samples.SignatureAlgorithms),
   twice("CertificateRequest", unknown(0x2a2a), unknown(0x2a2a)),
-  twice("Certificate", unknown(5), unknown(5)),
+  twice("Certificate", unknown(34), unknown(34)),
   twice("NewSessionTicket", ticketEarlyData, ticketEarlyData)
 ])
 
@@ -142,50 +183,84 @@ const tooLong = (form: ExtensionForm, extension: KnownExtension) =>
   [`${extension._tag} in ${form}`, inside[form](swollen(extension, form))] as const
 
 refuses("R9846-4.3-01: a byte too many inside an extension of a ClientHello", "server", "50 MessageMalformed", [
-  ...Object.values(samples).filter(({ _tag }) => !(offered as ReadonlyArray<string>).includes(_tag) || _tag === "RecordSizeLimit")
+  ...Object.values(samples).filter(({ _tag }) =>
+    // Any bytes are a ticket.
+    _tag !== "SessionTicket" && (!(offered as ReadonlyArray<string>).includes(_tag) || _tag === "RecordSizeLimit")
+  )
     .map((extension) => tooLong("ClientHello", extension)),
   ...offered.filter((tag) => tag !== "RecordSizeLimit").map((tag) =>
-    [`${tag} in ClientHello`, {
-      moves: {
-        ClientHello: says((_) => ({
-          ..._,
-          extensions: _.extensions.map((one) => one._tag === tag ? swollen(one, "ClientHello") : one)
-        }))
-      }
-    } satisfies Script] as const
+    [
+      `${tag} in ClientHello`,
+      {
+        moves: {
+          ClientHello: says((_) => ({
+            ..._,
+            extensions: _.extensions.map((one) => one._tag === tag ? swollen(one, "ClientHello") : one)
+          }))
+        }
+      } satisfies Script
+    ] as const
   )
 ])
 
 refuses("R9846-4.3-01: a byte too many inside an extension of the server", "client", "50 MessageMalformed", [
   ...(["SupportedVersions", "KeyShares"] as const).map((tag) =>
-    [`${tag} in ServerHello`, {
-      moves: {
-        ServerHello: says((_) => ({
-          ..._,
-          extensions: _.extensions.map((one) => one._tag === tag ? swollen(one, "ServerHello") : one)
-        }))
-      }
-    } satisfies Script] as const
+    [
+      `${tag} in ServerHello`,
+      {
+        moves: {
+          ServerHello: says((_) => ({
+            ..._,
+            extensions: _.extensions.map((one) => one._tag === tag ? swollen(one, "ServerHello") : one)
+          }))
+        }
+      } satisfies Script
+    ] as const
   ),
   tooLong("HelloRetryRequest", samples.Cookie),
   ...(["ServerName", "SupportedGroups", "ApplicationProtocols", "EarlyData", "RecordSizeLimit"] as const).map((tag) =>
     tooLong("EncryptedExtensions", samples[tag])
   ),
-  ...(["SignatureAlgorithmsCert", "CertificateAuthorities"] as const).map((tag) => tooLong("CertificateRequest", samples[tag])),
+  ...(["SignatureAlgorithmsCert", "CertificateAuthorities"] as const).map((tag) =>
+    tooLong("CertificateRequest", samples[tag])
+  ),
   tooLong("NewSessionTicket", ticketEarlyData)
 ])
 
 accepts("what a client takes from a server", "client", [
-  ["server_name, and groups that the server would like better", inside.EncryptedExtensions(samples.ServerName, samples.SupportedGroups)],
-  ["the application protocol", inside.EncryptedExtensions(samples.ApplicationProtocols), asked, ({ connection }) =>
-    assert.strictEqual(connection?.alpnProtocol, "h2")],
-  ["R8446-9.3-01: unknown extensions of a CertificateRequest", inside.CertificateRequest(unknown(0x2a2a, "ff"), unknown(0xfafa))],
-  ["the known ones of a CertificateRequest", inside.CertificateRequest(samples.SignatureAlgorithmsCert, samples.CertificateAuthorities)],
+  [
+    "server_name, and groups that the server would like better",
+    inside.EncryptedExtensions(samples.ServerName, samples.SupportedGroups)
+  ],
+  [
+    "the application protocol",
+    inside.EncryptedExtensions(samples.ApplicationProtocols),
+    asked,
+    ({ connection }) => assert.strictEqual(connection?.alpnProtocol, "h2")
+  ],
+  [
+    "R8446-9.3-01: unknown extensions of a CertificateRequest",
+    inside.CertificateRequest(unknown(0x2a2a, "ff"), unknown(0xfafa))
+  ],
+  [
+    "the known ones of a CertificateRequest",
+    inside.CertificateRequest(samples.SignatureAlgorithmsCert, samples.CertificateAuthorities)
+  ],
   ["unknown extensions of a ticket", inside.NewSessionTicket(unknown(0x2a2a, "ff"), unknown(0xfafa))],
   ["a ticket for early data", inside.NewSessionTicket(ticketEarlyData)]
 ])
 
-refuses("R8446-4.2-01: an application protocol that was not offered, where others were", "client", "47 ParameterIllegal", [
-  ["another one", inside.EncryptedExtensions({ _tag: "ApplicationProtocols", protocols: ["h3"] }), asked, "h3"],
-  ["two of them", inside.EncryptedExtensions({ _tag: "ApplicationProtocols", protocols: ["h2", "h2"] }), asked, "exactly one"]
-])
+refuses(
+  "R8446-4.2-01: an application protocol that was not offered, where others were",
+  "client",
+  "47 ParameterIllegal",
+  [
+    ["another one", inside.EncryptedExtensions({ _tag: "ApplicationProtocols", protocols: ["h3"] }), asked, "h3"],
+    [
+      "two of them",
+      inside.EncryptedExtensions({ _tag: "ApplicationProtocols", protocols: ["h2", "h2"] }),
+      asked,
+      "exactly one"
+    ]
+  ]
+)

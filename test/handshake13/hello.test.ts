@@ -11,7 +11,7 @@ const hello = (edit: (hello: ClientHello) => ClientHello): Script => ({ moves: {
 const second = (edit: (hello: ClientHello) => ClientHello): Script => ({ moves: { SecondHello: says(edit) } })
 const retrying = { server: { groups: ["secp256r1"] } } as const
 const resuming = { remembers: true } as const
-const { x25519, secp256r1, secp384r1 } = NamedGroup
+const { x25519, secp256r1 } = NamedGroup
 
 const groups = (...groups: ReadonlyArray<number>) => put({ _tag: "SupportedGroups", groups })
 const shares = (...groups: ReadonlyArray<number>) => (hello: ClientHello): ClientHello => {
@@ -21,15 +21,40 @@ const shares = (...groups: ReadonlyArray<number>) => (hello: ClientHello): Clien
 }
 const versions = (...versions: ReadonlyArray<number>) => put({ _tag: "SupportedVersions", versions })
 
-refuses("R8446-2.1-01, R8446-4.1.1-01, R8446-4.1.1-03, R8446-6.2-11: nothing in common", "server", "40 NothingInCommon", [
-  ["no suite: unknown ones alone", hello((_) => ({ ..._, cipherSuites: [0x1305, grease.suite] })), {}, "cipher suite"],
-  ["no suite: TLS 1.2 ones alone", hello((_) => ({ ..._, cipherSuites: [0xc02b, 0xc02f] })), {}, "cipher suite"],
-  ["no suite: the server has another one", hello((_) => ({ ..._, cipherSuites: [0x1304] })), {}, "cipher suite"],
-  ["no group, and no share", hello((_) => groups(grease.group, 0x0100)(shares()(_))), {}, "group"],
-  ["no group, and a share of an unknown one", hello((_) => groups(grease.group)(shares(grease.group)(_))), {}, "group"],
-  ["no signature scheme", hello(put({ _tag: "SignatureAlgorithms", schemes: [0x0201, 0x0203, grease.scheme] })), {}, "scheme"],
-  ["no scheme for the key of the certificate", hello(put({ _tag: "SignatureAlgorithms", schemes: [0x0804] })), {}, "certificate"]
-])
+refuses(
+  "R8446-2.1-01, R8446-4.1.1-01, R8446-4.1.1-03, R8446-6.2-11: nothing in common",
+  "server",
+  "40 NothingInCommon",
+  [
+    [
+      "no suite: unknown ones alone",
+      hello((_) => ({ ..._, cipherSuites: [0x1305, grease.suite] })),
+      {},
+      "cipher suite"
+    ],
+    ["no suite: TLS 1.2 ones alone", hello((_) => ({ ..._, cipherSuites: [0xc02b, 0xc02f] })), {}, "cipher suite"],
+    ["no suite: the server has another one", hello((_) => ({ ..._, cipherSuites: [0x1304] })), {}, "cipher suite"],
+    ["no group, and no share", hello((_) => groups(grease.group, 0x0100)(shares()(_))), {}, "group"],
+    [
+      "no group, and a share of an unknown one",
+      hello((_) => groups(grease.group)(shares(grease.group)(_))),
+      {},
+      "group"
+    ],
+    [
+      "no signature scheme",
+      hello(put({ _tag: "SignatureAlgorithms", schemes: [0x0201, 0x0203, grease.scheme] })),
+      {},
+      "scheme"
+    ],
+    [
+      "no scheme for the key of the certificate",
+      hello(put({ _tag: "SignatureAlgorithms", schemes: [0x0804] })),
+      {},
+      "certificate"
+    ]
+  ]
+)
 
 refuses(
   "R8446-4.1.1-04, R8446-4.2.3-01, R8446-9.2-01, R8446-6.2-26, R8446-4.2.9-01: an extension that must be there is not",
@@ -41,15 +66,29 @@ refuses(
     ["key_share", hello(without("KeyShares")), {}, "key_share"],
     ["supported_groups and key_share", hello(without("SupportedGroups", "KeyShares")), {}, "supported_groups"],
     ["everything but the version", hello(without("SupportedGroups", "KeyShares", "SignatureAlgorithms")), {}],
-    ["psk_key_exchange_modes beside pre_shared_key", hello(without("PskKeyExchangeModes")), resuming, "psk_key_exchange_modes"],
+    [
+      "psk_key_exchange_modes beside pre_shared_key",
+      hello(without("PskKeyExchangeModes")),
+      resuming,
+      "psk_key_exchange_modes"
+    ],
     ["key_share beside pre_shared_key", hello(without("KeyShares")), resuming, "key_share"],
     ["supported_groups beside pre_shared_key", hello(without("SupportedGroups")), resuming, "supported_groups"],
     [
       "signature_algorithms, beside a pre_shared_key that is not known",
-      hello((_) => without("SignatureAlgorithms")(put({
-        ...pskOf(_),
-        offers: [{ ...pskOf(_).offers[0], identity: new Uint8Array(32), obfuscatedAge: 0, binder: new Uint8Array(32).fill(1) }]
-      })(_))),
+      hello((_) =>
+        without("SignatureAlgorithms")(
+          put({
+            ...pskOf(_),
+            offers: [{
+              ...pskOf(_).offers[0],
+              identity: new Uint8Array(32),
+              obfuscatedAge: 0,
+              binder: new Uint8Array(32).fill(1)
+            }]
+          })(_)
+        )
+      ),
       resuming,
       "signature_algorithms"
     ],
@@ -85,7 +124,12 @@ refuses("R8446-4.1.2-04, R8446-6-11, R8446-6.2-20: a hello that cannot be parsed
 ])
 
 refuses("R8446-4.2-03: one block of extensions has each type once", "server", "47 ParameterIllegal", [
-  ["key_share twice", hello((_) => plus(..._.extensions.filter(({ _tag }) => _tag === "KeyShares"))(_)), {}, "key_share"],
+  [
+    "key_share twice",
+    hello((_) => plus(..._.extensions.filter(({ _tag }) => _tag === "KeyShares"))(_)),
+    {},
+    "key_share"
+  ],
   [
     "supported_versions twice",
     hello(plus({ _tag: "SupportedVersions", versions: [0x0304] })),
@@ -99,23 +143,41 @@ refuses("R9846-4.2.2-01: TLS 1.3 with another legacy_version is protocol_version
   ...[0x0301, 0x0302, 0x0304, 0x0305, 0x7f1c].map((version) =>
     [`0x${version.toString(16)}`, hello((_) => ({ ..._, version })), {}, "legacy_version"] as const
   ),
-  ["R8446-4.2.1-02: 0x0304, without supported_versions, of a server of TLS 1.3 alone", hello((_) =>
-    without("SupportedVersions")({ ..._, version: 0x0304 })
-  ), { server: { versions: ["1.3"] } }]
+  [
+    "R8446-4.2.1-02: 0x0304, without supported_versions, of a server of TLS 1.3 alone",
+    hello((_) => without("SupportedVersions")({ ..._, version: 0x0304 })),
+    { server: { versions: ["1.3"] } }
+  ]
 ])
 
-refuses("R8446-D.5-01: a hello of SSL 3.0 or before is protocol_version, whatever it says beside", "server", "70 VersionUnsupported", [
-  ...[0x0300, 0x0200, 0x0002, 0].flatMap((version) => [
-    [`0x${version.toString(16)}, with supported_versions`, hello((_) => ({ ..._, version }))],
-    [`0x${version.toString(16)}, with TLS 1.2 in supported_versions`, hello((_) => versions(0x0303)({ ..._, version }))],
-    [`0x${version.toString(16)}, without supported_versions`, hello((_) => without("SupportedVersions")({ ..._, version }))]
-  ] as const)
-])
+refuses(
+  "R8446-D.5-01: a hello of SSL 3.0 or before is protocol_version, whatever it says beside",
+  "server",
+  "70 VersionUnsupported",
+  [0x0300, 0x0200, 0x0002, 0].flatMap((version) =>
+    [
+      [`0x${version.toString(16)}, with supported_versions`, hello((_) => ({ ..._, version }))],
+      [
+        `0x${version.toString(16)}, with TLS 1.2 in supported_versions`,
+        hello((_) => versions(0x0303)({ ..._, version }))
+      ],
+      [
+        `0x${version.toString(16)}, without supported_versions`,
+        hello((_) => without("SupportedVersions")({ ..._, version }))
+      ]
+    ] as const
+  )
+)
 
 refuses("R8446-4.2.1-04, R8446-6.2-22, R8446-D.2-01: no version in common", "server", "70 VersionUnsupported", [
   ["unknown versions alone", hello(versions(grease.version, 0x0305, 0x7f1c))],
   ["older versions alone", hello(versions(0x0302, 0x0301)), {}, "TLS 1.1, TLS 1.0"],
-  ["TLS 1.2 in the list, of a server of TLS 1.3 alone", hello(versions(0x0303)), { server: { versions: ["1.3"] } }, "TLS 1.2"],
+  [
+    "TLS 1.2 in the list, of a server of TLS 1.3 alone",
+    hello(versions(0x0303)),
+    { server: { versions: ["1.3"] } },
+    "TLS 1.2"
+  ],
   ["no list and TLS 1.2, of a server of TLS 1.3 alone", hello(without("SupportedVersions")), {
     server: { versions: ["1.3"] }
   }, "TLS 1.2"],
@@ -129,11 +191,16 @@ refuses("R8446-6.2-25: a fallback that was not needed (RFC 7507)", "server", "86
   ["to TLS 1.1", hello((_) => without("SupportedVersions")({ ..._, version: 0x0302, cipherSuites: [0xc02b, 0x5600] }))]
 ])
 
-refuses("R8446-4.2.8-01: shares are of groups that are offered, in their order, one of each", "server", "47 ParameterIllegal", [
-  ["two of one group", hello(shares(x25519, x25519)), {}, "key_share"],
-  ["one of a group that is not offered", hello(shares(x25519, secp384r1)), {}, "key_share"],
-  ["out of order", hello(shares(secp256r1, x25519)), {}, "key_share"]
-])
+refuses(
+  "R8446-4.2.8-01: shares are of groups that are offered, in their order, one of each",
+  "server",
+  "47 ParameterIllegal",
+  [
+    ["two of one group", hello(shares(x25519, x25519)), {}, "key_share"],
+    ["one of a group that is not offered", hello(shares(x25519, 0x0100)), {}, "key_share"],
+    ["out of order", hello(shares(secp256r1, x25519)), {}, "key_share"]
+  ]
+)
 
 refuses("R8446-4.1.2-07: the second hello is the first one, but for what may change", "server", "47 ParameterIllegal", [
   ["random", second((_) => ({ ..._, random: new Uint8Array(32) })), retrying, "random"],
@@ -142,18 +209,38 @@ refuses("R8446-4.1.2-07: the second hello is the first one, but for what may cha
   ["suites", second((_) => ({ ..._, cipherSuites: [0x1302, 0x1301] })), retrying, "cipher_suites"],
   ["no longer TLS 1.3", second(versions(0x0303)), retrying, "supported_versions"],
   ["R8446-4.2.8-02: a share of another group", second(shares(x25519)), retrying, "key_share"],
-  ["a share more", second((_) => {
-    const again = findExtension(_.extensions, "KeyShares")?.shares[0]
-    const own = { group: x25519, publicKey: new Uint8Array(32).fill(9) }
-    return put({ _tag: "KeyShares", shares: again === undefined ? [own] : [own, again] })(_)
-  }), retrying, "key_share"],
+  [
+    "a share more behind it",
+    second((_) => {
+      const again = findExtension(_.extensions, "KeyShares")?.shares ?? []
+      const more = { group: NamedGroup.secp384r1, publicKey: new Uint8Array(97).fill(9) }
+      return put({ _tag: "KeyShares", shares: [...again, more] })(_)
+    }),
+    retrying,
+    "key_share"
+  ],
+  [
+    "a share more",
+    second((_) => {
+      const again = findExtension(_.extensions, "KeyShares")?.shares[0]
+      const own = { group: x25519, publicKey: new Uint8Array(32).fill(9) }
+      return put({ _tag: "KeyShares", shares: again === undefined ? [own] : [own, again] })(_)
+    }),
+    retrying,
+    "key_share"
+  ],
   ["R8446-4.2.10-03: early_data", second(plus({ _tag: "EarlyData", maxSize: undefined })), retrying, "early_data"],
   ["a compression method more", second((_) => ({ ..._, compressionMethods: [0, 1] })), retrying, "compression_methods"]
 ])
 
 refuses("R8446-4.2.11-04: pre_shared_key is the last extension", "server", "47 ParameterIllegal", [
   ["it is the first", hello((_) => plus(pskOf(_))(without("PreSharedKeys")(_))), resuming, "pre_shared_key"],
-  ["there is one behind it", hello((_) => ({ ..._, extensions: [..._.extensions, unknown(21)] })), resuming, "pre_shared_key"]
+  [
+    "there is one behind it",
+    hello((_) => ({ ..._, extensions: [..._.extensions, unknown(21)] })),
+    resuming,
+    "pre_shared_key"
+  ]
 ])
 
 accepts("R8446-4.1.2-06, R8446-4.2-04, R8446-9.3-01: what is not known is passed over (RFC 8701)", "server", [
@@ -172,23 +259,34 @@ accepts("R8446-4.1.2-06, R8446-4.2-04, R8446-9.3-01: what is not known is passed
     server: { alpnProtocols: ["h2"] }
   }, ({ connection }) => assert.strictEqual(connection?.alpnProtocol, "h2")],
   ["R9846-4.3.7-01: a group twice in supported_groups", hello(groups(x25519, secp256r1, x25519))],
-  ["extensions that the server does not speak: status_request, SCT, compress_certificate, padding", hello(plus(
-    unknown(5, "0100000000"),
-    unknown(18),
-    unknown(27, "020002"),
-    unknown(21, "00".repeat(64)),
-    { _tag: "PostHandshakeAuth" },
-    { _tag: "SignatureAlgorithmsCert", schemes: [0x0403] }
-  ))],
-  ["extensions of TLS 1.2", hello(plus(
-    { _tag: "ExtendedMasterSecret" },
-    { _tag: "EcPointFormats", formats: [0] },
-    { _tag: "RenegotiationInfo", renegotiatedConnection: new Uint8Array(0) }
-  ))],
-  ["no server_name, no session id: no ChangeCipherSpec either", {
-    isBare: true,
-    moves: { ClientHello: says((_) => without("ServerName")({ ..._, sessionId: new Uint8Array(0) })) }
-  }, {}, ({ puppet }) => assert.isFalse(puppet.heard.some(({ type }) => type === 20))],
+  [
+    "extensions that the server does not speak: status_request, SCT, compress_certificate, padding",
+    hello(plus(
+      unknown(5, "0100000000"),
+      unknown(18),
+      unknown(27, "020002"),
+      unknown(21, "00".repeat(64)),
+      { _tag: "PostHandshakeAuth" },
+      { _tag: "SignatureAlgorithmsCert", schemes: [0x0403] }
+    ))
+  ],
+  [
+    "extensions of TLS 1.2",
+    hello(plus(
+      { _tag: "ExtendedMasterSecret" },
+      { _tag: "EcPointFormats", formats: [0] },
+      { _tag: "RenegotiationInfo", renegotiatedConnection: new Uint8Array(0) }
+    ))
+  ],
+  [
+    "no server_name, no session id: no ChangeCipherSpec either",
+    {
+      isBare: true,
+      moves: { ClientHello: says((_) => without("ServerName")({ ..._, sessionId: new Uint8Array(0) })) }
+    },
+    {},
+    ({ puppet }) => assert.isFalse(puppet.heard.some(({ type }) => type === 20))
+  ],
   ["the second hello has a cookie, new padding, and no more early_data", {
     moves: {
       ClientHello: says(plus({ _tag: "EarlyData", maxSize: undefined }, unknown(21, "00"))),

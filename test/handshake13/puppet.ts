@@ -4,9 +4,9 @@
  */
 import * as Effect from "effect/Effect"
 import * as Result from "effect/Result"
-import * as Transport from "../../src/connection/Transport.ts"
+import type * as Transport from "../../src/connection/Transport.ts"
 import type { ClientHello } from "../../src/message/ClientHello.ts"
-import { type ExtensionOf, findExtension } from "../../src/message/Extension.ts"
+import { findExtension } from "../../src/message/Extension.ts"
 import {
   decodeHandshake,
   encodeHandshake,
@@ -14,7 +14,6 @@ import {
   type HandshakeMessageOf
 } from "../../src/message/HandshakeMessage.ts"
 import { make as primitives } from "../../src/platform/NodePrimitives.ts"
-import type { RecordProtection } from "../../src/record/Protection.ts"
 import { TrafficSecret } from "../../src/record/TrafficSecret.ts"
 import type { CipherSuite13 } from "../../src/secret/CipherSuite.ts"
 import * as KeySchedule from "../../src/secret/KeySchedule13.ts"
@@ -22,18 +21,22 @@ import { Transcript } from "../../src/secret/Transcript.ts"
 import { concat, empty, toHex } from "../../src/wire/Bytes.ts"
 import { ContentType } from "../../src/wire/CodePoints.ts"
 import { headerLength, makeRecord, splitRecords } from "../harness/TlsRecords.ts"
+import {
+  binderOf,
+  bindersLength,
+  type Epoch,
+  isUnbound,
+  type Keys,
+  keysOf,
+  lengthOf,
+  messagesIn,
+  nextOf,
+  sealed,
+  type Secrets
+} from "./keys.ts"
 
+export type { Epoch } from "./keys.ts"
 export type Side = "client" | "server"
-
-/** Under which keys a record travels. */
-export type Epoch = "clear" | "handshake" | "application"
-
-interface Keys {
-  readonly epoch: Epoch
-  readonly traffic: TrafficSecret
-  readonly protection: RecordProtection
-  sequence: number
-}
 
 /** A record of the subject, as the puppet read it. */
 export interface Heard {
@@ -49,20 +52,13 @@ export interface Heard {
 export interface PuppetWire {
   readonly inject: (bytes: Uint8Array) => Effect.Effect<void>
   readonly cut: (by: "fin" | "reset") => Effect.Effect<void>
+  /** What the subject writes stays on the way, and its writer waits. */
+  readonly stall: Effect.Effect<void>
+  readonly release: Effect.Effect<void>
 }
 
 /** Thrown out of a script that is over. */
 export const stop = Symbol("stop")
-
-const digestOf = { sha256: 32, sha384: 48, sha512: 64 } as const
-
-/** What the two hellos come to. */
-export interface Secrets {
-  readonly handshake: KeySchedule.Secret
-  readonly client: TrafficSecret
-  readonly server: TrafficSecret
-  readonly master: KeySchedule.Secret
-}
 
 export class Puppet {
   readonly side: Side
@@ -75,25 +71,27 @@ export class Puppet {
   transcript = new Transcript()
   secrets: Secrets | undefined
   exporter: KeySchedule.Secret | undefined
-  resumption: KeySchedule.Secret | undefined
   /** The PSK whose binder is filled in where a ClientHello has an empty one. */
   psk: Uint8Array | undefined
   writing: Keys | undefined
   reading: Keys | undefined
+  /** What is said at once arrives as one chunk, and not one for each record. */
+  isOneChunk = false
   readonly #outbox: Array<Uint8Array> = []
   readonly #messages: Array<Uint8Array> = []
   #fragment: Uint8Array = empty
   #bytes: Uint8Array = empty
   readonly #records: Array<Uint8Array> = []
   #alerts = 0
+  #cut: "fin" | "reset" | undefined
   readonly #transport: Transport.Transport
-  readonly #wire: PuppetWire
+  readonly wire: PuppetWire
 
   constructor(side: Side, suite: CipherSuite13, transport: Transport.Transport, wire: PuppetWire) {
     this.side = side
     this.suite = suite
     this.#transport = transport
-    this.#wire = wire
+    this.wire = wire
   }
 
   // ---- records out
@@ -113,7 +111,9 @@ export class Puppet {
 
   /** Under the current keys, or in the clear where there are none. Any type, any length, any padding. */
   record(type: number, content: Uint8Array | ReadonlyArray<number>, padding = 0, keys = this.writing): void {
-    this.#outbox.push(keys === undefined ? makeRecord(type, Uint8Array.from(content)) : sealed(keys, type, content, padding))
+    this.#outbox.push(
+      keys === undefined ? makeRecord(type, Uint8Array.from(content)) : sealed(keys, type, content, padding)
+    )
   }
 
   /** The record that would come next, for those who turn a bit in it. */
@@ -143,10 +143,12 @@ export class Puppet {
     if (message._tag !== "ClientHello") return encodeHandshake(message)
     const last = message.extensions.at(-1)
     const { psk } = this
-    if (psk === undefined || last?._tag !== "PreSharedKeys" || !last.offers.some(isUnbound)) return encodeHandshake(message)
+    if (psk === undefined || last?._tag !== "PreSharedKeys" || !last.offers.some(isUnbound)) {
+      return encodeHandshake(message)
+    }
     const bytes = encodeHandshake(message)
     const after = bytes.subarray(0, bytes.length - bindersLength(last))
-    const binder = this.#binder(psk, this.transcript.digestWith(primitives, this.suite.hash, { after }))
+    const binder = binderOf(this.suite, psk, this.transcript.digestWith(primitives, this.suite.hash, { after }))
     const offers = last.offers.map((offer) => isUnbound(offer) ? { ...offer, binder } : offer)
     return encodeHandshake({ ...message, extensions: [...message.extensions.slice(0, -1), { ...last, offers }] })
   }
@@ -156,14 +158,9 @@ export class Puppet {
     const offered = findExtension(extensions, "PreSharedKeys")
     if (offered === undefined) throw new Error("the subject offers no session")
     const hash = this.transcript.digestWith(primitives, this.suite.hash, { cut: bindersLength(offered) })
-    if (toHex(offered.offers[0]?.binder ?? empty) !== toHex(this.#binder(psk, hash))) {
+    if (toHex(offered.offers[0]?.binder ?? empty) !== toHex(binderOf(this.suite, psk, hash))) {
       throw new Error("the binder of the subject does not verify")
     }
-  }
-
-  #binder(psk: Uint8Array, hash: Uint8Array): Uint8Array {
-    const early = KeySchedule.earlySecret(primitives, this.suite.hash, psk)
-    return KeySchedule.verifyData(primitives, KeySchedule.resumptionBinderKey(primitives, early), hash)
   }
 
   /** A handshake message, in the transcript as it is said, in a record of its own. */
@@ -203,15 +200,23 @@ export class Puppet {
   }
 
   readonly flush: Effect.Effect<void> = Effect.suspend(() => {
-    const bytes = this.#outbox.splice(0)
-    if (bytes.length === 0) return Effect.void
     // Not through the writer: what the subject no longer takes is no failure of the puppet.
-    return Effect.forEach(bytes, this.#wire.inject, { discard: true })
+    const bytes = this.#outbox.splice(0)
+    const chunks = this.isOneChunk && bytes.length > 0 ? [concat(bytes)] : bytes
+    const all = Effect.forEach(chunks, this.wire.inject, { discard: true })
+    const cut = this.#cut
+    this.#cut = undefined
+    return cut === undefined ? all : Effect.andThen(all, this.wire.cut(cut))
   })
 
   /** Ends what the puppet has to say. */
   cut(by: "fin" | "reset"): Effect.Effect<void> {
-    return Effect.andThen(this.flush, this.#wire.cut(by))
+    return Effect.andThen(this.flush, this.wire.cut(by))
+  }
+
+  /** The same, when what was said is out. */
+  cutLater(by: "fin" | "reset"): void {
+    this.#cut = by
   }
 
   // ---- keys
@@ -231,7 +236,6 @@ export class Puppet {
     const early = KeySchedule.earlySecret(primitives, hash, psk)
     const handshake = KeySchedule.handshakeSecret(primitives, early, shared)
     this.secrets = {
-      handshake,
       client: this.#traffic(handshake, "c hs traffic"),
       server: this.#traffic(handshake, "s hs traffic"),
       master: KeySchedule.masterSecret(primitives, handshake)
@@ -244,11 +248,6 @@ export class Puppet {
     const { master } = this.#agreed()
     this.exporter = KeySchedule.deriveSecret(primitives, master, "exp master", this.transcript.digest())
     return { client: this.#traffic(master, "c ap traffic"), server: this.#traffic(master, "s ap traffic") }
-  }
-
-  /** After the client's Finished. */
-  resume(): void {
-    this.resumption = KeySchedule.deriveSecret(primitives, this.#agreed().master, "res master", this.transcript.digest())
   }
 
   finished(by: Side): HandshakeMessageOf<"Finished"> {
@@ -367,7 +366,9 @@ export class Puppet {
       return { epoch: "clear", type, content: fragment, padding: 0, record }
     }
     const inner = keys.protection.open(type, fragment, keys.sequence++)
-    if (inner === undefined) throw new Error(`the puppet cannot open a record of the subject under its ${keys.epoch} keys`)
+    if (inner === undefined) {
+      throw new Error(`the puppet cannot open a record of the subject under its ${keys.epoch} keys`)
+    }
     const end = inner.findLastIndex((byte) => byte !== 0)
     const content = inner.subarray(0, end)
     return { epoch: keys.epoch, type: inner[end] ?? 0, content, padding: inner.length - end - 1, record }
@@ -392,40 +393,3 @@ export class Puppet {
     return this.#messages
   }
 }
-
-const bindersLength = ({ offers }: ExtensionOf<"PreSharedKeys">): number =>
-  offers.reduce((sum, { binder }) => sum + 1 + binder.length, 2)
-
-const isUnbound = ({ binder }: { readonly binder: Uint8Array }): boolean => binder.every((byte) => byte === 0)
-
-const lengthOf = (bytes: Uint8Array): number =>
-  4 + ((bytes[1] ?? 0) << 16) + ((bytes[2] ?? 0) << 8) + (bytes[3] ?? 0)
-
-const messagesIn = (bytes: Uint8Array): ReadonlyArray<Uint8Array> => {
-  const messages: Array<Uint8Array> = []
-  for (let left = bytes; left.length >= 4; left = left.subarray(lengthOf(left))) {
-    messages.push(left.subarray(0, lengthOf(left)))
-  }
-  return messages
-}
-
-const keysOf = (epoch: Epoch, traffic: TrafficSecret): Keys => ({
-  epoch,
-  traffic,
-  protection: traffic.parameters.protection,
-  sequence: 0
-})
-
-/** The secret after a KeyUpdate; the one before stays as it is. */
-const nextOf = (suite: CipherSuite13, { secret }: TrafficSecret): TrafficSecret =>
-  new TrafficSecret(primitives, suite, KeySchedule.nextTrafficSecret(primitives, secret))
-
-const sealed = (keys: Keys, type: number, content: Uint8Array | ReadonlyArray<number>, padding: number): Uint8Array => {
-  const { protection } = keys
-  const out = makeRecord(ContentType.application_data, new Uint8Array(content.length + padding + protection.overhead))
-  protection.seal(type, Uint8Array.from(content), keys.sequence++, out, headerLength, padding)
-  return out
-}
-
-/** An empty binder of the length of the hash. */
-export const unbound = (suite: CipherSuite13): Uint8Array => new Uint8Array(digestOf[suite.hash])

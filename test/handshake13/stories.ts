@@ -13,7 +13,8 @@ import type { Credential } from "../../src/service/Identity.ts"
 import type { Session } from "../../src/service/Session.ts"
 import { empty } from "../../src/wire/Bytes.ts"
 import { NamedGroup, ProtocolVersion, SignatureScheme } from "../../src/wire/CodePoints.ts"
-import { type Puppet, type Side, unbound } from "./puppet.ts"
+import { unbound } from "./keys.ts"
+import type { Puppet, Side } from "./puppet.ts"
 
 /** Everything that one side says until it is done. */
 export interface Said {
@@ -49,6 +50,8 @@ export interface Script {
   /** What to show. */
   readonly credential?: Credential
   readonly scheme?: SignatureScheme
+  /** Whom the signed text is said to be of: by default who signs. */
+  readonly signer?: Side
   /** On the open connection: by default `greeting`, then close_notify. */
   readonly open?: (puppet: Puppet) => Effect.Effect<void>
   /** Something else altogether. */
@@ -78,7 +81,7 @@ const certificateOf = (credential: Credential | undefined): Certificate13 => ({
 })
 
 /** Signs what was said so far, as whoever `signer` says it is. */
-export const signature = (
+const signature = (
   puppet: Puppet,
   signer: Side,
   credential: Credential,
@@ -99,7 +102,20 @@ const shareOf = ({ extensions }: ClientHello | ServerHello, group: NamedGroup): 
 const secretOf = (session: Session | undefined): Uint8Array | undefined =>
   session === undefined ? undefined : Redacted.value(session.secret).slice()
 
-export const helloOf = (puppet: Pick<Puppet, "suite">, shares: ReadonlyArray<KeyShare>, session: Session | undefined): ClientHello => ({
+// Of any use to a server, in an order that the shares can keep.
+const groups = {
+  x25519mlkem768: NamedGroup.x25519mlkem768,
+  x25519: NamedGroup.x25519,
+  secp256r1: NamedGroup.secp256r1,
+  secp384r1: NamedGroup.secp384r1,
+  secp521r1: NamedGroup.secp521r1
+} as const satisfies Record<NamedGroup, number>
+
+export const helloOf = (
+  puppet: Pick<Puppet, "suite">,
+  shares: ReadonlyArray<KeyShare>,
+  session: Session | undefined
+): ClientHello => ({
   _tag: "ClientHello",
   version: ProtocolVersion.tls12,
   random: new Uint8Array(32).fill(0xc1),
@@ -108,7 +124,7 @@ export const helloOf = (puppet: Pick<Puppet, "suite">, shares: ReadonlyArray<Key
   compressionMethods: [0],
   extensions: [
     { _tag: "ServerName", name: "server.test" },
-    { _tag: "SupportedGroups", groups: [NamedGroup.x25519, NamedGroup.secp256r1] },
+    { _tag: "SupportedGroups", groups: Object.values(groups) },
     { _tag: "SignatureAlgorithms", schemes: [SignatureScheme.ecdsa_secp256r1_sha256] },
     { _tag: "SupportedVersions", versions: [ProtocolVersion.tls13] },
     { _tag: "KeyShares", shares: shares.map(({ group, publicKey }) => ({ group: NamedGroup[group], publicKey })) },
@@ -175,7 +191,7 @@ export const serve = Effect.fnUntraced(function*(puppet: Puppet, script: Script)
     if (credential === undefined) throw new Error("a server without a session shows a certificate")
     say("Certificate", certificateOf(credential))
     const scheme = script.scheme ?? "ecdsa_secp256r1_sha256"
-    say("CertificateVerify", yield* signature(puppet, "server", credential, scheme))
+    say("CertificateVerify", yield* signature(puppet, script.signer ?? "server", credential, scheme))
   }
   say("Finished", puppet.finished("server"))
   const traffic = puppet.application()
@@ -186,7 +202,6 @@ export const serve = Effect.fnUntraced(function*(puppet: Puppet, script: Script)
   }
   yield* puppet.expectFinished()
   puppet.read("application", traffic.client)
-  puppet.resume()
   yield* (script.open ?? greets)(puppet)
 })
 
@@ -232,11 +247,10 @@ export const call = Effect.fnUntraced(function*(puppet: Puppet, script: Script) 
     say("Certificate", certificateOf(credential))
     if (credential !== undefined) {
       const scheme = script.scheme ?? "ecdsa_secp256r1_sha256"
-      say("CertificateVerify", yield* signature(puppet, "client", credential, scheme))
+      say("CertificateVerify", yield* signature(puppet, script.signer ?? "client", credential, scheme))
     }
   }
   say("Finished", puppet.finished("client"))
   puppet.write("application", traffic.client)
-  puppet.resume()
   yield* (script.open ?? greets)(puppet)
 })

@@ -1,14 +1,17 @@
 /** Which version it comes to, and the marks of a downgrade: RFC 8446 sections 4.1.3 and 4.2.1, appendices D.1, D.2 and D.5. */
 import { assert, describe } from "@effect/vitest"
 import * as Effect from "effect/Effect"
-import { TlsTest } from "effect-tls"
+import * as Exit from "effect/Exit"
+import * as Result from "effect/Result"
+import { SessionCache, TlsTest } from "effect-tls"
 import type { ClientHello } from "../../src/message/ClientHello.ts"
 import { findExtension } from "../../src/message/Extension.ts"
 import type { ServerHello } from "../../src/message/ServerHello.ts"
-import { encodeHandshake } from "../../src/message/HandshakeMessage.ts"
+import { decodeHandshake, encodeHandshake } from "../../src/message/HandshakeMessage.ts"
 import { make as primitives } from "../../src/platform/NodePrimitives.ts"
 import { fromHex, toHex } from "../../src/wire/Bytes.ts"
-import { bytes, observed, test, text } from "../connection/conversation.ts"
+import { bytes, how, observed, test, text } from "../connection/conversation.ts"
+import { makeRecord } from "../harness/TlsRecords.ts"
 import { conversation, converse, refuses, suiteOf } from "./conversation.ts"
 import { plus, put, without } from "./edits.ts"
 import type { Puppet } from "./puppet.ts"
@@ -68,7 +71,8 @@ describe("R8446-4.2.1-01, R8446-D.2-02: without supported_versions a server answ
     }))
   conversation("nor has one that does", (all) =>
     Effect.gen(function*() {
-      const answer = yield* answerTo(all, (hello) => put({ _tag: "SupportedVersions", versions: [0x0303, 0x0304] })(hello), ["1.3", "1.2"])
+      const answer = yield* answerTo(all, (hello) =>
+        put({ _tag: "SupportedVersions", versions: [0x0303, 0x0304] })(hello), ["1.3", "1.2"])
       assert.deepStrictEqual([answer.version, answer.selected], [0x0303, [0x0304]])
       assert.notInclude(Object.values(marks), answer.mark)
     }))
@@ -144,7 +148,10 @@ refuses("R8446-4.2.1-03: supported_versions of a ServerHello selects TLS 1.3", "
 
 refuses("R8446-D.5-01, R9846-4.2.2-01: TLS 1.3 with another legacy_version", "client", "70 VersionUnsupported", [
   ...[0x0300, 0x0302, 0x0304, 0x7f1c].map((version) =>
-    [`0x${version.toString(16)}`, { moves: { ServerHello: (puppet, _) => puppet.say({ ..._, version }) } } satisfies Script] as const
+    [
+      `0x${version.toString(16)}`,
+      { moves: { ServerHello: (puppet, _) => puppet.say({ ..._, version }) } } satisfies Script
+    ] as const
   ),
   ["in a HelloRetryRequest", {
     retries: true,
@@ -154,8 +161,7 @@ refuses("R8446-D.5-01, R9846-4.2.2-01: TLS 1.3 with another legacy_version", "cl
 
 refuses("R8446-D.5-02: a hello in the form of SSL 2.0 is not taken", "server", "10 RecordTypeUnknown", [
   ["of TLS 1.2", {
-    story: (puppet) =>
-      Effect.sync(() => puppet.bytes(fromHex(`802e0103030015000000100000c02bc02c${"00".repeat(31)}`)))
+    story: (puppet) => Effect.sync(() => puppet.bytes(fromHex(`802e0103030015000000100000c02bc02c${"00".repeat(31)}`)))
   }]
 ])
 
@@ -176,3 +182,65 @@ test("R8446-4.1.2-02, R8446-4.1.3-06: TLS 1.2 is not renegotiated, to whatever v
     assert.deepStrictEqual(alerts.sent, ["server warning no_renegotiation"])
     assert.deepStrictEqual([client.version, server.version], ["1.2", "1.2"])
   }))
+
+describe("between two of us", () => {
+  type Versions = ReadonlyArray<"1.2" | "1.3">
+  const cases: ReadonlyArray<readonly [client: Versions, server: Versions, agreed: string]> = [
+    [["1.3", "1.2"], ["1.3", "1.2"], "1.3 1.3"],
+    [["1.2", "1.3"], ["1.2", "1.3"], "1.3 1.3"],
+    [["1.3"], ["1.3", "1.2"], "1.3 1.3"],
+    [["1.3", "1.2"], ["1.3"], "1.3 1.3"],
+    [["1.2"], ["1.3", "1.2"], "1.2 1.2"],
+    [["1.3", "1.2"], ["1.2"], "1.2 1.2"],
+    [["1.3"], ["1.2"], "AlertReceived ProtocolVersion AlertSent ProtocolVersion"],
+    [["1.2"], ["1.3"], "AlertReceived ProtocolVersion AlertSent ProtocolVersion"]
+  ]
+  for (const [client, server, agreed] of cases) {
+    test(`R8446-D.1-01, R8446-D.2-01: a client of ${client.join(" and ")}, a server of ${server.join(" and ")}`, () =>
+      Effect.gen(function*() {
+        const { accept, connect } = yield* TlsTest.ends({ client: { versions: client }, server: { versions: server } })
+        const found = yield* Effect.all([Effect.exit(connect), Effect.exit(accept)], { concurrency: 2 })
+        assert.strictEqual(found.map((exit) => Exit.isSuccess(exit) ? exit.value.version : how(exit)).join(" "), agreed)
+      }))
+  }
+
+  test("R8446-4.1.3-04: somebody takes TLS 1.3 out of the hello, and the client sees it", () =>
+    Effect.gen(function*() {
+      const { accept, connect, wire } = yield* TlsTest.ends()
+      const strip = (record: Uint8Array) => {
+        const hello = Result.getOrThrow(decodeHandshake(1, record.subarray(9), "1.2"))
+        assert(hello._tag === "ClientHello")
+        return [
+          makeRecord(22, encodeHandshake(without("SupportedVersions", "KeyShares", "PskKeyExchangeModes")(hello)))
+        ]
+      }
+      yield* wire.replace({ from: "client", record: 0, by: strip })
+      const [client, server] = yield* Effect.all([Effect.exit(connect), Effect.exit(accept)], { concurrency: 2 })
+      assert.deepStrictEqual([how(client), how(server)], [
+        "AlertSent IllegalParameter",
+        "AlertReceived IllegalParameter"
+      ])
+    }))
+
+  const pairOf = (seed: number, shared: Pick<TlsTest.Options, "identity" | "sessionCache">, version: Versions) =>
+    Effect.scoped(Effect.gen(function*() {
+      const { client, server } = yield* TlsTest.pair({ ...shared, seed, server: { versions: version } })
+      yield* server.write(bytes("x"))
+      yield* client.pull
+      assert.strictEqual(client.resumed, server.resumed)
+      return `${client.version} ${client.resumed ? "resumed" : "full"}`
+    }))
+
+  test("a session of one version is offered, and the server chooses the other: a full handshake, and the session lives on", () =>
+    Effect.gen(function*() {
+      const shared = {
+        identity: yield* TlsTest.identity("server.test", 4),
+        sessionCache: yield* SessionCache.makeMemory()
+      }
+      assert.strictEqual(yield* pairOf(1, shared, ["1.2"]), "1.2 full")
+      assert.strictEqual(yield* pairOf(2, shared, ["1.2"]), "1.2 resumed")
+      assert.strictEqual(yield* pairOf(3, shared, ["1.3"]), "1.3 full")
+      assert.strictEqual(yield* pairOf(4, shared, ["1.3"]), "1.3 resumed")
+      assert.strictEqual(yield* pairOf(5, shared, ["1.2"]), "1.2 full")
+    }))
+})

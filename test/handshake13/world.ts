@@ -6,7 +6,7 @@ import * as Option from "effect/Option"
 import { CipherSuite, Identity, SessionCache, TlsTest, Trust } from "effect-tls"
 import * as NodePrimitives from "effect-tls/platform/NodePrimitives"
 import type { Credential } from "../../src/service/Identity.ts"
-import type { Session } from "../../src/service/Session.ts"
+import { Session } from "../../src/service/Session.ts"
 import type { Side } from "./puppet.ts"
 
 export const serverName = "server.test"
@@ -45,9 +45,11 @@ export const watch = (inner: SessionCache.SessionCache["Service"]): WatchedCache
         return inner.invalidate(key, session)
       }
     },
-    alive: Effect.map(
-      Effect.forEach(new Set(stored.map(([key]) => key)), count),
-      (counts) => counts.reduce((sum, one) => sum + one, 0)
+    alive: Effect.suspend(() =>
+      Effect.map(
+        Effect.forEach(new Set(stored.map(([key]) => key)), count),
+        (counts) => counts.reduce((sum, one) => sum + one, 0)
+      )
     ),
     stored,
     invalidated
@@ -115,7 +117,8 @@ const make = Effect.gen(function*() {
   const rememberedBy = (side: Side) => {
     const found = watched.stored.find(([key]) => key.startsWith(side))
     if (found === undefined) throw new Error(`the ${side} has stored no session`)
-    return found
+    // The clock of a test begins at the epoch.
+    return [found[0], new Session({ ...found[1], createdAt: 0 })] as const
   }
   const remembered = { client: rememberedBy("client"), server: rememberedBy("server") }
   return {

@@ -15,7 +15,7 @@ import {
 } from "@peculiar/x509"
 import type { webcrypto } from "node:crypto"
 
-export type KeyType = "P-256" | "P-384" | "P-521" | "RSA-2048"
+export type KeyType = "P-256" | "P-384" | "P-521" | "RSA-2048" | "Ed25519"
 
 export interface Validity {
   readonly notBefore: Date
@@ -41,19 +41,23 @@ export interface LeafSubject extends Subject {
 const serverAuth = "1.3.6.1.5.5.7.3.1"
 const clientAuth = "1.3.6.1.5.5.7.3.2"
 
-const generateKeys = (key: KeyType): Promise<webcrypto.CryptoKeyPair> =>
-  key === "RSA-2048"
-    ? crypto.subtle.generateKey(
-      {
-        name: "RSASSA-PKCS1-v1_5",
-        hash: "SHA-256",
-        modulusLength: 2048,
-        publicExponent: Uint8Array.of(1, 0, 1)
-      },
-      true,
-      ["sign", "verify"]
-    )
-    : crypto.subtle.generateKey({ name: "ECDSA", namedCurve: key }, true, ["sign", "verify"])
+const usages: ReadonlyArray<webcrypto.KeyUsage> = ["sign", "verify"]
+
+const generateKeys = async (key: KeyType): Promise<webcrypto.CryptoKeyPair> => {
+  switch (key) {
+    case "RSA-2048":
+      return crypto.subtle.generateKey(
+        { name: "RSASSA-PKCS1-v1_5", hash: "SHA-256", modulusLength: 2048, publicExponent: Uint8Array.of(1, 0, 1) },
+        true,
+        usages
+      )
+    case "Ed25519":
+      // The name is all there is to it; the types want a curve.
+      return crypto.subtle.generateKey({ name: "Ed25519", namedCurve: "Ed25519" }, true, usages)
+    default:
+      return crypto.subtle.generateKey({ name: "ECDSA", namedCurve: key }, true, usages)
+  }
+}
 
 /** Signed by `issuer`, or by itself. */
 const issue = async (

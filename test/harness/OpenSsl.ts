@@ -4,7 +4,11 @@ import type { HarnessError } from "./HarnessError.ts"
 import { awaitListening } from "./Listening.ts"
 import { type PeerProcess, spawnPeer } from "./Process.ts"
 
-export type OpenSslVersion = "-tls1_1" | "-tls1_2" | "-tls1_3"
+/** One version alone, or TLS 1.2 and 1.3. */
+export type OpenSslVersion = "-tls1_1" | "-tls1_2" | "-tls1_3" | "both"
+
+const versionFlags = (version: OpenSslVersion = "-tls1_2"): ReadonlyArray<string> =>
+  version === "both" ? ["-min_protocol", "TLSv1.2"] : [version]
 
 const environment = (conf: string | undefined) => conf === undefined ? {} : { env: { OPENSSL_CONF: conf } }
 
@@ -27,14 +31,14 @@ export interface OpenSslServerOptions {
    * - `plain` copies standard input and output; a line `Q` ends it without close_notify, `r` sends HelloRequest
    */
   readonly mode?: "rev" | "www" | "plain"
-  /** the flag of the only version: `-tls1_2` by default */
+  /** `-tls1_2` by default */
   readonly version?: OpenSslVersion
   /** standard output line by line, by stdbuf of coreutils: `-trace` and `-msg` otherwise keep back the last few kilobytes */
   readonly lineBuffered?: boolean
   readonly extra?: ReadonlyArray<string>
 }
 
-/** `openssl s_server`, TLS 1.2, on a port of its own; alerts both ways are in its output (`-state`). */
+/** `openssl s_server`, on a port of its own; alerts both ways are in its output (`-state`). */
 export const openSslServer = (
   options: OpenSslServerOptions
 ): Effect.Effect<PeerServer, HarnessError, Scope.Scope> =>
@@ -47,7 +51,8 @@ export const openSslServer = (
       command,
       [
         [...first, "s_server"],
-        ["-accept", "127.0.0.1:0", options.version ?? "-tls1_2", "-state"],
+        ["-accept", "127.0.0.1:0", "-state"],
+        versionFlags(options.version),
         ["-cert", options.cert, "-key", options.key],
         options.chain === undefined ? [] : ["-cert_chain", options.chain],
         mode === "plain" ? [] : [`-${mode}`],
@@ -66,14 +71,14 @@ export interface OpenSslClientOptions {
   readonly serverName?: string
   /** the roots to trust; given, a certificate that does not verify ends the handshake with an alert */
   readonly caFile?: string
-  /** the flag of the only version: `-tls1_2` by default */
+  /** `-tls1_2` by default */
   readonly version?: OpenSslVersion
   readonly extra?: ReadonlyArray<string>
 }
 
 /**
- * `openssl s_client`, TLS 1.2; alerts both ways are in its output (`-state`). The end of its input sends close_notify.
- * A line of input that starts with Q ends it and one with R renegotiates: `extra: ["-nocommands"]` turns that off.
+ * `openssl s_client`; alerts both ways are in its output (`-state`). The end of its input sends close_notify.
+ * A line of input that starts with Q ends it, one with R renegotiates, and in TLS 1.3 one with k or K updates keys: `extra: ["-nocommands"]` turns that off.
  */
 export const openSslClient = (
   options: OpenSslClientOptions
@@ -83,7 +88,8 @@ export const openSslClient = (
     "openssl",
     [
       ["s_client"],
-      ["-connect", `127.0.0.1:${options.port}`, "-servername", serverName, options.version ?? "-tls1_2", "-state"],
+      ["-connect", `127.0.0.1:${options.port}`, "-servername", serverName, "-state"],
+      versionFlags(options.version),
       options.caFile === undefined
         ? []
         : ["-CAfile", options.caFile, "-verify_return_error", "-verify_hostname", serverName],

@@ -37,6 +37,7 @@ const serverNames = [
   "ec384",
   "ec521",
   "rsa",
+  "ed25519",
   "chain",
   "expired",
   "future",
@@ -44,7 +45,7 @@ const serverNames = [
   "untrusted",
   "selfSigned"
 ] as const
-const clientNames = ["client", "clientRsa", "clientOther", "clientExpired"] as const
+const clientNames = ["client", "clientRsa", "clientEd25519", "clientOther", "clientExpired"] as const
 
 export const leafNames = [...serverNames, ...clientNames] as const
 export type LeafName = typeof leafNames[number]
@@ -79,6 +80,7 @@ const plans: Readonly<Record<LeafName, LeafPlan>> = {
   ec384: { key: "P-384" },
   ec521: { key: "P-521" },
   rsa: { key: "RSA-2048" },
+  ed25519: { key: "Ed25519" },
   chain: { issuer: "int" },
   expired: { validity: "past" },
   future: { validity: "coming" },
@@ -87,6 +89,7 @@ const plans: Readonly<Record<LeafName, LeafPlan>> = {
   selfSigned: { issuer: "self" },
   client: {},
   clientRsa: { key: "RSA-2048" },
+  clientEd25519: { key: "Ed25519" },
   clientOther: { issuer: "other" },
   clientExpired: { validity: "past" }
 }
@@ -173,6 +176,7 @@ const issuePki = async (): Promise<Pki> => {
     ec384: leaf("ec384"),
     ec521: leaf("ec521"),
     rsa: leaf("rsa"),
+    ed25519: leaf("ed25519"),
     chain: leaf("chain"),
     expired: leaf("expired"),
     future: leaf("future"),
@@ -181,6 +185,7 @@ const issuePki = async (): Promise<Pki> => {
     selfSigned: leaf("selfSigned"),
     client: leaf("client"),
     clientRsa: leaf("clientRsa"),
+    clientEd25519: leaf("clientEd25519"),
     clientOther: leaf("clientOther"),
     clientExpired: leaf("clientExpired")
   }

@@ -38,6 +38,39 @@ export const extensionAs = (type: number): Edit => (record) => {
   return replaced(record, at, type >> 8, type & 0xff)
 }
 
+/** Where the extension with this number begins, in either hello; its length is of two bytes, like its number. */
+const extensionAt = (record: Uint8Array, type: number): number | undefined => {
+  const at = (offset: number) => (record[offset] ?? 0) * 256 + (record[offset + 1] ?? 0)
+  let from = afterSessionId(record)
+  // of a ClientHello: suites and compression methods; of a ServerHello: one of each
+  if (record[headerLength] === messageTypes.clientHello) {
+    from += 2 + at(from)
+    from += 1 + (record[from] ?? 0)
+  } else from += 3
+  for (from += 2; from < record.length; from += 4 + at(from + 2)) {
+    if (at(from) === type) return from
+  }
+  return undefined
+}
+
+/** Other bytes in an extension of a hello of TLS 1.3, from `offset` on. */
+const inExtension = (type: number, offset: number, ...bytes: ReadonlyArray<number>): Edit => (record) => {
+  const at = extensionAt(record, type)
+  return at === undefined ? record : replaced(record, at + offset, ...bytes)
+}
+
+/** of a hello of TLS 1.3: an extension under another number */
+export const renumbered = (from: number, to: number): Edit => inExtension(from, 0, to >> 8, to & 0xff)
+
+/** of a ServerHello: TLS 1.2 is what supported_versions selects */
+export const selecting12: Edit = inExtension(43, 4, 3, 3)
+
+/** of a ServerHello: the share is of P-521, of which the client sent none */
+export const otherShare: Edit = inExtension(51, 4, 0, 25)
+
+/** of a ServerHello of TLS 1.3: another echo of the session identifier */
+export const otherSessionId: Edit = (record) => flipBits(record, sessionIdAt + 1)
+
 /** of a ServerKeyExchange: P-384 in place of the group that the server has chosen */
 export const otherCurve: Edit = (record) => replaced(record, headerLength + messageHeaderLength + 1, 0, 24)
 
@@ -60,7 +93,10 @@ export const overlong: Edit = (record) => Uint8Array.of(record[0] ?? 0, 3, 3, 0x
 export const overlongProtected: Edit = (record) =>
   Uint8Array.of(record[0] ?? 0, 3, 3, 0x48, 0x01, ...new Uint8Array(0x4801))
 
-/** Which record is meant: the first of a handshake message in the clear, of protected handshake (Finished), or of data. */
+/**
+ * Which record is meant: the first of a handshake message in the clear, the first protected one (`finished`, which it is but for a
+ * server of TLS 1.3, whose is EncryptedExtensions), or the first of data.
+ */
 export type Place =
   | "clientHello"
   | "serverHello"
@@ -79,6 +115,12 @@ const messageTypes: Readonly<Record<Exclude<Place, "finished" | "data">, number>
 }
 
 /**
+ * How many protected records a full handshake of TLS 1.3 takes, without client certificates and tickets: one a message. From
+ * outside they look like data.
+ */
+const handshakeRecords13: Readonly<Record<Direction, number>> = { clientToServer: 1, serverToClient: 4 }
+
+/**
  * Spoils the first record of this place that goes this way, over all connections. What the same connection sends behind it is
  * dropped: a peer that fails and closes with bytes unread resets the connection, and the reset may overtake its alert.
  */
@@ -86,22 +128,51 @@ export const editing = (way: Direction, place: Place, edit: Edit): Tamper => {
   let isDone = false
   let isOver = false
   let isProtected = false
+  /** of the handshake, that are still to come */
+  let hidden = 0
   const isMeant = (record: Uint8Array): boolean => {
     const type = contentType(record)
-    if (place === "data") return type === contentTypes.applicationData
-    if (type !== contentTypes.handshake) return false
-    return place === "finished" ? isProtected : !isProtected && record[headerLength] === messageTypes[place]
+    if (type !== contentTypes.handshake && type !== contentTypes.applicationData) return false
+    if (place === "finished") return isProtected
+    if (place === "data") return type === contentTypes.applicationData && hidden === 0
+    return type === contentTypes.handshake && !isProtected && record[headerLength] === messageTypes[place]
   }
   return (direction, index, record) => {
     if (direction !== way) return record
-    if (index === 0) isOver = false
+    if (index === 0) {
+      isOver = false
+      isProtected = false
+    }
     if (isOver) return null
     if (!isDone && isMeant(record)) {
       isDone = true
       isOver = true
       return edit(record)
     }
-    isProtected ||= contentType(record) === contentTypes.changeCipherSpec
+    // In TLS 1.2 it is followed by the Finished, which says that it is of a handshake.
+    if (contentType(record) === contentTypes.changeCipherSpec) {
+      isProtected = true
+      hidden = handshakeRecords13[way]
+    } else if (isProtected && contentType(record) === contentTypes.handshake) hidden = 0
+    else if (hidden > 0) hidden--
     return record
+  }
+}
+
+/** Spoils the next record that goes this way once it is told to, and drops what the same connection sends behind it. */
+export const whenTold = (way: Direction, edit: Edit): { readonly tamper: Tamper; readonly spoilNext: () => void } => {
+  let isTold = false
+  let isOver = false
+  return {
+    spoilNext: () => void (isTold = true),
+    tamper: (direction, index, record) => {
+      if (direction !== way) return record
+      if (index === 0) isOver = false
+      if (isOver) return null
+      if (!isTold) return record
+      isTold = false
+      isOver = true
+      return edit(record)
+    }
   }
 }

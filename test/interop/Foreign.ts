@@ -6,14 +6,15 @@ import type { HarnessError } from "../harness/HarnessError.ts"
 import type { LeafName } from "../harness/Pki.ts"
 import { pkiFiles } from "../harness/PkiFiles.ts"
 import type { PeerProcess } from "../harness/Process.ts"
-import type { SuiteName } from "./Names.ts"
+import type { SuiteName, Version } from "./Names.ts"
 
 /** What a foreign peer says was negotiated, in the names of the registries; `undefined` where it does not tell. */
 export interface Facts {
   readonly suite: SuiteName | undefined
   readonly group: NamedGroup | undefined
-  /** of the ServerKeyExchange */
+  /** of the signature of the server */
   readonly scheme: SignatureScheme | undefined
+  /** the extended master secret, of TLS 1.2 */
   readonly isExtended: boolean | undefined
   readonly isResumed: boolean | undefined
   readonly alpnProtocol: string | undefined
@@ -65,13 +66,15 @@ export interface ForeignServer {
   readonly kill: Effect.Effect<void>
 }
 
+export type ForeignVersion = "1.1" | Version | "both"
+
 export interface ForeignOptions {
   readonly suites?: ReadonlyArray<SuiteName>
   readonly groups?: ReadonlyArray<NamedGroup>
   readonly schemes?: ReadonlyArray<SignatureScheme>
   readonly alpnProtocol?: string
-  /** the only one that it speaks: 1.2 by default */
-  readonly version?: "1.1" | "1.2" | "1.3"
+  /** the only one that it speaks, 1.2 by default; `both` are 1.2 and 1.3 */
+  readonly version?: ForeignVersion
   /** `false`: without the extended master secret */
   readonly isExtended?: false
   /** the leaf to show: ec by default for a server, none for a client */
@@ -101,6 +104,13 @@ export interface ForeignPeer {
   readonly client: (options: ForeignClientOptions) => Effect.Effect<ForeignClient, HarnessError, Scope.Scope>
   readonly server: (options?: ForeignServerOptions) => Effect.Effect<ForeignServer, HarnessError, Scope.Scope>
 }
+
+/** A peer that speaks this version and no other, unless it is told to. */
+export const pinned = (peer: ForeignPeer, version: Version): ForeignPeer => ({
+  name: peer.name,
+  client: (options) => peer.client({ version, ...options }),
+  server: (options) => peer.server({ version, ...options })
+})
 
 /** What a process prints, and when. */
 interface Says {

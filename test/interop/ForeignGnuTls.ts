@@ -13,16 +13,15 @@ import {
 import * as Names from "./Names.ts"
 
 const facts = (output: string): Facts => {
-  const [, group, scheme, aead] =
-    output.match(/^- Description: \(TLS1\.2-X\.509\)-\(ECDHE-([\w-]+)\)-\(([\w-]+)\)-\(([\w-]+)\)$/m) ?? []
+  const [, version, group, scheme, aead] =
+    output.match(/^- Description: \(TLS1\.([23])-X\.509\)-\(ECDHE-([\w-]+)\)-\(([\w-]+)\)-\(([\w-]+)\)$/m) ?? []
   const name = Names.schemeOf(scheme)
+  const key = name?.startsWith("rsa") === true ? "RSA" : "ECDSA"
   return {
-    suite: name === undefined || aead === undefined
-      ? undefined
-      : Names.suiteOfGnuTls(name.startsWith("rsa") ? "RSA" : "ECDSA", aead),
+    suite: Names.suiteOfGnuTls(version === "3" ? undefined : key, aead),
     group: Names.groupOf(group),
     scheme: name,
-    isExtended: /^- Options: .*extended master secret/m.test(output),
+    isExtended: version === "3" ? undefined : /^- Options: .*extended master secret/m.test(output),
     isResumed: output.includes("This is a resumed session"),
     alpnProtocol: printed(output, /^- Application protocol: (\S+)$/m),
     clientName: printed(output, /^\tSubject: CN=(.+)$/m),
@@ -32,6 +31,8 @@ const facts = (output: string): Facts => {
 
 // Alerts that were received are told in full at this level only.
 const debug = ({ isQuiet }: ForeignOptions) => isQuiet === true ? [] : ["--debug", "5"]
+// There are no sessions without tickets in TLS 1.3.
+const tickets = ({ version }: ForeignOptions) => version === "1.3" ? [] : ["--noticket"]
 const says = (established: RegExp) => ({
   established: (output: string) => established.test(output),
   facts,
@@ -53,7 +54,7 @@ export const gnutls: ForeignPeer = {
       priority: Names.gnuTlsPriority(options),
       extra: [
         ...debug(options),
-        "--noticket",
+        ...tickets(options),
         ...(options.alpnProtocol === undefined ? [] : ["--alpn", options.alpnProtocol])
       ]
     })
@@ -67,7 +68,7 @@ export const gnutls: ForeignPeer = {
       priority: Names.gnuTlsPriority(options),
       extra: [
         ...debug(options),
-        "--noticket",
+        ...tickets(options),
         ...(options.alpnProtocol === undefined ? [] : ["--alpn", options.alpnProtocol, "--alpn-fatal"])
       ]
     })

@@ -12,20 +12,26 @@ import * as Names from "./Names.ts"
 // SSL_OP_NO_EXTENDED_MASTER_SECRET: OpenSSL has it, node:crypto gives it no name.
 const noExtendedMasterSecret = 1
 
-const versions = { "1.1": "TLSv1.1", "1.2": "TLSv1.2", "1.3": "TLSv1.3" } as const
-
-const versionOf = ({ version }: ForeignOptions) =>
-  version === undefined ? {} : { minVersion: versions[version], maxVersion: versions[version] }
+const versions = {
+  "1.1": { minVersion: "TLSv1.1", maxVersion: "TLSv1.1" },
+  "1.2": { minVersion: "TLSv1.2", maxVersion: "TLSv1.2" },
+  "1.3": { minVersion: "TLSv1.3", maxVersion: "TLSv1.3" },
+  both: { minVersion: "TLSv1.2", maxVersion: "TLSv1.3" }
+} as const
 
 const optionsOf = (options: ForeignOptions) => ({
-  ...versionOf(options),
+  ...(options.version === undefined ? {} : versions[options.version]),
   // Its security level refuses the signatures of TLS 1.1.
   ...(options.version === "1.1" ? { ciphers: "DEFAULT@SECLEVEL=0" } : {}),
   ...(options.suites === undefined ? {} : { ciphers: options.suites.map(Names.openSslSuite).join(":") }),
-  ecdhCurve: (options.groups ?? Names.groupNames).map(Names.openSslGroup).join(":"),
+  ecdhCurve: (options.groups ?? Names.groupNamesOf("node:tls", options.version === "1.3" ? "1.3" : "1.2")).map(
+    Names.openSslGroup
+  ).join(":"),
   ...(options.schemes === undefined ? {} : { sigalgs: options.schemes.join(":") }),
   ...(options.alpnProtocol === undefined ? {} : { ALPNProtocols: [options.alpnProtocol] }),
-  secureOptions: constants.SSL_OP_NO_TICKET | (options.isExtended === false ? noExtendedMasterSecret : 0)
+  // There are no sessions without tickets in TLS 1.3.
+  secureOptions: (options.version === "1.3" ? 0 : constants.SSL_OP_NO_TICKET) |
+    (options.isExtended === false ? noExtendedMasterSecret : 0)
 })
 
 const credentialOf = (name: ForeignOptions["identity"]) =>
@@ -47,7 +53,7 @@ const facts = (socket: TLSSocket): Facts => {
   const { standardName } = socket.getCipher()
   const key = socket.getEphemeralKeyInfo() // of a client alone
   return {
-    suite: Names.suiteNames.find((name) => name === standardName),
+    suite: Names.suiteNamed(standardName),
     group: Names.groupOf(key !== null && "name" in key ? String(key.name) : undefined),
     scheme: undefined,
     isExtended: undefined,

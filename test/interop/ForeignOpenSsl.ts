@@ -20,7 +20,10 @@ import * as Names from "./Names.ts"
 const argumentsOf = (options: ForeignOptions): ReadonlyArray<string> =>
   [
     options.isQuiet === true ? ["-quiet", "-no_ign_eof"] : ["-trace"],
-    options.suites === undefined ? [] : ["-cipher", options.suites.map(Names.openSslSuite).join(":")],
+    options.suites === undefined ? [] : [
+      options.suites.some(Names.isOf13) ? "-ciphersuites" : "-cipher",
+      options.suites.map(Names.openSslSuite).join(":")
+    ],
     options.groups === undefined ? [] : ["-groups", options.groups.map(Names.openSslGroup).join(":")],
     options.schemes === undefined ? [] : ["-sigalgs", options.schemes.join(":")],
     // Its security level refuses the signatures of TLS 1.1.
@@ -28,7 +31,7 @@ const argumentsOf = (options: ForeignOptions): ReadonlyArray<string> =>
     options.alpnProtocol === undefined ? [] : ["-alpn", options.alpnProtocol]
   ].flat()
 
-const versions = { "1.1": "-tls1_1", "1.2": "-tls1_2", "1.3": "-tls1_3" } as const
+const versions = { "1.1": "-tls1_1", "1.2": "-tls1_2", "1.3": "-tls1_3", both: "both" } as const
 
 const versionOf = ({ version }: ForeignOptions) => version === undefined ? {} : { version: versions[version] }
 
@@ -60,13 +63,21 @@ const serverNameIn = (dump: string | undefined): string | undefined => {
 
 /** What `-trace` shows of the messages, which is the same at both ends. */
 const facts = (output: string): Facts => {
-  const serverHello = printed(output, /ServerHello, Length=([^]*?)^(?:Sent|Received) Record/m)
+  // The last one: what comes before it is a HelloRetryRequest.
+  const [, serverHello = ""] = [...output.matchAll(/ServerHello, Length=([^]*?)^(?:Sent|Received) Record/mg)].at(-1) ??
+    []
+  const is13 = serverHello.includes("supported_versions")
   return {
-    suite: Names.suiteNames.find((name) => name === printed(serverHello ?? "", /cipher_suite \{.*\} (\w+)/)),
-    group: namedGroupName(Number(printed(output, /named_curve: .*\((\d+)\)$/m))),
-    scheme: Names.schemeOf(printed(output, /ServerKeyExchange, Length=[^]*?Signature Algorithm: (\w+) /)),
-    isExtended: serverHello?.includes("extended_master_secret"),
-    isResumed: !output.includes("ServerHelloDone, Length="),
+    suite: Names.suiteNamed(printed(serverHello, /cipher_suite \{.*\} (\w+)/)),
+    group: namedGroupName(
+      Number(printed(serverHello, /NamedGroup: .*\((\d+)\)$/m) ?? printed(output, /named_curve: .*\((\d+)\)$/m))
+    ),
+    // The server is the first to sign.
+    scheme: Names.schemeOf(
+      printed(output, /(?:ServerKeyExchange|CertificateVerify), Length=[^]*?Signature Algorithm: (\w+) /)
+    ),
+    isExtended: is13 ? undefined : serverHello.includes("extended_master_secret"),
+    isResumed: !/(?:ServerHelloDone|CertificateVerify), Length=/.test(output),
     alpnProtocol: printed(output, /^ALPN protocols?(?: selected)?: (\S+)$/m),
     clientName: printed(output, /^Peer certificate: CN = (.+)$/m),
     serverName: serverNameIn(printed(output, /extension_type=server_name\(0\), length=\d+\n((?: +[\da-f]{4} - .*\n)+)/))
@@ -76,7 +87,7 @@ const facts = (output: string): Facts => {
 // The trace and the summaries of client and server do not come by the same stream.
 const established = (output: string): boolean =>
   [...output.matchAll(/Finished, Length=/g)].length === 2 &&
-  /^ {4}Extended master secret: .*\n|^(?:No peer certificate|Verification.*)\n/m.test(output)
+  /^ {4}Extended master secret: .*\n|^(?:No peer certificate|Verify return code: .*|Verification.*)\n/m.test(output)
 
 const says = {
   established,

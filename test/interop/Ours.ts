@@ -25,11 +25,13 @@ import {
   TlsServer,
   Trust
 } from "effect-tls"
+import { sign } from "node:crypto"
 import * as NodePrimitives from "effect-tls/platform/NodePrimitives"
 import * as NodeRemoteAddress from "effect-tls/platform/NodeRemoteAddress"
 import { type LeafName, testCredential, testPki } from "../harness/Pki.ts"
 import { waitLimit } from "../harness/Watch.ts"
 import type { NamedGroup, SignatureScheme } from "../../src/wire/CodePoints.ts"
+import type { Version } from "./Names.ts"
 
 /** What our side did that no fact of the connection tells: seen at the services it used. */
 export interface Witness {
@@ -85,6 +87,19 @@ export const identityOf = (name: LeafName, witness?: Witness): Effect.Effect<Ide
     })
   })
 
+/** A leaf of the test PKI on that curve which signs, but not what it is asked to sign. */
+export const misSigning = (name: "ec" | "client"): Identity.Identity["Service"] =>
+  Identity.Identity.of({
+    fingerprint: `mis-signing ${name}`,
+    select: () =>
+      Effect.map(testCredential(name), ({ chainDer, privateKeyPem }) =>
+        Option.some({
+          chain: chainDer,
+          keyType: "ec-p256" as const,
+          sign: () => Effect.sync(() => sign("sha256", Buffer.from("another message"), privateKeyPem))
+        }))
+  })
+
 /** Trust in one root of the test PKI. */
 export const trustIn = (root: "ca" | "other", witness?: Witness): Effect.Effect<Trust.Trust["Service"]> =>
   Effect.gen(function*() {
@@ -135,9 +150,11 @@ export const within = <A, E, R>(what: string, effect: Effect.Effect<A, E, R>): E
 
 export interface OurClientOptions extends Omit<Partial<TlsConfig.ClientOptions>, "identity"> {
   readonly port: number
+  /** the only one that is spoken: 1.2 by default; `versions` can say more */
+  readonly version?: Version
   /** the root that is trusted: ca by default */
   readonly trust?: "ca" | "other" | Trust.Trust["Service"]
-  readonly identity?: LeafName
+  readonly identity?: LeafName | Identity.Identity["Service"]
   readonly cache?: SessionCache.SessionCache["Service"]
   readonly witness?: Witness
   /** destroys the TCP socket below, when it is aborted */
@@ -155,7 +172,7 @@ const trustOf = (trust: "ca" | "other" | Trust.Trust["Service"], witness: Witnes
 
 /** Our client, to a port of 127.0.0.1, as localhost; it keeps no sessions unless given a cache. */
 export const ourClient = (
-  { cache, identity, port, signal, trust, witness = makeWitness(), ...options }: OurClientOptions
+  { cache, identity, port, signal, trust, version = "1.2", witness = makeWitness(), ...options }: OurClientOptions
 ): Effect.Effect<Connection, TlsError.TlsError, Scope.Scope> =>
   Effect.gen(function*() {
     const context = yield* platform
@@ -164,9 +181,11 @@ export const ourClient = (
       "our client's handshake",
       TlsClient.connect({
         serverName: "localhost",
-        versions: ["1.2"],
+        versions: [version],
         ...options,
-        ...(identity === undefined ? {} : { identity: yield* identityOf(identity, witness) })
+        ...(identity === undefined
+          ? {}
+          : { identity: typeof identity === "object" ? identity : yield* identityOf(identity, witness) })
       })
     ).pipe(
       Effect.provideServiceEffect(
@@ -194,6 +213,8 @@ const noCache = Effect.runSync(Effect.scoped(Effect.map(
 export type Report = TlsServer.ConnectionReport
 
 export interface OurServerOptions extends Omit<TlsConfig.ServerOptions, "clientAuth"> {
+  /** the only one that is spoken: 1.2 by default; `versions` can say more */
+  readonly version?: Version
   /** ec by default */
   readonly identity?: LeafName | Identity.Identity["Service"]
   /** ask for a certificate under this root: ca by default */
@@ -224,7 +245,8 @@ export const echo = (connection: Connection): Effect.Effect<void, TlsError.TlsEr
 
 /** Our server, on a free port of 127.0.0.1, until the scope ends. */
 export const ourServer = (
-  { cache, clientAuth, handler = echo, identity, witness = makeWitness(), ...options }: OurServerOptions = {}
+  { cache, clientAuth, handler = echo, identity, version = "1.2", witness = makeWitness(), ...options }:
+    OurServerOptions = {}
 ): Effect.Effect<OurServer, never, Scope.Scope> =>
   Effect.gen(function*() {
     const context = yield* platform
@@ -238,7 +260,7 @@ export const ourServer = (
       : { clientAuth: { mode: clientAuth.mode, trust: yield* trustOf(clientAuth.trust ?? "ca", witness) } }
     const shown = typeof identity === "object" ? identity : yield* identityOf(identity ?? "ec", witness)
     yield* TlsServer.run(handler, {
-      versions: ["1.2"],
+      versions: [version],
       ...options,
       ...auth,
       report: (report) => Queue.offer(reports, report)

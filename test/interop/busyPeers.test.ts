@@ -26,10 +26,11 @@ const failing = (port: number) =>
     Effect.exit
   )
 
-everyPeer("a client that is still writing", (peer, it) => {
+everyPeer("a client that is still writing", (peer, it, version) => {
   it.live("reads the alert of our server, whose application failed", () =>
     Effect.gen(function*() {
       const server = yield* ourServer({
+        version,
         policies: { onFailure: "internal_error" },
         handler: (connection) => Effect.andThen(connection.pull, Effect.fail("enough"))
       })
@@ -45,7 +46,7 @@ everyPeer("a client that is still writing", (peer, it) => {
 
   it.live("reads the alert of our server, to which a record was corrupted", () =>
     Effect.gen(function*() {
-      const server = yield* ourServer({ handler: ({ pull }) => Effect.forever(pull) })
+      const server = yield* ourServer({ version, handler: ({ pull }) => Effect.forever(pull) })
       let count = 0
       const proxy = yield* tamperingProxy({
         to: server.port,
@@ -60,7 +61,7 @@ everyPeer("a client that is still writing", (peer, it) => {
 
   it.live("reads the close_notify of our server", () =>
     Effect.gen(function*() {
-      const server = yield* ourServer({ handler: ({ pull }) => pull })
+      const server = yield* ourServer({ version, handler: ({ pull }) => pull })
       const client = yield* peer.client({ port: server.port })
       yield* client.send(plenty)
       yield* client.sawClose

@@ -12,11 +12,11 @@ const shown = [
 ] as const
 
 // What is refused, and with which alert, is in alertsSent.test.ts and alertsReceived.test.ts.
-everyPeer("client certificates", (peer, it) => {
+everyPeer("client certificates", (peer, it, version) => {
   it.live.each(shown)("our server ($mode) sees $identity", ({ identity, mode, scheme }) =>
     Effect.gen(function*() {
       const witness = makeWitness()
-      const server = yield* ourServer({ clientAuth: { mode }, witness })
+      const server = yield* ourServer({ version, clientAuth: { mode }, witness })
       const client = yield* peer.client({ port: server.port, identity })
       yield* client.send("hello\n")
       yield* client.waitForText(/^hello$/m)
@@ -29,7 +29,7 @@ everyPeer("client certificates", (peer, it) => {
 
   it.live("our server (request) takes a client without a certificate", () =>
     Effect.gen(function*() {
-      const server = yield* ourServer({ clientAuth: { mode: "request" } })
+      const server = yield* ourServer({ version, clientAuth: { mode: "request" } })
       const client = yield* peer.client({ port: server.port })
       yield* client.send("hello\n")
       yield* client.waitForText(/^hello$/m)
@@ -44,7 +44,7 @@ everyPeer("client certificates", (peer, it) => {
         const server = yield* peer.server({ clientAuth: mode })
         const end = yield* server.next
         const witness = makeWitness()
-        const connection = yield* ourClient({ port: server.port, identity, witness })
+        const connection = yield* ourClient({ version, port: server.port, identity, witness })
         yield* sendLine(connection, "12321")
         assert.strictEqual(yield* receiveLine(connection), "12321\n")
         assert.strictEqual((yield* end.facts).clientName, identity)
@@ -56,7 +56,7 @@ everyPeer("client certificates", (peer, it) => {
     Effect.gen(function*() {
       const server = yield* peer.server({ clientAuth: "request" })
       const end = yield* server.next
-      const connection = yield* ourClient({ port: server.port })
+      const connection = yield* ourClient({ version, port: server.port })
       yield* sendLine(connection, "12321")
       assert.strictEqual(yield* receiveLine(connection), "12321\n")
       assert.strictEqual((yield* end.facts).clientName, undefined)

@@ -19,13 +19,13 @@ const readAll = (connection: Connection) =>
     Effect.map(Stream.runCollect(connection.stream), (chunks) => Buffer.concat([...chunks]).toString())
   )
 
-everyPeer("close_notify", (peer, it) => {
+everyPeer("close_notify", (peer, it, version) => {
   it.live("our client closes: the server sees it, and its answer closes the connection", () =>
     Effect.gen(function*() {
       const server = yield* peer.server()
       const end = yield* server.next
       const connection = yield* Effect.scoped(Effect.gen(function*() {
-        const connection = yield* ourClient({ port: server.port, policies: { waitForPeer: true } })
+        const connection = yield* ourClient({ version, port: server.port, policies: { waitForPeer: true } })
         yield* sendLine(connection, "12321")
         yield* receiveLine(connection)
         return connection
@@ -40,7 +40,7 @@ everyPeer("close_notify", (peer, it) => {
       const end = yield* server.next
       const echoed = yield* Deferred.make<void>()
       const reading = yield* Effect.forkChild(Effect.scoped(Effect.gen(function*() {
-        const connection = yield* ourClient({ port: server.port })
+        const connection = yield* ourClient({ version, port: server.port })
         yield* sendLine(connection, "12321")
         yield* receiveLine(connection)
         yield* Deferred.succeed(echoed, undefined)
@@ -53,7 +53,7 @@ everyPeer("close_notify", (peer, it) => {
 
   it.live("our server closes: the client sees it", () =>
     Effect.gen(function*() {
-      const server = yield* ourServer({ handler: receiveLine })
+      const server = yield* ourServer({ version, handler: receiveLine })
       const client = yield* peer.client({ port: server.port })
       yield* client.send("hello\n")
       yield* client.sawClose
@@ -65,6 +65,7 @@ everyPeer("close_notify", (peer, it) => {
   it.live("our server's application fails: the client sees a close_notify, by default", () =>
     Effect.gen(function*() {
       const server = yield* ourServer({
+        version,
         handler: (connection) => Effect.andThen(receiveLine(connection), Effect.fail("no more"))
       })
       const client = yield* peer.client({ port: server.port })
@@ -77,6 +78,7 @@ everyPeer("close_notify", (peer, it) => {
     Effect.gen(function*() {
       const received: Array<string> = []
       const server = yield* ourServer({
+        version,
         handler: (connection) => Effect.map(readAll(connection), (text) => received.push(text))
       })
       const client = yield* peer.client({ port: server.port })
@@ -134,10 +136,10 @@ describe("a server closes first: our client reads to a clean end", () => {
   })
 })
 
-everyPeer("truncation", (peer, it) => {
+everyPeer("truncation", (peer, it, version) => {
   it.live("the client dies: Truncated", () =>
     Effect.gen(function*() {
-      const server = yield* ourServer()
+      const server = yield* ourServer({ version })
       const client = yield* peer.client({ port: server.port })
       yield* client.facts
       yield* client.send("hello\n")
@@ -152,7 +154,7 @@ everyPeer("truncation", (peer, it) => {
     Effect.gen(function*() {
       const server = yield* peer.server()
       const end = yield* server.next
-      const connection = yield* ourClient({ port: server.port })
+      const connection = yield* ourClient({ version, port: server.port })
       yield* end.facts
       yield* sendLine(connection, "12321")
       yield* receiveLine(connection)
@@ -164,6 +166,7 @@ everyPeer("truncation", (peer, it) => {
   it.live("our server's socket is destroyed: the client sees no close_notify", () =>
     Effect.gen(function*() {
       const server = yield* ourServer({
+        version,
         handler: (connection) => Effect.andThen(receiveLine(connection), destroyTransport)
       })
       const client = yield* peer.client({ port: server.port })
@@ -176,7 +179,7 @@ everyPeer("truncation", (peer, it) => {
       const server = yield* peer.server()
       const end = yield* server.next
       const { destroy, signal } = makeDestroyer()
-      const connection = yield* ourClient({ port: server.port, signal })
+      const connection = yield* ourClient({ version, port: server.port, signal })
       yield* sendLine(connection, "12321")
       yield* receiveLine(connection)
       destroy()

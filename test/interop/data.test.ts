@@ -38,11 +38,12 @@ const read = (connection: Connection, length: number) =>
 
 const firstLine = text.slice(0, 64)
 
-everyPeer("more than a megabyte", (peer, it) => {
+everyPeer("more than a megabyte", (peer, it, version) => {
   it.live("from a client to our server", () =>
     Effect.gen(function*() {
       const digests: Array<string> = []
       const server = yield* ourServer({
+        version,
         handler: ({ stream }) =>
           Effect.map(Stream.runCollect(stream), (chunks) => digests.push(digest(Buffer.concat([...chunks]))))
       })
@@ -55,7 +56,7 @@ everyPeer("more than a megabyte", (peer, it) => {
 
   it.live("from our server to a client", () =>
     Effect.gen(function*() {
-      const server = yield* ourServer({ handler: ({ write }) => write(bytes) })
+      const server = yield* ourServer({ version, handler: ({ write }) => write(bytes) })
       const client = yield* peer.client({ port: server.port, isQuiet: true })
       yield* client.ended
       const received = yield* client.received
@@ -69,7 +70,7 @@ everyPeer("more than a megabyte", (peer, it) => {
   it.live("from our client to a server, and back at the same time", () =>
     Effect.gen(function*() {
       const server = yield* peer.server({ isQuiet: true })
-      const connection = yield* ourClient({ port: server.port })
+      const connection = yield* ourClient({ version, port: server.port })
       const [received] = yield* Effect.all([read(connection, bytes.length), connection.write(bytes)], {
         concurrency: 2
       })

@@ -51,12 +51,13 @@ peerSuite("gnutls-serv", (it) => {
     }))
 }, "a name that is not served: gnutls")
 
-everyPeer("ALPN and SNI", (peer, it) => {
+everyPeer("ALPN and SNI", (peer, it, version) => {
   it.live("our client: the protocol is agreed, the name is told", () =>
     Effect.gen(function*() {
       const server = yield* peer.server({ alpnProtocol: "http/1.1" })
       const end = yield* server.next
       const connection = yield* ourClient({
+        version,
         port: server.port,
         alpnProtocols: ["h2", "http/1.1"],
         serverName: "test.example"
@@ -71,6 +72,7 @@ everyPeer("ALPN and SNI", (peer, it) => {
       const server = yield* peer.server()
       const end = yield* server.next
       const connection = yield* ourClient({
+        version,
         port: server.port,
         alpnProtocols: ["h2"],
         serverName: "127.0.0.1"
@@ -82,7 +84,7 @@ everyPeer("ALPN and SNI", (peer, it) => {
 
   it.live("our server: the protocol is agreed, the name is told", () =>
     Effect.gen(function*() {
-      const server = yield* ourServer({ alpnProtocols: ["h2", "http/1.1"] })
+      const server = yield* ourServer({ version, alpnProtocols: ["h2", "http/1.1"] })
       const client = yield* peer.client({ port: server.port, alpnProtocol: "http/1.1", serverName: "test.example" })
       const facts = yield* client.facts
       yield* client.close
@@ -93,7 +95,7 @@ everyPeer("ALPN and SNI", (peer, it) => {
 
   it.live("our server without protocols chooses none", () =>
     Effect.gen(function*() {
-      const server = yield* ourServer()
+      const server = yield* ourServer({ version })
       const client = yield* peer.client({ port: server.port, alpnProtocol: "h2" })
       const facts = yield* client.facts
       yield* client.close

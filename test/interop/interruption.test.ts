@@ -17,7 +17,10 @@ const assertGoodbye = (proxy: TamperingProxy, from: keyof TamperingProxy["seen"]
     assert.deepStrictEqual(alerts(), [alertRecord(1, userCanceled), alertRecord(1, 0)])
   })
 
-everyPeer("a handshake that our side gives up", (peer, it) => {
+/** header, alert, content type, tag: of TLS 1.3 */
+const sealedAlertLength = 5 + 2 + 1 + 16
+
+everyPeer("a handshake that our side gives up", (peer, it, version) => {
   it.live("our client is interrupted: user_canceled, then close_notify", () =>
     Effect.gen(function*() {
       const server = yield* peer.server()
@@ -26,17 +29,18 @@ everyPeer("a handshake that our side gives up", (peer, it) => {
         to: server.port,
         onRecord: (direction, _index, record) => direction === "serverToClient" ? null : record
       })
-      const connecting = yield* Effect.forkChild(Effect.scoped(ourClient({ port: proxy.port })))
+      const connecting = yield* Effect.forkChild(Effect.scoped(ourClient({ version, port: proxy.port })))
       yield* proxy.until("the answer of the server", () => proxy.seen.serverToClient.length > 0)
       yield* Fiber.interrupt(connecting)
       yield* assertGoodbye(proxy, "clientToServer")
-      if (peer.name !== "node:tls") yield* end.sawWarning(userCanceled)
+      // GnuTLS takes nothing in the clear any more once it has keys, though its client has none before the ServerHello.
+      if (peer.name === "openssl" || version === "1.2" && peer.name === "gnutls") yield* end.sawWarning(userCanceled)
     }))
 
   it.live("our server is interrupted: user_canceled, then close_notify", () =>
     Effect.gen(function*() {
       const scope = yield* Scope.make()
-      const server = yield* Scope.provide(ourServer(), scope)
+      const server = yield* Scope.provide(ourServer({ version }), scope)
       const proxy = yield* tamperingProxy({
         to: server.port,
         onRecord: (direction, index, record) => direction === "clientToServer" && index > 0 ? null : record
@@ -44,7 +48,11 @@ everyPeer("a handshake that our side gives up", (peer, it) => {
       const client = yield* peer.client({ port: proxy.port })
       yield* proxy.until("the second flight of the client", () => proxy.seen.clientToServer.length > 1)
       yield* Scope.close(scope, Exit.void)
-      yield* assertGoodbye(proxy, "serverToClient")
+      if (version === "1.2") yield* assertGoodbye(proxy, "serverToClient")
+      else {
+        const alerts = () => proxy.seen.serverToClient.filter(({ length }) => length === sealedAlertLength)
+        yield* proxy.until("two alerts under keys", () => alerts().length === 2)
+      }
       if (peer.name !== "node:tls") yield* client.sawWarning(userCanceled)
     }))
 })

@@ -77,9 +77,14 @@ describe("each extension as its RFC writes it, there and back", () => {
     ["server_name, acknowledged", EE, "0000 0000", { _tag: "ServerName", name: undefined }],
     ["ALPN, selected", EE, "0010 0005 0003 02 6832", { _tag: "ApplicationProtocols", protocols: ["h2"] }],
     ["supported_groups of a server", EE, "000a 0004 0002 11ec", { _tag: "SupportedGroups", groups: [4588] }],
-    ["one that is not spoken here, of a certificate", CT, "0005 0001 07", {
+    ["status_request", CR, "0005 0000", { _tag: "StatusRequest", response: undefined }],
+    ["the status of a certificate", CT, "0005 0006 01 000002 3000", {
+      _tag: "StatusRequest",
+      response: Uint8Array.of(0x30, 0)
+    }],
+    ["one that is not spoken here, of a certificate", CT, "0012 0001 07", {
       _tag: "UnknownExtension",
-      type: 5,
+      type: 18,
       data: Uint8Array.of(7)
     }]
   ]
@@ -92,6 +97,7 @@ describe("each extension as its RFC writes it, there and back", () => {
 /** The table of RFC 8446 section 4.2 and RFC 8449 section 5, without the two hellos, which TLS 1.2 shares. */
 const legal: { readonly [type: number]: ReadonlyArray<ExtensionForm> } = {
   0: [EE],
+  5: [CT, CR],
   10: [EE],
   11: [],
   13: [CR],
@@ -122,6 +128,8 @@ const bodies: ReadonlyArray<string> = [
   "0100",
   "00000001",
   "0002000100",
+  "0100000000",
+  "0100000130",
   "00020403",
   "0003026832",
   "0003000130",

@@ -29,6 +29,7 @@ const types: { readonly [Tag in HandshakeMessage["_tag"]]: number } = {
   CertificateVerify: 15,
   ClientKeyExchange: 16,
   Finished: 20,
+  CertificateStatus: 22,
   EncryptedExtensions: 8,
   Certificate13: 11,
   CertificateRequest13: 13,
@@ -115,7 +116,7 @@ describe.each(typeOfTag)("%s", (tag, type) => {
 
 it.each(versions)("a type that version %s does not have is unexpected, whatever its body", (version) => {
   const used = new Set(typeOfTag.flatMap(([tag, type]) => has(version, tag) ? [type] : []))
-  assert.strictEqual(used.size, version === "1.3" ? 9 : 11)
+  assert.strictEqual(used.size, version === "1.3" ? 9 : 12)
   for (let type = 0; type < 256; type++) {
     if (used.has(type)) continue
     assert.strictEqual(messageTag(type, version), undefined)

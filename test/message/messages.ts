@@ -167,6 +167,7 @@ export const messages: { readonly [Tag in HandshakeMessage["_tag"]]: Make<Handsh
     context: opaque(0, 10),
     extensions: extensionsOf("CertificateRequest")
   }),
+  CertificateStatus: all({ _tag: constant("CertificateStatus"), response: opaque(1, 40) }),
   NewSessionTicket12: all({ _tag: constant("NewSessionTicket12"), lifetimeHint: uint32, ticket: opaque(0, 40) }),
   NewSessionTicket: all({
     _tag: constant("NewSessionTicket"),

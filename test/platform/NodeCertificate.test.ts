@@ -1,11 +1,17 @@
 import { assert, describe, it } from "@effect/vitest"
-import { generateKeyPairSync, X509Certificate } from "node:crypto"
+import {
+  constants,
+  generateKeyPairSync,
+  type KeyPairKeyObjectResult as KeyPair,
+  sign,
+  X509Certificate
+} from "node:crypto"
 import { make } from "../../src/platform/NodePrimitives.ts"
-import type { PlatformCertificate } from "../../src/secret/Primitives.ts"
+import type { PlatformCertificate, SignatureAlgorithm } from "../../src/secret/Primitives.ts"
 import { certificate, commonName, ecKey, rsaKey } from "./certificates.ts"
 import type { Order } from "./certificates.ts"
 
-const [caKey, otherKey, leafKey] = [ecKey(), ecKey(), ecKey()]
+const [caKey, leafKey] = [ecKey(), ecKey()]
 
 const parse = (der: Uint8Array): PlatformCertificate => {
   const parsed = make.parseCertificate(der)
@@ -20,8 +26,6 @@ const leafOrder: Order = {
   signer: caKey.privateKey
 }
 const made = (order: Partial<Order>): PlatformCertificate => parse(certificate({ ...leafOrder, ...order }))
-
-const ca = made({ subject: [[commonName, "ca"]], key: caKey.publicKey, authority: true })
 
 describe("parseCertificate", () => {
   const der = certificate(leafOrder)
@@ -57,7 +61,6 @@ describe("parseCertificate", () => {
       const parsed = make.parseCertificate(bad)
       if (parsed === undefined) continue
       assert.deepStrictEqual(parsed.der, bad)
-      assert.isFalse(parsed.signedBy(ca), `byte ${at}`)
     }
   })
 })
@@ -70,25 +73,6 @@ describe("what it says", () => {
     assert.strictEqual(made({ subject: [] }).subject, "")
     const forged = made({ subject: [[commonName, "x\nCN=bank\u2028\u202e\u0085\u007f é"]] }).subject
     assert.strictEqual(forged, "CN=x\\0ACN=bank\\u{2028}\\u{202e}\\u{85}\\7F é")
-  })
-
-  it("times, in milliseconds", () => {
-    const timed = made({ notBefore: "20200229123456Z", notAfter: "20991231235959Z" })
-    assert.strictEqual(timed.notBefore, Date.UTC(2020, 1, 29, 12, 34, 56))
-    assert.strictEqual(timed.notAfter, Date.UTC(2099, 11, 31, 23, 59, 59))
-  })
-
-  it("whether it is an authority", () => {
-    assert.isTrue(ca.isAuthority)
-    assert.isFalse(made({}).isAuthority)
-    assert.isFalse(made({ authority: false }).isAuthority)
-  })
-
-  it("extended key usage", () => {
-    const [serverAuth, clientAuth] = ["1.3.6.1.5.5.7.3.1", "1.3.6.1.5.5.7.3.2"]
-    assert.strictEqual(made({}).extendedKeyUsage, undefined)
-    assert.deepStrictEqual(made({ purposes: [serverAuth] }).extendedKeyUsage, [serverAuth])
-    assert.deepStrictEqual(made({ purposes: [clientAuth, "1.2.3.4"] }).extendedKeyUsage, [clientAuth, "1.2.3.4"])
   })
 
   it.each(
@@ -120,103 +104,49 @@ describe("what it says", () => {
 
   it("a private key matches the certificate it belongs to", () => {
     const key = make.importPrivateKey(leafKey.privateKey.export({ format: "der", type: "pkcs8" }))
-    const [own, another] = [made({}).publicKey, ca.publicKey]
+    const [own, another] = [made({}).publicKey, made({ key: caKey.publicKey }).publicKey]
     if (key === undefined || own === undefined || another === undefined) return assert.fail("no key")
     assert.isTrue(key.matches(own))
     assert.isFalse(key.matches(another))
   })
 })
 
-describe("who issued it", () => {
-  it("by name and by signature, each on its own", () => {
-    const leaf = made({})
-    assert.isTrue(leaf.namesAsIssuer(ca))
-    assert.isTrue(leaf.signedBy(ca))
-    assert.isFalse(ca.namesAsIssuer(leaf))
-    assert.isFalse(ca.signedBy(leaf))
+describe("what its key verifies", () => {
+  const message = new TextEncoder().encode("to be signed")
+  const rsa = rsaKey(2048)
+  const ed25519 = generateKeyPairSync("ed25519")
+  const pss = (saltLength: number) => ({ padding: constants.RSA_PKCS1_PSS_PADDING, saltLength })
+  /** Each algorithm, with the key and the way to sign so. */
+  const ways: Readonly<Record<SignatureAlgorithm, readonly [KeyPair, () => Uint8Array]>> = {
+    "rsa-pkcs1-sha256": [rsa, () => sign("sha256", message, rsa.privateKey)],
+    "rsa-pkcs1-sha384": [rsa, () => sign("sha384", message, rsa.privateKey)],
+    "rsa-pkcs1-sha512": [rsa, () => sign("sha512", message, rsa.privateKey)],
+    "rsa-pss-sha256": [rsa, () => sign("sha256", message, { key: rsa.privateKey, ...pss(32) })],
+    "rsa-pss-sha384": [rsa, () => sign("sha384", message, { key: rsa.privateKey, ...pss(48) })],
+    "rsa-pss-sha512": [rsa, () => sign("sha512", message, { key: rsa.privateKey, ...pss(64) })],
+    "ecdsa-sha256": [caKey, () => sign("sha256", message, caKey.privateKey)],
+    "ecdsa-sha384": [caKey, () => sign("sha384", message, caKey.privateKey)],
+    "ecdsa-sha512": [caKey, () => sign("sha512", message, caKey.privateKey)],
+    ed25519: [ed25519, () => sign(null, message, ed25519.privateKey)]
+  }
+  // The keys of the literal are exactly the algorithms; `Object.keys` widens them.
+  const names = Object.keys(ways) as ReadonlyArray<SignatureAlgorithm>
 
-    const namesake = made({ subject: [[commonName, "ca"]], key: otherKey.publicKey, authority: true })
-    assert.isTrue(leaf.namesAsIssuer(namesake))
-    assert.isFalse(leaf.signedBy(namesake))
-
-    const renamed = made({ subject: [[commonName, "another"]], key: caKey.publicKey, authority: true })
-    assert.isFalse(leaf.namesAsIssuer(renamed))
-    assert.isTrue(leaf.signedBy(renamed))
-  })
-
-  it("RSA signs, too, and a key of another kind never verifies", () => {
-    const rsa = rsaKey()
-    const issuer = made({ subject: [[commonName, "ca"]], key: rsa.publicKey, authority: true })
-    const leaf = made({ signer: rsa.privateKey })
-    assert.isTrue(leaf.signedBy(issuer))
-    assert.isFalse(leaf.signedBy(ca))
-    assert.isFalse(made({}).signedBy(issuer))
-  })
-
-  it("asks a certificate of another platform by its bytes", () => {
-    const foreign: PlatformCertificate = {
-      der: ca.der,
-      subject: "",
-      issuer: "",
-      notBefore: 0,
-      notAfter: 0,
-      isAuthority: false,
-      extendedKeyUsage: undefined,
-      publicKey: undefined,
-      namesAsIssuer: () => false,
-      signedBy: () => false,
-      isForHost: () => false,
-      isForAddress: () => false
+  it.each(names)("%s, and nothing else", (name) => {
+    const [keys, make] = ways[name]
+    const certificate = made({ key: keys.publicKey })
+    const signature = make()
+    for (const other of names) {
+      assert.strictEqual(certificate.verifies(other, message, signature), other === name, other)
     }
-    assert.isTrue(made({}).signedBy(foreign))
-    assert.isTrue(made({}).namesAsIssuer(foreign))
-    assert.isFalse(made({}).signedBy({ ...foreign, der: new Uint8Array(3) }))
-    assert.isFalse(made({}).namesAsIssuer({ ...foreign, der: new Uint8Array(3) }))
-  })
-})
-
-describe("what it is for", () => {
-  const named = made({
-    subject: [[commonName, "in-subject.example"]],
-    hosts: ["example.com", "*.wild.example", "f*.part.example", "*", "10.0.0.1"],
-    addresses: [[192, 0, 2, 1], [0x20, 0x01, 0x0d, 0xb8, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 1]]
+    assert.isFalse(certificate.verifies(name, message.subarray(1), signature))
+    assert.isFalse(certificate.verifies(name, message, signature.subarray(1)))
+    assert.isFalse(certificate.verifies(name, message, new Uint8Array(0)))
+    assert.isFalse(made({ key: ecKey().publicKey }).verifies(name, message, signature))
   })
 
-  it.each(["example.com", "EXAMPLE.com", "a.wild.example"])("is for %s", (name) => {
-    assert.isTrue(named.isForHost(name))
-  })
-
-  it.each([
-    "",
-    ".",
-    ".com",
-    ".example.com",
-    ".wild.example",
-    "wild.example",
-    "a.b.wild.example",
-    "foo.part.example",
-    "www.example.com",
-    "example.com.evil.org",
-    "example.com\0.evil.org",
-    "in-subject.example",
-    "localhost",
-    "10.0.0.1",
-    "192.0.2.1"
-  ])("is not for %j", (name) => {
-    assert.isFalse(named.isForHost(name))
-  })
-
-  it("does not look at the subject, even where there is nothing else", () => {
-    assert.isFalse(made({ subject: [[commonName, "example.com"]] }).isForHost("example.com"))
-    assert.isFalse(made({ subject: [[commonName, "192.0.2.1"]] }).isForAddress("192.0.2.1"))
-  })
-
-  it("addresses", () => {
-    for (const address of ["192.0.2.1", "2001:db8::1", "2001:DB8:0:0::1"]) {
-      assert.isTrue(named.isForAddress(address), address)
-    }
-    for (const address of ["192.0.2.2", "2001:db8::2", "10.0.0.1", "example.com", "", "192.0.2.1.", "192.0.2.01"]) {
-      assert.isFalse(named.isForAddress(address), address)
-    }
+  it("no RSASSA-PSS with a salt of another length", () => {
+    const signature = sign("sha256", message, { key: rsa.privateKey, ...pss(20) })
+    assert.isFalse(made({ key: rsa.publicKey }).verifies("rsa-pss-sha256", message, signature))
   })
 })

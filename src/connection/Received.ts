@@ -1,0 +1,24 @@
+/**
+ * Application data that was opened and not yet read.
+ *
+ * @since 0.1.0
+ */
+import type { Target } from "../record/Inbound.ts"
+
+/**
+ * Moves received data into what is left of a buffer; how much of it is filled now.
+ *
+ * @category combinators
+ * @since 0.1.0
+ */
+export const moveInto = (received: Array<Uint8Array>, target: Target): number => {
+  for (;;) {
+    const [first] = received
+    const length = Math.min(first?.length ?? 0, target.buffer.length - target.at)
+    if (first === undefined || length === 0) return target.at
+    target.buffer.set(first.subarray(0, length), target.at)
+    target.at += length
+    if (length === first.length) received.shift()
+    else received[0] = first.subarray(length)
+  }
+}
