@@ -27,7 +27,7 @@ import { ContentType } from "../wire/CodePoints.ts"
 import { clean, type Ending } from "./Ending.ts"
 import { judgeRequest } from "./Renegotiation.ts"
 import { Traffic13 } from "./Traffic13.ts"
-import { type UsedSession, UsedSessions } from "./UsedSessions.ts"
+import { type FatalAlert, forgets, type UsedSession, UsedSessions } from "./UsedSessions.ts"
 
 /**
  * @category models
@@ -47,7 +47,7 @@ export class Core {
   #closure: ClosureState = "Open"
   #ending: Ending | undefined
   /** Closure steps that are still to be carried out, beyond what is in the outbox. */
-  readonly #pendingSteps: Array<ClosureStep> = []
+  readonly #pendingSteps = new Set<ClosureStep>()
   #traffic: Traffic13 | undefined
   readonly #secrets: Array<Uint8Array> = []
   #bytesRead = 0
@@ -114,18 +114,12 @@ export class Core {
 
   /** Whether there is something to carry out: bytes to send, or steps to take. */
   get hasDecided(): boolean {
-    return this.outbox.length > 0 || this.#pendingSteps.length > 0 || (this.#traffic?.tickets.length ?? 0) > 0
-  }
-
-  #due(step: ClosureStep): void {
-    if (!this.#pendingSteps.includes(step)) this.#pendingSteps.push(step)
+    return this.outbox.length > 0 || this.#pendingSteps.size > 0 || (this.#traffic?.tickets.length ?? 0) > 0
   }
 
   /** Takes one of the steps that are due; true where it was. */
   takeStep(step: ClosureStep): boolean {
-    const at = this.#pendingSteps.indexOf(step)
-    if (at >= 0) this.#pendingSteps.splice(at, 1)
-    return at >= 0
+    return this.#pendingSteps.delete(step)
   }
 
   /** Takes the sessions that are due to be forgotten. */
@@ -219,7 +213,7 @@ export class Core {
   abandon(error: TlsError): TlsError {
     if (this.#ending !== undefined) return this.#failureOf(this.#ending)
     this.#closure = "Failed"
-    this.#due("end transport")
+    this.#pendingSteps.add("end transport")
     return this.#failureOf(this.#end({ _tag: "Failed", error }))
   }
 
@@ -338,7 +332,7 @@ export class Core {
     if (handshaking && wasOpen) {
       // In TLS 1.3 the other direction could go on, and has nothing to go on with.
       this.#step("close")
-      this.#due("end transport")
+      this.#pendingSteps.add("end transport")
       this.#end({ _tag: "Failed", error: new HandshakeAborted({ by: "close_notify", version }) })
     } else this.#end(clean)
   }
@@ -351,16 +345,14 @@ export class Core {
     this.#closure = state
     for (const step of steps) {
       if (step === "send close_notify") this.sendAlert(warning("close_notify"))
-      else if (step === "forget session") this.#forget(event === "fault" ? "found" : "received")
-      else if (step !== "send alert" && step !== "discard writes") this.#due(step)
+      else if (step === "forget session") this.#forget(event === "fault" ? "sent" : "received")
+      else if (step !== "send alert" && step !== "discard writes") this.#pendingSteps.add(step)
     }
     return steps
   }
 
-  /** RFC 5246 section 7.2.2, as far as the policy goes along: nobody has proved anything before the handshake is over. */
-  #forget(cause: "found" | "received"): void {
-    const isKept = this.settings.policies.forgetting !== "strict" && (cause === "received" || this.isHandshaking)
-    if (!isKept) this.#due("forget session")
+  #forget(cause: FatalAlert): void {
+    if (forgets(this.settings.policies.forgetting, cause, this.isHandshaking)) this.#pendingSteps.add("forget session")
   }
 
   #end(ending: Ending): Ending {

@@ -5,6 +5,24 @@
  */
 import type { Session } from "../service/Session.ts"
 import type { SessionKey } from "../service/SessionCache.ts"
+import type { Policies } from "../service/TlsConfig.ts"
+
+/**
+ * Whose fatal alert it was: our own, for a fault that we found, or one that came.
+ *
+ * @category models
+ * @since 0.1.0
+ */
+export type FatalAlert = "sent" | "received"
+
+/**
+ * RFC 5246 section 7.2.2, as far as the policy goes along: whoever spoke before the handshake was over has proved nothing.
+ *
+ * @category combinators
+ * @since 0.1.0
+ */
+export const forgets = (policy: Policies["forgetting"], alert: FatalAlert, isHandshaking: boolean): boolean =>
+  policy === "strict" || (alert === "sent" && !isHandshaking)
 
 /**
  * @category models

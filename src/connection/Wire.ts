@@ -201,6 +201,7 @@ export class Wire {
       const store = traffic === undefined || traffic.tickets.length === 0 ? Effect.void : this.#storeTickets(traffic)
       const forget = Effect.suspend(() =>
         Effect.forEach(core.takeForgotten(), ({ key, session }) => this.#cache.invalidate(key, session), {
+          concurrency: "unbounded",
           discard: true
         })
       )

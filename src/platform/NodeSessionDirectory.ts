@@ -35,11 +35,16 @@ const files = (directory: string): KeyValueStore.KeyValueStore => {
   const names = () => readdir(directory)
   return KeyValueStore.makeStringOnly({
     get: (key) =>
-      act("get", () =>
-        readFile(pathOf(key), "utf8").catch((cause: unknown) => {
+      act("get", async () => {
+        try {
+          const text = await readFile(pathOf(key), "utf8")
+          // An entry is an array. Anything else would be taken for nothing, and stay: as no JSON at all it is found out.
+          return text.startsWith("[") ? text : ""
+        } catch (cause) {
           if (isAbsent(cause)) return undefined
           throw cause
-        })),
+        }
+      }),
     // Beside it, then into its place: nobody reads half a value, and the mode is ours from the start.
     set: (key, value) =>
       act("set", async () => {

@@ -31,6 +31,21 @@ const whyOf = ({ cause }: Redis.RedisError): string => {
   return cause instanceof Error ? cause.message : String(cause)
 }
 
+/** A key of ours that somebody gave another type: the store is well, the value is not. What stands for it is no session either. */
+const isForeign = ({ cause }: Persistence.PersistenceError): boolean =>
+  cause instanceof Error && cause.message.startsWith("WRONGTYPE")
+
+const tolerant = Layer.effect(
+  Persistence.BackingPersistence,
+  Effect.map(Persistence.BackingPersistence, ({ make }) => ({
+    make: (storeId: string) =>
+      Effect.map(make(storeId), (store) => ({
+        ...store,
+        get: (key: string) => Effect.catchIf(store.get(key), isForeign, () => Effect.succeed({}))
+      }))
+  }))
+).pipe(Layer.provide(Persistence.layerBackingRedis))
+
 /** The end of the layer waits for no answer: a server that stands still must not keep the process. */
 const withoutWaiting = Layer.effectDiscard(
   Effect.flatMap(NodeRedis.NodeRedis, ({ client }) =>
@@ -81,6 +96,6 @@ export const layer = (
       Layer.provide(Layer.succeed(References.MinimumLogLevel, "None"))
     )
     return Effect.succeed(
-      Layer.merge(Persistence.layerBackingRedis, withoutWaiting).pipe(Layer.provide(redis))
+      Layer.merge(tolerant, withoutWaiting).pipe(Layer.provide(redis))
     )
   }))

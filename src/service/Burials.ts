@@ -49,9 +49,14 @@ export const make = (
   Effect.gen(function*() {
     const pending = new Map<string, Death>()
     const isNeeded = Latch.makeUnsafe(false)
+    let isOverflowing = false
 
-    const tell = (deaths: ReadonlyArray<Death>) =>
-      guard.run("invalidate", Effect.forEach(deaths, ({ bury }) => bury, { concurrency: 16, discard: true }))
+    const tell = (deaths: ReadonlyArray<Death>, whileResting?: "skip" | "ask") =>
+      guard.run(
+        "invalidate",
+        Effect.forEach(deaths, ({ bury }) => bury, { concurrency: 16, discard: true }),
+        whileResting
+      )
 
     /** Tells of as many as go into one batch; false where the store did not take them. */
     const retry = Effect.gen(function*() {
@@ -74,6 +79,7 @@ export const make = (
         yield* SessionMetrics.pending(pending.size)
         if (pending.size > 0) continue
         isNeeded.closeUnsafe()
+        isOverflowing = false
         yield* Effect.logInfo("the session store knows of all dead sessions again")
       }
     })
@@ -94,12 +100,14 @@ export const make = (
     return {
       bury: (death) =>
         Effect.gen(function*() {
-          if (Option.isSome(yield* tell([death]))) return
-          if (pending.size >= options.capacity && !pending.has(death.name)) {
+          const isFull = pending.size >= options.capacity && !pending.has(death.name)
+          // Told even to a store that did not answer last time: what is on its way may be heard when this process is no more.
+          if (Option.isSome(yield* tell([death], isFull ? "skip" : "ask"))) return
+          if (isFull) {
             yield* SessionMetrics.abandoned(1)
-            return yield* Effect.logError(
-              "too many dead sessions wait for the session store: it is not told of another one"
-            )
+            if (isOverflowing) return
+            isOverflowing = true
+            return yield* Effect.logError("too many dead sessions wait for the session store: it is not told of more")
           }
           if (pending.size === 0) {
             yield* Effect.logWarning("the session store is still to be told of a dead session, which is refused here")

@@ -65,8 +65,16 @@ interface Stored {
   readonly at: number
 }
 
-const isStored = (value: object): value is Stored =>
-  "sealed" in value && typeof value.sealed === "string" && "at" in value && typeof value.at === "number"
+/** A store hands out whatever JSON it finds, its types notwithstanding. */
+const isStored = (value: unknown): value is Stored =>
+  typeof value === "object" && value !== null && "sealed" in value && typeof value.sealed === "string" &&
+  "at" in value && typeof value.at === "number"
+
+/** A session that was read, and where it was. */
+interface Found {
+  readonly slot: string
+  readonly session: Session
+}
 
 /** A value that cannot be what we stored: the store is well, the value is not. */
 const unreadable = { unreadable: true }
@@ -116,7 +124,7 @@ export const make = (options: PersistedOptions = {}): Effect.Effect<
       session.createdAt + Math.min(timeToLive, (session.lifetime ?? Infinity) * 1000) - now
 
     /** The session of a stored value; without one, why not. */
-    const open = (name: string, value: object, now: number) =>
+    const open = (name: string, value: unknown, now: number) =>
       Effect.gen(function*() {
         const sealed = isStored(value) ? Result.getOrElse(Base64.decode(value.sealed), () => empty) : empty
         const unsealed = yield* unseal(keys, sealed, name)
@@ -126,29 +134,17 @@ export const make = (options: PersistedOptions = {}): Effect.Effect<
         return "expired"
       })
 
-    const offer = (key: SessionKey): Effect.Effect<Option.Option<Session>> =>
-      Effect.gen(function*() {
-        yield* SessionMetrics.offered
-        const refused = (reason: SessionMetrics.Refusal) => Effect.as(SessionMetrics.refused(reason), Option.none())
-        const isClient = isClientKey(key)
-        const slots = slotsOf(key)
-        const serverMark = isClient ? undefined : markOf(key, empty)
-        if (serverMark !== undefined && denied.has(serverMark)) return yield* refused("dead")
-        const answer = yield* guard.run(
-          "offer",
-          Effect.all({
-            values: Effect.forEach(slots, read, { concurrency: "unbounded" }),
-            isMarked: serverMark === undefined ? Effect.succeed(false) : isMarked(serverMark)
-          }, { concurrency: "unbounded" })
-        )
-        if (Option.isNone(answer)) return yield* refused("store")
+    const refused = (reason: SessionMetrics.Refusal) =>
+      Effect.as(SessionMetrics.refused(reason), Option.none<Session>())
 
+    /** Adds to `found` what can be read of the slots, the newest first. */
+    const openAll = (found: Array<Found>, slots: ReadonlyArray<string>, values: ReadonlyArray<object | undefined>) =>
+      Effect.gen(function*() {
         const now = yield* Clock.currentTimeMillis
-        const found: Array<{ readonly slot: string; readonly session: Session }> = []
         let isRefused = false
-        for (const [index, value] of answer.value.values.entries()) {
-          const slot = slots[index]
-          if (value === undefined || slot === undefined) continue
+        for (const [index, slot] of slots.entries()) {
+          const value = values[index]
+          if (value === undefined) continue
           const session = yield* open(slot, value, now)
           if (typeof session !== "string") {
             found.push({ slot, session })
@@ -159,35 +155,60 @@ export const make = (options: PersistedOptions = {}): Effect.Effect<
           // Another process may well have the key.
           if (session !== "unknown-key") yield* discard(slot)
         }
-        if (found.length === 0 && !isRefused) yield* SessionMetrics.refused("absent")
-
         found.sort((a, b) => b.session.createdAt - a.session.createdAt)
-        let chosen = Option.none<Session>()
-        for (const { session, slot } of found) {
-          if (Option.isSome(chosen)) {
-            session.wipe()
-            continue
+        if (found.length === 0 && !isRefused) yield* SessionMetrics.refused("absent")
+      })
+
+    /** Whether it may be resumed, as far as this process and its marks in the store tell; if not, it is counted. */
+    const isAlive = ({ session, slot }: Found, mark: string, askMark: Effect.Effect<Option.Option<boolean>>) =>
+      Effect.gen(function*() {
+        const marked = denied.has(mark) ? Option.some(true) : yield* askMark
+        if (Option.isSome(marked) && !marked.value && !denied.refuses(mark, session.createdAt)) return true
+        yield* SessionMetrics.refused(Option.isNone(marked) ? "store" : "dead")
+        if (Option.isSome(marked) && marked.value) yield* discard(slot)
+        return false
+      })
+
+    const offer = (key: SessionKey): Effect.Effect<Option.Option<Session>> =>
+      Effect.suspend(() => {
+        const slots = slotsOf(key)
+        // What a server is to look up tells the mark as well; a client has to see the session first.
+        const knownMark = isClientKey(key) ? undefined : markOf(key, empty)
+        const found: Array<Found> = []
+        return Effect.gen(function*() {
+          yield* SessionMetrics.offered
+          if (knownMark !== undefined && denied.has(knownMark)) return yield* refused("dead")
+          const answer = yield* guard.run(
+            "offer",
+            Effect.all({
+              values: Effect.forEach(slots, read, { concurrency: "unbounded" }),
+              marked: knownMark === undefined ? Effect.succeedNone : Effect.asSome(isMarked(knownMark))
+            }, { concurrency: "unbounded" })
+          )
+          if (Option.isNone(answer)) return yield* refused("store")
+          yield* openAll(found, slots, answer.value.values)
+          for (const candidate of found) {
+            const mark = knownMark ?? markOf(key, candidate.session.id)
+            const askMark = knownMark === undefined
+              ? guard.run("offer", isMarked(mark))
+              : Effect.succeed(answer.value.marked)
+            if (!(yield* isAlive(candidate, mark, askMark))) continue
+            if (isSingleUse(key, candidate.session)) yield* guard.run("offer", store.remove(candidate.slot))
+            return Option.some(candidate.session.copy())
           }
-          const mark = serverMark ?? markOf(key, session.id)
-          const isDead = denied.has(mark) || (isClient
-            ? Option.getOrUndefined(yield* guard.run("offer", isMarked(mark)))
-            : answer.value.isMarked)
-          if (isDead === false && !denied.refuses(mark, session.createdAt)) {
-            if (isSingleUse(key, session)) yield* guard.run("offer", store.remove(slot))
-            chosen = Option.some(session)
-            continue
-          }
-          session.wipe()
-          yield* SessionMetrics.refused(isDead === undefined ? "store" : "dead")
-          if (isDead === true) yield* discard(slot)
-        }
-        return chosen
+          return Option.none<Session>()
+        }).pipe(
+          // What is offered is a copy: all that was opened goes, however this ends.
+          Effect.ensuring(Effect.sync(() => {
+            for (const { session } of found) session.wipe()
+          }))
+        )
       })
 
     /** A free slot, else that of the oldest ticket. */
     const slotFor = (slots: ReadonlyArray<string>) =>
       Effect.map(Effect.forEach(slots, read, { concurrency: "unbounded" }), (values) => {
-        const ages = values.map((value) => value === undefined || !isStored(value) ? -Infinity : value.at)
+        const ages = values.map((value) => isStored(value) ? value.at : -Infinity)
         return slots[ages.indexOf(Math.min(...ages))]
       })
 

@@ -8,9 +8,9 @@ import type * as Effect from "effect/Effect"
 import * as Metric from "effect/Metric"
 
 /**
- * Why a session that was asked for is not resumed: the cache does not have it; it is too old; it, or its connection, was found dead; what is stored is
- * unreadable, or was sealed under a key that is not held; the store did not answer, or is left alone for a while; the session
- * does not fit the hello; the binder of the ticket is wrong.
+ * Why a session that was asked for is not resumed: the cache does not have it; it is too old; it died, or is as old as what died; what
+ * is stored is unreadable, or was sealed under a key that is not held; the store did not answer; the session does not fit the
+ * hello; the binder of the ticket is wrong.
  *
  * @category models
  * @since 0.1.0

@@ -20,11 +20,12 @@ import * as SessionMetrics from "./SessionMetrics.ts"
 export interface StoreGuard {
   /**
    * What the operation gave; none where it failed, was late, or was not begun because the store rests. One that is late goes on in the
-   * background: it may still be carried out.
+   * background: it may still be carried out. With `whileResting: "ask"` it is begun in any case.
    */
   readonly run: <A, E>(
     operation: SessionMetrics.Operation,
-    effect: Effect.Effect<A, E>
+    effect: Effect.Effect<A, E>,
+    whileResting?: "skip" | "ask"
   ) => Effect.Effect<Option.Option<A>>
 }
 
@@ -90,9 +91,13 @@ export const make = (
       })
 
     return {
-      run: (operation, effect) =>
-        Effect.flatMap(Clock.currentTimeMillis, (now) => {
-          if (restsUntil === undefined) return attempt(operation, effect)
+      run: <A, E>(
+        operation: SessionMetrics.Operation,
+        effect: Effect.Effect<A, E>,
+        whileResting: "skip" | "ask" = "skip"
+      ) =>
+        Effect.flatMap(Clock.currentTimeMillis, (now): Effect.Effect<Option.Option<A>> => {
+          if (restsUntil === undefined || whileResting === "ask") return attempt(operation, effect)
           if (now < restsUntil || isTried) return Effect.succeedNone
           isTried = true
           return Effect.ensuring(

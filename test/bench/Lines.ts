@@ -5,6 +5,7 @@ import { dataLines } from "./Bulk.ts"
 import { handshakeLines } from "./Handshake.ts"
 import { idleLine } from "./Idle.ts"
 import type { Line } from "./Line.ts"
+import { sessionLines } from "./Sessions.ts"
 
 /** Everything that is measured, for an ECDSA P-256 certificate under a root that the clients trust. */
 export const linesOf: Effect.Effect<ReadonlyArray<Line>> = Effect.gen(function*() {
@@ -14,5 +15,11 @@ export const linesOf: Effect.Effect<ReadonlyArray<Line>> = Effect.gen(function*(
     privateKey: leaf.privateKeyPem,
     anchors: pki.ca.certificatePem
   }
-  return [...dataLines(credentials), ...handshakeLines(credentials), idleLine(credentials), alertLine]
+  return [
+    ...dataLines(credentials),
+    ...handshakeLines(credentials),
+    ...sessionLines(credentials),
+    idleLine(credentials),
+    alertLine
+  ]
 })

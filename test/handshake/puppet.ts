@@ -123,7 +123,7 @@ export const play = Effect.fnUntraced(function*(puppet: Puppet, world: World, ca
   const core = new Core(side, primitives, settings)
   const transport = yield* Effect.orDie(Transport.open(puppet.socket, (effect) => effect))
   const wire = new Wire.Wire(core, transport, cache)
-  const real = HandshakeChannel.make(wire, primitives, makeInsecureSeeded(primitives, `puppet ${side}`), cache)
+  const real = HandshakeChannel.make(wire, primitives, makeInsecureSeeded(primitives, `puppet ${side}`))
   const rest: Array<Uint8Array> = []
   let end: "fin" | "reset" | undefined
 

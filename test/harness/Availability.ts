@@ -1,8 +1,24 @@
 import { accessSync, constants } from "node:fs"
 import { delimiter, join } from "node:path"
 
-/** The foreign programs the harness drives; stdbuf, of coreutils, for `lineBuffered`. node:tls is always there. */
-export const peers = ["openssl", "gnutls-cli", "gnutls-serv", "stdbuf"] as const
+/**
+ * The foreign programs the harness drives; stdbuf, of coreutils, for `lineBuffered`, certutil and pk12util for the databases of
+ * NSS. node:tls is always there.
+ */
+export const peers = [
+  "openssl",
+  "gnutls-cli",
+  "gnutls-serv",
+  "stdbuf",
+  "curl",
+  "tstclnt",
+  "selfserv",
+  "certutil",
+  "pk12util",
+  "java",
+  "chromium",
+  "redis-server"
+] as const
 export type Peer = typeof peers[number]
 
 const isExecutable = (file: string): boolean => {
@@ -18,13 +34,8 @@ const isExecutable = (file: string): boolean => {
 export const isInstalled = (command: string, path: string = process.env["PATH"] ?? ""): boolean =>
   path.split(delimiter).some((directory) => directory !== "" && isExecutable(join(directory, command)))
 
-/** Which peers are installed here. */
-export const availability: Readonly<Record<Peer, boolean>> = {
-  "openssl": isInstalled("openssl"),
-  "gnutls-cli": isInstalled("gnutls-cli"),
-  "gnutls-serv": isInstalled("gnutls-serv"),
-  "stdbuf": isInstalled("stdbuf")
-}
+/** The peers that are installed here. */
+export const availability: ReadonlySet<Peer> = new Set(peers.filter((peer) => isInstalled(peer)))
 
 /** Where every peer must be present (CI), a missing one is a failure instead of a skip. */
 export const requirePeers = process.env["EFFECT_TLS_REQUIRE_PEERS"] === "1"

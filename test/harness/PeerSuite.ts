@@ -10,10 +10,10 @@ export type SuiteMode =
 
 export const suiteMode = (
   needed: ReadonlyArray<Peer>,
-  installed: Readonly<Record<Peer, boolean>>,
+  installed: ReadonlySet<Peer>,
   required: boolean
 ): SuiteMode => {
-  const missing = needed.filter((peer) => !installed[peer])
+  const missing = needed.filter((peer) => !installed.has(peer))
   if (missing.length === 0) return { _tag: "Run" }
   const why = missing.map((peer) => `${peer} is not installed`).join(", ")
   return required ? { _tag: "Fail", why } : { _tag: "Skip", why }

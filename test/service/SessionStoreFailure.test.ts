@@ -45,7 +45,7 @@ const moods: ReadonlyArray<readonly [Mood, longest: number]> = [["down", 0], ["t
 
 describe("a store that does not answer", () => {
   for (const [mood, longest] of moods) {
-    it.effect(`${mood}: nobody waits for longer than the bound, then nobody waits at all`, () =>
+    it.effect(`${mood}: nobody waits for longer than the bound, then no handshake waits at all`, () =>
       logged((lines) =>
         Effect.gen(function*() {
           const { a, store } = yield* world()
@@ -57,12 +57,13 @@ describe("a store that does not answer", () => {
             const [index, act] of [
               offeredBy(a, keyOf(1)),
               a.store(keyOf(2), session(2)),
-              a.store(clientKey, session(3, { version: "1.3" })),
-              a.invalidate(keyOf(4), session(4))
+              a.store(clientKey, session(3, { version: "1.3" }))
             ].entries()
           ) {
             assert.deepStrictEqual(yield* lasting(act), { value: undefined, millis: 0 }, `${index}`)
           }
+          // But a death is told in any case.
+          assert.strictEqual((yield* lasting(a.invalidate(keyOf(4), session(4)))).millis, longest)
           const counted = yield* counts
           assert.strictEqual(counted["tls_sessions_refused store"], 2)
           assert.strictEqual(counted["tls_session_store_errors offer"], 1)
@@ -132,6 +133,20 @@ describe("a death that the store could not be told of", () => {
         assert.strictEqual(lines.at(-1), "Info the session store knows of all dead sessions again")
       })
     ))
+
+  it.effect("is told to a store that rests as well: it may be heard", () =>
+    Effect.gen(function*() {
+      const { a, b, store } = yield* world({ rest: "1 hour" })
+      yield* a.store(keyOf(1), session(1))
+      store.mood = "paused"
+      yield* lasting(a.offer(keyOf(1)))
+      store.asked.length = 0
+      assert.strictEqual((yield* lasting(a.invalidate(keyOf(1), session(1)))).millis, 250)
+      assert.match(store.asked.join(), /^set for 1d d\./)
+      store.goOn()
+      yield* Effect.yieldNow
+      assert.strictEqual(yield* offeredBy(b, keyOf(1)), undefined)
+    }))
 
   it.effect("late is as good as never: what is done after all, and out of order, brings nothing back", () =>
     Effect.gen(function*() {
@@ -217,6 +232,9 @@ describe("a store that lies", () => {
     ["no JSON", () => "{"],
     ["no object of ours", () => "{\"hello\":1}"],
     ["an array", () => "[1,2]"],
+    ["a number", () => "1"],
+    ["null", () => "null"],
+    ["a text", () => "\"sealed\""],
     ["nothing sealed", () => "{\"sealed\":\"\",\"at\":0}"],
     ["no base64", () => "{\"sealed\":\"~\",\"at\":0}"],
     ["a cut value", (json) => json.replace(/.{40}","at/, "\",\"at")],

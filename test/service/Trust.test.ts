@@ -1,6 +1,6 @@
 import "../harness/ReflectMetadata.ts"
 import { assert, describe, it } from "@effect/vitest"
-import { BasicConstraintsExtension, X509CertificateGenerator } from "@peculiar/x509"
+import { X509CertificateGenerator } from "@peculiar/x509"
 import * as Effect from "effect/Effect"
 import * as Layer from "effect/Layer"
 import { TestClock } from "effect/testing"

@@ -107,9 +107,11 @@ export interface MoodyStore {
 /** A store in memory that can be out of order, and that lets a test look and write into it. */
 export const moodyStore = (): MoodyStore => {
   const held: Array<() => void> = []
+  const kept = new Map<string, string>()
+  const asked: Array<string> = []
   const act = <A>(what: string, name: string, run: () => A): Effect.Effect<A, Persistence.PersistenceError> =>
     Effect.suspend(() => {
-      self.asked.push(`${what} ${name}`)
+      asked.push(`${what} ${name}`)
       switch (self.mood) {
         case "down":
           return Effect.fail(new Persistence.PersistenceError({ message: "the store is down" }))
@@ -126,36 +128,30 @@ export const moodyStore = (): MoodyStore => {
           })
       }
     })
-  const { kept, self } = (() => {
-    const kept = new Map<string, string>()
-    const get = (name: string): object | undefined => {
-      const json = kept.get(name)
-      return json === undefined ? undefined : JSON.parse(json)
+  const get = (name: string): object | undefined => {
+    const json = kept.get(name)
+    return json === undefined ? undefined : JSON.parse(json)
+  }
+  const store: Persistence.BackingPersistenceStore = {
+    get: (name) => act("get", name, () => get(name)),
+    getMany: () => Effect.die("not asked for"),
+    set: (name, value, ttl) => {
+      const life = ttl === undefined ? "ever" : Duration.format(ttl)
+      return act(`set for ${life}`, name, () => void kept.set(name, JSON.stringify(value)))
+    },
+    setMany: () => Effect.die("not asked for"),
+    remove: (name) => act("remove", name, () => void kept.delete(name)),
+    clear: Effect.die("not asked for")
+  }
+  const self: MoodyStore = {
+    backing: Persistence.BackingPersistence.of({ make: () => Effect.succeed(store) }),
+    kept,
+    asked,
+    mood: "well",
+    goOn: () => {
+      self.mood = "well"
+      for (const run of held.splice(0).reverse()) run()
     }
-    const store: Persistence.BackingPersistenceStore = {
-      get: (name) => act("get", name, () => get(name)),
-      getMany: () => Effect.die("not asked for"),
-      set: (name, value, ttl) =>
-        act(
-          `set for ${ttl === undefined ? "ever" : Duration.format(ttl)}`,
-          name,
-          () => void kept.set(name, JSON.stringify(value))
-        ),
-      setMany: () => Effect.die("not asked for"),
-      remove: (name) => act("remove", name, () => void kept.delete(name)),
-      clear: Effect.die("not asked for")
-    }
-    const self: MoodyStore = {
-      backing: Persistence.BackingPersistence.of({ make: () => Effect.succeed(store) }),
-      kept,
-      asked: [],
-      mood: "well",
-      goOn: () => {
-        self.mood = "well"
-        for (const run of held.splice(0).reverse()) run()
-      }
-    }
-    return { kept, self }
-  })()
+  }
   return self
 }

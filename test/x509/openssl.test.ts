@@ -122,7 +122,7 @@ const rows: Readonly<Record<string, Row>> = {
 }
 
 peerSuite("openssl", (it) => {
-  if (!availability.openssl) return
+  if (!availability.has("openssl")) return
   const pki = new OpenSslCa()
   afterAll(() => pki.close())
   it.each(Object.entries(rows))("%s", (what, row) => {
