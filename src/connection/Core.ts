@@ -67,7 +67,7 @@ export class Core {
   #closure: ClosureState = "Open"
   #ending: Ending | undefined
   /** Closure steps that are still to be carried out, beyond what is in the outbox. */
-  readonly #pendingSteps: Array<ClosureStep> = []
+  readonly #pendingSteps = new Set<ClosureStep>()
   #used: UsedSession | undefined
   readonly #secrets: Array<Uint8Array> = []
   #forgotten = false
@@ -131,18 +131,12 @@ export class Core {
 
   /** Whether there is something to carry out: bytes to send, or steps to take. */
   get hasDecided(): boolean {
-    return this.outbox.length > 0 || this.#pendingSteps.length > 0
-  }
-
-  #due(step: ClosureStep): void {
-    if (!this.#pendingSteps.includes(step)) this.#pendingSteps.push(step)
+    return this.outbox.length > 0 || this.#pendingSteps.size > 0
   }
 
   /** Takes one of the steps that are due; true where it was. */
   takeStep(step: ClosureStep): boolean {
-    const at = this.#pendingSteps.indexOf(step)
-    if (at >= 0) this.#pendingSteps.splice(at, 1)
-    return at >= 0
+    return this.#pendingSteps.delete(step)
   }
 
   /** Takes the session that is due to be forgotten. */
@@ -216,7 +210,7 @@ export class Core {
   abandon(error: TlsError): TlsError {
     if (this.#ending !== undefined) return this.#failureOf(this.#ending)
     this.#closure = "Failed"
-    this.#due("end transport")
+    this.#pendingSteps.add("end transport")
     return this.#failureOf(this.#end({ _tag: "Failed", error }))
   }
 
@@ -337,9 +331,9 @@ export class Core {
     const wasOpen = this.#closure === "Open"
     if (wasOpen) this.#closedFirst = "peer"
     if (this.#step("close_notify") === undefined) return
-    if (forgets) this.#due("forget session")
+    if (forgets) this.#pendingSteps.add("forget session")
     if (handshaking && wasOpen) {
-      this.#due("end transport")
+      this.#pendingSteps.add("end transport")
       this.#end({ _tag: "Failed", error: new HandshakeAborted({ by: "close_notify", version }) })
     } else this.#end(clean)
   }
@@ -352,7 +346,7 @@ export class Core {
     this.#closure = state
     for (const step of steps) {
       if (step === "send close_notify") this.sendAlert(warning("close_notify"))
-      else if (step !== "send alert" && step !== "discard writes") this.#due(step)
+      else if (step !== "send alert" && step !== "discard writes") this.#pendingSteps.add(step)
     }
     return steps
   }

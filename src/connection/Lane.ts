@@ -125,7 +125,7 @@ export class Lane {
   // once, and nobody waits at all.
   #start(turn: Turn): void {
     this.#isBusy = true
-    this.#handOver = Effect.runFork(Effect.suspend(() => this.#run(turn)))
+    this.#handOver = Effect.runFork(this.#run(turn))
     this.#handOver.addObserver((exit) => {
       this.#isBusy = false
       this.#handOver = undefined
@@ -169,7 +169,10 @@ export class Lane {
     const { refusal } = this.#core
     if (refusal !== undefined) return refusal
     const parts = turn.writes.splice(0)
-    const fault = this.#core.sendData(parts.length === 1 && parts[0] !== undefined ? parts[0] : parts.flat(), turn.length)
+    const fault = this.#core.sendData(
+      parts.length === 1 && parts[0] !== undefined ? parts[0] : parts.flat(),
+      turn.length
+    )
     return fault === undefined ? undefined : this.#core.fail(fault)
   }
 

@@ -122,8 +122,11 @@ export class Wire {
   }
 
   #carried(effect: Effect.Effect<void, LaneError>): Effect.Effect<void, TlsError> {
-    return Effect.catch(effect, (error) =>
-      Socket.isSocketError(error) ? this.#writeFailed(error) : Effect.andThen(this.settle, Effect.fail(error)))
+    return effect.pipe(
+      Effect.catch((error) =>
+        Socket.isSocketError(error) ? this.#writeFailed(error) : Effect.andThen(this.settle, Effect.fail(error))
+      )
+    )
   }
 
   /** An alert that was received before outranks the write error that followed it (law 16). */
@@ -135,7 +138,7 @@ export class Wire {
         ? Effect.void
         : this.#isReceiving || this.#isFailing
         ? this.ended
-        : this.#receiveRest
+        : this.#receiveRest()
       this.#isFailing = true
       const waiting = core.ending === undefined
         ? Effect.timeoutOption(rest, core.settings.limits.drainTimeout)
@@ -149,7 +152,7 @@ export class Wire {
   }
 
   /** What came before the transport failed, as far as it is still to be had. The end of the transport is no news here. */
-  get #receiveRest(): Effect.Effect<void> {
+  #receiveRest(): Effect.Effect<void> {
     return Effect.suspend(() => {
       if (this.core.isHandshaking) this.core.processAlerts()
       else this.core.process()
@@ -157,7 +160,7 @@ export class Wire {
       return this.#nextBatch.pipe(
         Effect.flatMap((chunks) => {
           this.#take(Exit.succeed(chunks))
-          return this.#receiveRest
+          return this.#receiveRest()
         }),
         Effect.ignoreCause
       )

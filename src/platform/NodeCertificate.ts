@@ -4,6 +4,7 @@
  * @since 0.1.0
  */
 import { X509Certificate } from "node:crypto"
+import type { KeyObject } from "node:crypto"
 import { isIP } from "node:net"
 import type { PlatformCertificate, PublicKey } from "../secret/Primitives.ts"
 import { plain } from "./NodeBytes.ts"
@@ -39,6 +40,7 @@ export class NodeCertificate implements PlatformCertificate {
   readonly #der: Uint8Array
   readonly notBefore: number
   readonly notAfter: number
+  #key: KeyObject | undefined
   #publicKey: PublicKey | undefined
   #publicKeyKnown = false
 
@@ -85,10 +87,15 @@ export class NodeCertificate implements PlatformCertificate {
     return this.#x509.keyUsage
   }
 
+  /** `X509Certificate` makes a new one each time. */
+  get #keyObject(): KeyObject {
+    return this.#key ??= this.#x509.publicKey
+  }
+
   get publicKey(): PublicKey | undefined {
     if (!this.#publicKeyKnown) {
       try {
-        this.#publicKey = NodePublicKey.of(this.#x509.publicKey)
+        this.#publicKey = NodePublicKey.of(this.#keyObject)
       } catch {
         // An algorithm that OpenSSL does not know.
       }
@@ -105,7 +112,7 @@ export class NodeCertificate implements PlatformCertificate {
   signedBy(issuer: PlatformCertificate): boolean {
     try {
       const other = NodeCertificate.#of(issuer)
-      return other !== undefined && this.#x509.verify(other.#x509.publicKey)
+      return other !== undefined && this.#x509.verify(other.#keyObject)
     } catch {
       return false
     }

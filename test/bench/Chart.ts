@@ -27,7 +27,9 @@ export const chart = (lines: ReadonlyArray<LineResult>): string => {
       return `<path class="limit" d="M${at} ${y + 3}v${rowHeight - 6}"><title>${escape(name)}</title></path>`
     })
     return [
-      `<text x="${labelWidth - 8}" y="${middle + 4}" text-anchor="end">${escape(`${line.name}: ${outcome.name}`)}</text>`,
+      `<text x="${labelWidth - 8}" y="${middle + 4}" text-anchor="end">${
+        escape(`${line.name}: ${outcome.name}`)
+      }</text>`,
       `<rect class="bar" x="${labelWidth}" y="${y + 4}" width="${x(median) - labelWidth}" height="${rowHeight - 8}"/>`,
       `<path class="whisker" d="M${x(min)} ${middle}H${x(max)}"/>`,
       ...ticks,

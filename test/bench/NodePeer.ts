@@ -129,8 +129,12 @@ export const nodeTls = (credentials: Credentials, resume = false): Peer => {
       })
       yield* once(socket, "secureConnect")
       yield* Effect.addFinalizer(() => closing(socket))
-      if (!socket.authorized || socket.getCipher().standardName !== suite.name) yield* Effect.die(socket.getCipher())
-      if (socket.isSessionReused() !== (session !== undefined)) yield* Effect.die("resumption is not as it was meant to be")
+      if (!socket.authorized || socket.getCipher().standardName !== suite.name) {
+        return yield* Effect.die(socket.getCipher())
+      }
+      if (socket.isSessionReused() !== (session !== undefined)) {
+        return yield* Effect.die("resumption is not as it was meant to be")
+      }
       if (resume) session ??= socket.getSession()
       return endOf(socket)
     })

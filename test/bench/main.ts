@@ -45,7 +45,9 @@ const main = Effect.gen(function*() {
   }
   const before = environment()
   console.log(`${before.node}, OpenSSL ${before.openssl}, ${before.processor}, load ${before.load}`)
-  console.log(`${options.rounds} rounds; cost, then cost of node:tls / own cost as median (min-max): above 1 is ahead\n`)
+  console.log(
+    `${options.rounds} rounds; cost, then cost of node:tls / own cost as median (min-max): above 1 is ahead\n`
+  )
   const results: Array<LineResult> = []
   for (const line of lines) {
     const result = yield* measure(line, options)

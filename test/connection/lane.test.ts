@@ -8,8 +8,7 @@ import { bytes, how, recordsOf, test, text } from "./conversation.ts"
 const numbered = (count: number): ReadonlyArray<string> => Array.from({ length: count }, (_, i) => `piece ${i};`)
 
 const writing = (write: (data: Uint8Array) => Effect.Effect<void, unknown>, pieces: ReadonlyArray<string>) =>
-  Effect.forEach(pieces, (piece) =>
-    Effect.forkChild(Effect.exit(write(bytes(piece))), { startImmediately: true }))
+  Effect.forEach(pieces, (piece) => Effect.forkChild(Effect.exit(write(bytes(piece))), { startImmediately: true }))
 
 test("what waits for a busy transport goes out in as few records as it fits, in order", () =>
   Effect.gen(function*() {

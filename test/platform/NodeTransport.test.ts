@@ -70,7 +70,8 @@ const asServer = Effect.gen(function*() {
   return { side: yield* Deferred.await(opened), peer }
 })
 
-const event = (peer: NetSocket, name: string) => Effect.callback<void>((resume) => void peer.once(name, () => resume(Effect.void)))
+const event = (peer: NetSocket, name: string) =>
+  Effect.callback<void>((resume) => void peer.once(name, () => resume(Effect.void)))
 
 const readAll = (reader: Socket.Reader, length: number): Effect.Effect<string, Socket.SocketError> =>
   Effect.gen(function*() {
@@ -82,74 +83,77 @@ const readAll = (reader: Socket.Reader, length: number): Effect.Effect<string, S
 const reasonOf = (error: Socket.SocketError): string =>
   error.reason._tag === "SocketCloseError" ? `closed ${error.reason.code}` : error.reason._tag
 
-describe.each([["client", Effect.orDie(asClient)], ["server", Effect.orDie(asServer)]] as const)("as a %s", (_, open) => {
-  const test = (name: string, body: (_: { side: Side; peer: NetSocket }) => Effect.Effect<void, unknown>) =>
-    it.live(name, () => Effect.scoped(Effect.flatMap(open, body)))
+describe.each([["client", Effect.orDie(asClient)], ["server", Effect.orDie(asServer)]] as const)(
+  "as a %s",
+  (_, open) => {
+    const test = (name: string, body: (_: { side: Side; peer: NetSocket }) => Effect.Effect<void, unknown>) =>
+      it.live(name, () => Effect.scoped(Effect.flatMap(open, body)))
 
-  test("bytes go both ways, each as written", ({ peer, side }) =>
-    Effect.gen(function*() {
-      peer.on("data", (chunk) => peer.write(chunk))
-      yield* side.writer.write(bytes("one "))
-      yield* side.writer.writeAll([bytes("two "), "three"])
-      assert.strictEqual(yield* readAll(side.reader, 13), "one two three")
-    }))
+    test("bytes go both ways, each as written", ({ peer, side }) =>
+      Effect.gen(function*() {
+        peer.on("data", (chunk) => peer.write(chunk))
+        yield* side.writer.write(bytes("one "))
+        yield* side.writer.writeAll([bytes("two "), "three"])
+        assert.strictEqual(yield* readAll(side.reader, 13), "one two three")
+      }))
 
-  test("a writer waits for a peer that does not read, and goes on when it does", ({ peer, side }) =>
-    Effect.gen(function*() {
-      const size = 16 * 1024 * 1024
-      const writing = yield* Effect.forkChild(side.writer.write(new Uint8Array(size)), { startImmediately: true })
-      assert.strictEqual(writing.pollUnsafe(), undefined)
-      let received = 0
-      peer.on("data", (chunk) => received += chunk.length)
-      yield* Fiber.join(writing)
-      yield* side.endWrite
-      yield* event(peer, "end")
-      assert.strictEqual(received, size)
-    }))
+    test("a writer waits for a peer that does not read, and goes on when it does", ({ peer, side }) =>
+      Effect.gen(function*() {
+        const size = 16 * 1024 * 1024
+        const writing = yield* Effect.forkChild(side.writer.write(new Uint8Array(size)), { startImmediately: true })
+        assert.strictEqual(writing.pollUnsafe(), undefined)
+        let received = 0
+        peer.on("data", (chunk) => received += chunk.length)
+        yield* Fiber.join(writing)
+        yield* side.endWrite
+        yield* event(peer, "end")
+        assert.strictEqual(received, size)
+      }))
 
-  test("a reader that waits is woken, and one that gave up loses nothing", ({ peer, side }) =>
-    Effect.gen(function*() {
-      const first = yield* Effect.forkChild(side.reader.pull, { startImmediately: true })
-      yield* Fiber.interrupt(first)
-      const second = yield* Effect.forkChild(readAll(side.reader, 5), { startImmediately: true })
-      peer.write("hello")
-      assert.strictEqual(yield* Fiber.join(second), "hello")
-    }))
+    test("a reader that waits is woken, and one that gave up loses nothing", ({ peer, side }) =>
+      Effect.gen(function*() {
+        const first = yield* Effect.forkChild(side.reader.pull, { startImmediately: true })
+        yield* Fiber.interrupt(first)
+        const second = yield* Effect.forkChild(readAll(side.reader, 5), { startImmediately: true })
+        peer.write("hello")
+        assert.strictEqual(yield* Fiber.join(second), "hello")
+      }))
 
-  test("the end of the writer is a FIN, and the peer may still answer", ({ peer, side }) =>
-    Effect.gen(function*() {
-      yield* side.writer.write(bytes("question"))
-      peer.resume()
-      yield* Effect.all([event(peer, "end"), side.endWrite], { concurrency: "unbounded" })
-      peer.end("answer")
-      assert.strictEqual(yield* readAll(side.reader, 6), "answer")
-      assert.strictEqual(reasonOf(yield* Effect.flip(side.reader.pull)), "closed 1000")
-      assert.strictEqual(reasonOf(yield* Effect.flip(side.writer.write(bytes("late")))), "SocketWriteError")
-    }))
+    test("the end of the writer is a FIN, and the peer may still answer", ({ peer, side }) =>
+      Effect.gen(function*() {
+        yield* side.writer.write(bytes("question"))
+        peer.resume()
+        yield* Effect.all([event(peer, "end"), side.endWrite], { concurrency: "unbounded" })
+        peer.end("answer")
+        assert.strictEqual(yield* readAll(side.reader, 6), "answer")
+        assert.strictEqual(reasonOf(yield* Effect.flip(side.reader.pull)), "closed 1000")
+        assert.strictEqual(reasonOf(yield* Effect.flip(side.writer.write(bytes("late")))), "SocketWriteError")
+      }))
 
-  test("a reset ends reading and writing", ({ peer, side }) =>
-    Effect.gen(function*() {
-      const reading = yield* Effect.forkChild(Effect.flip(side.reader.pull), { startImmediately: true })
-      const writing = yield* Effect.forkChild(Effect.flip(side.writer.write(new Uint8Array(16 * 1024 * 1024))), {
-        startImmediately: true
-      })
-      peer.resetAndDestroy()
-      assert.strictEqual(reasonOf(yield* Fiber.join(reading)), "SocketReadError")
-      assert.strictEqual(reasonOf(yield* Fiber.join(writing)), "SocketWriteError")
-      assert.strictEqual(reasonOf(yield* Effect.flip(side.writer.write(bytes("late")))), "SocketWriteError")
-    }))
+    test("a reset ends reading and writing", ({ peer, side }) =>
+      Effect.gen(function*() {
+        const reading = yield* Effect.forkChild(Effect.flip(side.reader.pull), { startImmediately: true })
+        const writing = yield* Effect.forkChild(Effect.flip(side.writer.write(new Uint8Array(16 * 1024 * 1024))), {
+          startImmediately: true
+        })
+        peer.resetAndDestroy()
+        assert.strictEqual(reasonOf(yield* Fiber.join(reading)), "SocketReadError")
+        assert.strictEqual(reasonOf(yield* Fiber.join(writing)), "SocketWriteError")
+        assert.strictEqual(reasonOf(yield* Effect.flip(side.writer.write(bytes("late")))), "SocketWriteError")
+      }))
 
-  test("the end of the scope wakes a reader, and the peer gets all that was written and a FIN", ({ peer, side }) =>
-    Effect.gen(function*() {
-      const reading = yield* Effect.forkChild(Effect.flip(side.reader.pull), { startImmediately: true })
-      yield* side.writer.write(bytes("last words"))
-      let said = ""
-      peer.on("data", (chunk) => said += chunk.toString())
-      yield* Effect.all([event(peer, "end"), side.close], { concurrency: "unbounded" })
-      assert.strictEqual(reasonOf(yield* Fiber.join(reading)), "closed 1006")
-      assert.strictEqual(said, "last words")
-    }))
-})
+    test("the end of the scope wakes a reader, and the peer gets all that was written and a FIN", ({ peer, side }) =>
+      Effect.gen(function*() {
+        const reading = yield* Effect.forkChild(Effect.flip(side.reader.pull), { startImmediately: true })
+        yield* side.writer.write(bytes("last words"))
+        let said = ""
+        peer.on("data", (chunk) => said += chunk.toString())
+        yield* Effect.all([event(peer, "end"), side.close], { concurrency: "unbounded" })
+        assert.strictEqual(reasonOf(yield* Fiber.join(reading)), "closed 1006")
+        assert.strictEqual(said, "last words")
+      }))
+  }
+)
 
 it.live("memory that is given back was needed no more: bulk data arrives as it was sent, in every way to read", () =>
   Effect.gen(function*() {
@@ -172,7 +176,7 @@ it.live("memory that is given back was needed no more: bulk data arrives as it w
     const hash = createHash("sha256")
     const sending = Effect.gen(function*() {
       // The many in the middle fill what the system holds for a peer that does not read yet, until Node has to hold some.
-      for (const size of [1, 100, 16_384, ...new Array<number>(1000).fill(20_000), 65_536, 300_000, 4_000_000]) {
+      for (const size of [1, 100, 16_384, ...Array.from({ length: 1000 }, () => 20_000), 65_536, 300_000, 4_000_000]) {
         const data = randomBytes(size)
         hash.update(data)
         yield* from.write(data)
@@ -203,6 +207,31 @@ it.live("memory that is given back was needed no more: bulk data arrives as it w
       ).pipe(Layer.provideMerge(NodePrimitives.layer))
     })))
   ))
+
+it.live("who waits for a connection can be interrupted", () =>
+  Effect.gen(function*() {
+    // A host name that is never resolved.
+    const socket = yield* NodeTransport.makeNet({ port: 1, host: "never.example", lookup: () => {} })
+    const opening = yield* Effect.forkChild(Effect.scoped(socket.reader), { startImmediately: true })
+    yield* Fiber.interrupt(opening)
+    assert.isTrue(Exit.hasInterrupts(yield* Fiber.await(opening)))
+  }))
+
+it.live("a writer that is there first waits for the reader to open", () =>
+  Effect.scoped(Effect.gen(function*() {
+    const { peer, port } = yield* nodeServer
+    const socket = yield* NodeTransport.makeNet({ port, host: "127.0.0.1" })
+    const writer = yield* socket.writer
+    const writing = yield* Effect.forkChild(writer.write(bytes("early")), { startImmediately: true })
+    assert.strictEqual(writing.pollUnsafe(), undefined)
+    yield* socket.reader
+    const connected = yield* peer
+    const received = yield* Effect.callback<string>((resume) => {
+      connected.once("data", (chunk) => resume(Effect.succeed(chunk.toString())))
+    })
+    yield* Fiber.join(writing)
+    assert.strictEqual(received, "early")
+  })))
 
 it.live("a client that nobody answers fails to open", () =>
   Effect.gen(function*() {
