@@ -125,7 +125,7 @@ export class Lane {
   // once, and nobody waits at all.
   #start(turn: Turn): void {
     this.#isBusy = true
-    this.#handOver = Effect.runFork(Effect.suspend(() => this.#run(turn)))
+    this.#handOver = Effect.runFork(this.#run(turn))
     this.#handOver.addObserver((exit) => {
       this.#isBusy = false
       this.#handOver = undefined

@@ -126,10 +126,10 @@ export class Wire {
   }
 
   #carried(effect: Effect.Effect<void, LaneError>): Effect.Effect<void, TlsError> {
-    return Effect.catch(
-      effect,
-      (error) =>
+    return effect.pipe(
+      Effect.catch((error) =>
         Socket.isSocketError(error) ? this.#writeFailed(error) : Effect.andThen(this.settle, Effect.fail(error))
+      )
     )
   }
 
@@ -142,7 +142,7 @@ export class Wire {
         ? Effect.void
         : this.#isReceiving || this.#isFailing
         ? this.ended
-        : this.#receiveRest
+        : this.#receiveRest()
       this.#isFailing = true
       const waiting = core.ending === undefined
         ? Effect.timeoutOption(rest, core.settings.limits.drainTimeout)
@@ -156,7 +156,7 @@ export class Wire {
   }
 
   /** What came before the transport failed, as far as it is still to be had. The end of the transport is no news here. */
-  get #receiveRest(): Effect.Effect<void> {
+  #receiveRest(): Effect.Effect<void> {
     return Effect.suspend(() => {
       if (this.core.isHandshaking) this.core.processAlerts()
       else this.core.process()
@@ -164,7 +164,7 @@ export class Wire {
       return this.#nextBatch.pipe(
         Effect.flatMap((chunks) => {
           this.#take(Exit.succeed(chunks))
-          return this.#receiveRest
+          return this.#receiveRest()
         }),
         Effect.ignoreCause
       )

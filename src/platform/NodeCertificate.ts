@@ -3,7 +3,7 @@
  *
  * @since 0.1.0
  */
-import { constants, verify, X509Certificate } from "node:crypto"
+import { constants, type KeyObject, verify, X509Certificate } from "node:crypto"
 import type { PlatformCertificate, PublicKey, SignatureAlgorithm } from "../secret/Primitives.ts"
 import { plain } from "./NodeBytes.ts"
 import { NodePublicKey } from "./NodeKeys.ts"
@@ -49,6 +49,7 @@ const algorithms: { readonly [Name in SignatureAlgorithm]: Algorithm } = {
 export class NodeCertificate implements PlatformCertificate {
   readonly #x509: X509Certificate
   readonly #der: Uint8Array
+  #key: KeyObject | undefined
   #publicKey: PublicKey | undefined
   #publicKeyKnown = false
 
@@ -82,10 +83,15 @@ export class NodeCertificate implements PlatformCertificate {
     return onOneLine(this.#x509.issuer)
   }
 
+  /** `X509Certificate` makes a new one each time. */
+  get #keyObject(): KeyObject {
+    return this.#key ??= this.#x509.publicKey
+  }
+
   get publicKey(): PublicKey | undefined {
     if (!this.#publicKeyKnown) {
       try {
-        this.#publicKey = NodePublicKey.of(this.#x509.publicKey)
+        this.#publicKey = NodePublicKey.of(this.#keyObject)
       } catch {
         // An algorithm that OpenSSL does not know.
       }
@@ -97,7 +103,7 @@ export class NodeCertificate implements PlatformCertificate {
   verifies(name: SignatureAlgorithm, message: Uint8Array, signature: Uint8Array): boolean {
     const { hash, isPss, keyType } = algorithms[name]
     try {
-      const key = this.#x509.publicKey
+      const key = this.#keyObject
       if (key.asymmetricKeyType !== keyType) return false
       // PKCS#1 and DER are what node:crypto does without options, which cost it a third of the time of a verification.
       const input = isPss ? { key, padding: pss, saltLength: constants.RSA_PSS_SALTLEN_DIGEST } : key

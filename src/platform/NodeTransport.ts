@@ -12,11 +12,13 @@ import * as Effect from "effect/Effect"
 import * as Exit from "effect/Exit"
 import * as Layer from "effect/Layer"
 import * as Option from "effect/Option"
-import type * as Scope from "effect/Scope"
+import * as Scope from "effect/Scope"
 import * as Socket from "effect/socket/Socket"
 import * as SocketServer from "effect/socket/SocketServer"
 import * as Net from "node:net"
+import type { Duplex } from "node:stream"
 import { withMemory } from "../connection/Transport.ts"
+import { withoutStackTraces } from "./NodeKeys.ts"
 
 // A bare FIN must not take the answer of the other direction with it (RFC 5246 section 7.2.1), and a flight is one write.
 const defaults = { allowHalfOpen: true, noDelay: true }
@@ -24,6 +26,9 @@ const defaults = { allowHalfOpen: true, noDelay: true }
 type Batch = NonEmptyReadonlyArray<Uint8Array>
 
 const failure = (reason: Socket.SocketErrorReason): Socket.SocketError => new Socket.SocketError({ reason })
+// That a stream ends is no exception, and where Node says so is no news.
+const closed = (code: number): Socket.SocketError =>
+  withoutStackTraces(() => failure(new Socket.SocketCloseError({ code })))
 const openFailed = (cause: unknown) => failure(new Socket.SocketOpenError({ kind: "Unknown", cause }))
 const writeFailed = (cause: unknown) => failure(new Socket.SocketWriteError({ cause }))
 
@@ -33,12 +38,12 @@ const writeFailed = (cause: unknown) => failure(new Socket.SocketWriteError({ ca
  */
 class Flow implements Socket.Reader, Socket.Writer {
   readonly upgrade = Socket.SocketUpgradeError.unsupported
-  readonly #socket: Net.Socket
+  readonly #socket: Duplex
   #waiting: ((batch: Effect.Effect<Batch, Socket.SocketError>) => void) | undefined
   /** Why there is nothing more to read. */
   #end: (() => Socket.SocketError) | undefined
 
-  constructor(socket: Net.Socket) {
+  constructor(socket: Duplex) {
     this.#socket = socket
     socket.pause()
     socket.on("readable", this.#serve)
@@ -75,7 +80,7 @@ class Flow implements Socket.Reader, Socket.Writer {
 
   /** Leaves the socket to whoever destroys it. */
   leave(): void {
-    this.#over(() => failure(new Socket.SocketCloseError({ code: 1006 })))
+    this.#over(() => closed(1006))
     this.#socket.off("readable", this.#serve)
     this.#socket.off("end", this.#ended)
     this.#socket.off("close", this.#closed)
@@ -99,12 +104,11 @@ class Flow implements Socket.Reader, Socket.Writer {
     this.#serve()
   }
 
-  readonly #ended = (): void => this.#over(() => failure(new Socket.SocketCloseError({ code: 1000 })))
+  readonly #ended = (): void => this.#over(() => closed(1000))
 
   readonly #failed = (cause: Error): void => this.#over(() => failure(new Socket.SocketReadError({ cause })))
 
-  readonly #closed = (hadError: boolean): void =>
-    this.#over(() => failure(new Socket.SocketCloseError({ code: hadError ? 1006 : 1000 })))
+  readonly #closed = (hadError: boolean): void => this.#over(() => closed(hadError ? 1006 : 1000))
 
   #writeAll(chunks: ReadonlyArray<Uint8Array | string>): Effect.Effect<void, Socket.SocketError> {
     const socket = this.#socket
@@ -118,7 +122,7 @@ class Flow implements Socket.Reader, Socket.Writer {
   }
 }
 
-const drained = (socket: Net.Socket): Effect.Effect<void, Socket.SocketError> =>
+const drained = (socket: Duplex): Effect.Effect<void, Socket.SocketError> =>
   Effect.callback((resume) => {
     const onDrain = (): void => done(Effect.void)
     const onError = (cause: Error): void => done(Effect.fail(writeFailed(cause)))
@@ -134,33 +138,44 @@ const drained = (socket: Net.Socket): Effect.Effect<void, Socket.SocketError> =>
     return Effect.sync(leave)
   })
 
-/** The reader opens; the writer waits for it. */
-const socketOf = (open: Effect.Effect<Net.Socket, Socket.SocketError, Scope.Scope>): Socket.Socket => {
+/** The reader opens; the writer waits for it. Closing lets what was written leave. */
+const socketOf = (
+  open: Effect.Effect<Duplex, Socket.SocketError, Scope.Scope>,
+  kind: "net" | "any"
+): Socket.Socket => {
   let flow: Flow | undefined
-  let opened = Deferred.makeUnsafe<Flow>()
-  const reader = Effect.acquireRelease(
-    Effect.map(open, (socket) => {
-      flow = new Flow(socket)
-      Deferred.doneUnsafe(opened, Exit.succeed(flow))
-      return flow
-    }),
-    (left) =>
-      Effect.sync(() => {
-        left.leave()
-        flow = undefined
-        opened = Deferred.makeUnsafe()
-      })
-  )
-  const writer: Socket.Socket["writer"] = Effect.acquireRelease(
-    Effect.sync((): Socket.Writer =>
-      flow ?? {
-        write: (chunk) => Effect.flatMap(Deferred.await(opened), (flow) => flow.write(chunk)),
-        writeAll: (chunks) => Effect.flatMap(Deferred.await(opened), (flow) => flow.writeAll(chunks))
-      }
+  let opened: Deferred.Deferred<Flow> | undefined
+  const attach = (socket: Duplex, scope: Scope.Scope): Effect.Effect<Flow> => {
+    const attached = flow = new Flow(socket)
+    if (opened !== undefined) Deferred.doneUnsafe(opened, Exit.succeed(attached))
+    const close = Effect.sync(() => {
+      attached.leave()
+      if (socket instanceof Net.Socket) socket.destroySoon()
+      else attached.endWrite()
+      flow = undefined
+      opened = undefined
+    })
+    return Effect.as(Scope.addFinalizer(scope, close), attached)
+  }
+  const waiting: Effect.Effect<Flow> = Effect.suspend(() => Deferred.await(opened ??= Deferred.makeUnsafe()))
+  const later: Socket.Writer = {
+    write: (chunk) => Effect.flatMap(waiting, (flow) => flow.write(chunk)),
+    writeAll: (chunks) => Effect.flatMap(waiting, (flow) => flow.writeAll(chunks))
+  }
+  const socket = Socket.make({
+    reader: Effect.flatMap(
+      open,
+      (socket) => Effect.uninterruptible(Effect.flatMap(Effect.scope, (scope) => attach(socket, scope)))
     ),
-    () => Effect.sync(() => flow?.endWrite())
-  )
-  return withMemory(Socket.make({ reader, writer }), { isWrittenOut: () => flow?.isWrittenOut === true })
+    writer: Effect.flatMap(Effect.scope, (scope) =>
+      Effect.as(
+        Scope.addFinalizer(scope, Effect.sync(() => flow?.endWrite())),
+        flow ?? later
+      ))
+  })
+  // A socket of Node gives away each buffer that it reads into, and nothing refers to what the system has taken. Other streams
+  // may hand on the very buffers that they are given.
+  return kind === "net" ? withMemory(socket, { isWrittenOut: () => flow?.isWrittenOut === true }) : socket
 }
 
 const dial = (options: Net.NetConnectOpts): Effect.Effect<Net.Socket, Socket.SocketError, Scope.Scope> =>
@@ -184,7 +199,7 @@ const dial = (options: Net.NetConnectOpts): Effect.Effect<Net.Socket, Socket.Soc
  * @since 0.1.0
  */
 export const makeNet = (options: Net.NetConnectOpts): Effect.Effect<Socket.Socket> =>
-  Effect.sync(() => socketOf(dial(options)))
+  Effect.sync(() => socketOf(dial(options), "net"))
 
 /**
  * A client's socket. Its reader dials.
@@ -201,13 +216,16 @@ export const makeNet = (options: Net.NetConnectOpts): Effect.Effect<Socket.Socke
 export const layerNet = (options: Net.NetConnectOpts): Layer.Layer<Socket.Socket> =>
   Layer.effect(Socket.Socket, makeNet(options))
 
-const accepted = (socket: Net.Socket): Effect.Effect<Net.Socket, Socket.SocketError, Scope.Scope> =>
-  Effect.acquireRelease(
-    Effect.suspend(() =>
-      socket.destroyed ? Effect.fail(failure(new Socket.SocketCloseError({ code: 1000 }))) : Effect.succeed(socket)
-    ),
-    (socket) => Effect.sync(() => socket.destroySoon())
-  )
+/**
+ * Any other stream of Node in both directions, such as one end of a `duplexPair`. Who made it destroys it.
+ *
+ * @category constructors
+ * @since 0.1.0
+ */
+export const fromDuplex = (duplex: Duplex): Socket.Socket => socketOf(Effect.succeed(duplex), "any")
+
+const accepted = (socket: Net.Socket): Effect.Effect<Net.Socket, Socket.SocketError> =>
+  Effect.suspend(() => socket.destroyed ? Effect.fail(closed(1000)) : Effect.succeed(socket))
 
 /**
  * A server that listens.
@@ -225,7 +243,7 @@ export const makeServer = (
         server.run((socket) =>
           Effect.flatMap(
             Effect.serviceOption(NodeSocket.NetSocket),
-            (net) => handler(Option.isNone(net) ? socket : socketOf(accepted(net.value)))
+            (net) => handler(Option.isNone(net) ? socket : socketOf(accepted(net.value), "net"))
           )
         )
     }))

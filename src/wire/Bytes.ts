@@ -106,8 +106,6 @@ export const fromHex = (digits: string): Uint8Array =>
  * @since 0.1.0
  */
 export const toHex = (bytes: Uint8Array): string => {
-  const digits = new Array<string>(bytes.length)
-  for (let i = 0; i < bytes.length; i++) digits[i] = (bytes[i] ?? 0).toString(16).padStart(2, "0")
   // Joined, not added up: that would leave a chain of pieces in memory, for as long as the result.
-  return digits.join("")
+  return Array.from(bytes, (byte) => byte.toString(16).padStart(2, "0")).join("")
 }

@@ -6,6 +6,8 @@ import { timed } from "./Meter.ts"
 
 const budget = 100
 
+const decode = Schema.decodeUnknownSync(Alert.AlertFromBytes)
+
 /** An alert in the clear, as one of two bytes after the other. `node:tls` has nothing to compare with: 100 ns is the budget. */
 export const alertLine: Line = {
   name: "alert decode",
@@ -15,7 +17,6 @@ export const alertLine: Line = {
   open: (scale) =>
     Effect.sync(() => {
       const count = Math.max(1000, Math.round(1_000_000 * scale))
-      const decode = Schema.decodeUnknownSync(Alert.AlertFromBytes)
       const bytes = Array.from({ length: 256 }, (_, code) => Uint8Array.of(1 + (code & 1), code))
       let fatal = 0
       const each = (take: (bytes: Uint8Array) => Alert.Alert) =>

@@ -14,6 +14,9 @@ const kindsOf = (resume: boolean): ReadonlyArray<Kind> => [
 const partOf = (kind: Kind): Contender["part"] =>
   kind._tag === "Ours" ? "ours" : kind._tag === "NodeTls" ? "reference" : "probe"
 
+// A handshake is a lot of code that runs once: it takes some thousand of them before the compiler is done with it.
+const warmUps = 8
+
 const countOf = (scale: number): number => Math.max(2, Math.round(300 * scale))
 
 /** Connect, one byte there and back, close: one conversation after another, both sides in this process. */
@@ -22,6 +25,7 @@ const inMemory = (resume: boolean, goal: number, credentials: Credentials): Line
   unit: "handshake",
   measures: ["cpu", "wall"],
   goal,
+  warmUps,
   open: (scale) =>
     Effect.gen(function*() {
       const count = countOf(scale)
@@ -60,6 +64,7 @@ const overLoopback = (resume: boolean, credentials: Credentials): Line => ({
   unit: "handshake",
   measures: ["cpu", "client", "server", "wall"],
   goal: undefined,
+  warmUps,
   open: (scale) =>
     Effect.forEach([...kindsOf(resume), { _tag: "Plain" } as const], (kind) =>
       Effect.gen(function*() {
@@ -71,7 +76,7 @@ const overLoopback = (resume: boolean, credentials: Credentials): Line => ({
         yield* conversation
         const work = Effect.gen(function*() {
           const before = yield* ask({ ask: "processor" })
-          yield* Effect.all(new Array<typeof conversation>(count).fill(conversation), { concurrency: 8, discard: true })
+          yield* Effect.all(Array.from({ length: count }, () => conversation), { concurrency: 8, discard: true })
           return (yield* ask({ ask: "processor" })) - before
         })
         return {

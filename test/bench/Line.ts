@@ -22,6 +22,8 @@ export interface Line {
   readonly measures: ReadonlyArray<string>
   /** The ratio that must be reached: `undefined` where the line is there to be looked at. */
   readonly goal: number | undefined
+  /** Rounds for the compiler, before those that count: 1 by default. */
+  readonly warmUps?: number
   /** `scale` is 1 for a whole run, and small for a quick one. */
   readonly open: (scale: number) => Effect.Effect<ReadonlyArray<Contender>, never, Scope.Scope>
 }
@@ -68,10 +70,9 @@ export const measure = (line: Line, options: { readonly rounds: number; readonly
   Effect.gen(function*() {
     const contenders = yield* line.open(options.scale)
     const costs = new Map(contenders.map(({ name }): [string, Array<Cost>] => [name, []]))
-    // The first round is for the compiler.
-    for (let round = -1; round < options.rounds; round++) {
+    for (let round = -(line.warmUps ?? 1); round < options.rounds; round++) {
       for (let turn = 0; turn < contenders.length; turn++) {
-        const contender = contenders[(turn + round + 1) % contenders.length]
+        const contender = contenders[(turn + Math.abs(round)) % contenders.length]
         if (contender === undefined) continue
         const cost = yield* Effect.andThen(collectGarbage, contender.run)
         if (round >= 0) costs.get(contender.name)?.push(cost)

@@ -129,9 +129,11 @@ export const nodeTls = (credentials: Credentials, resume = false): Peer => {
       })
       yield* once(socket, "secureConnect")
       yield* Effect.addFinalizer(() => closing(socket))
-      if (!socket.authorized || socket.getCipher().standardName !== suite.name) yield* Effect.die(socket.getCipher())
+      if (!socket.authorized || socket.getCipher().standardName !== suite.name) {
+        return yield* Effect.die(socket.getCipher())
+      }
       if (socket.isSessionReused() !== (session !== undefined)) {
-        yield* Effect.die("resumption is not as it was meant to be")
+        return yield* Effect.die("resumption is not as it was meant to be")
       }
       if (resume) session ??= socket.getSession()
       return endOf(socket)

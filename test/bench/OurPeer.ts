@@ -8,7 +8,7 @@ import * as Layer from "effect/Layer"
 import type * as Scope from "effect/Scope"
 import * as Socket from "effect/socket/Socket"
 import * as Stream from "effect/Stream"
-import { duplexPair } from "node:stream"
+import { type Duplex, duplexPair } from "node:stream"
 import type { TlsError } from "../../src/alert/TlsError.ts"
 import type { Connection } from "../../src/connection/Connection.ts"
 import * as NodePrimitives from "../../src/platform/NodePrimitives.ts"
@@ -63,7 +63,7 @@ const repeat = (count: number, effect: Effect.Effect<unknown>): Effect.Effect<vo
 
 const inSink = (connection: Connection, count: number, piece: Uint8Array): Effect.Effect<void> =>
   Effect.suspend(() => {
-    const chunk = [piece, ...new Array<Uint8Array>(255).fill(piece)] as const
+    const chunk = [piece, ...Array.from({ length: 255 }, () => piece)] as const
     let left = count / chunk.length
     const pull = Effect.suspend(() => left-- > 0 ? Effect.succeed(chunk) : Cause.done())
     return Effect.orDie(Stream.run(Stream.fromPull(Effect.succeed(pull)), connection.sink))
@@ -71,7 +71,7 @@ const inSink = (connection: Connection, count: number, piece: Uint8Array): Effec
 
 const inWrites = (connection: Connection, count: number, piece: Uint8Array): Effect.Effect<void> => {
   const atOnce = 1024
-  const writes = new Array<Effect.Effect<void>>(atOnce).fill(Effect.orDie(connection.write(piece)))
+  const writes = Array.from({ length: atOnce }, () => Effect.orDie(connection.write(piece)))
   return repeat(count / atOnce, Effect.all(writes, { concurrency: "unbounded", discard: true }))
 }
 
@@ -112,8 +112,16 @@ export const ours = (
     }
     let dialled = 0
     const net = mode.sockets === "NodeSocket"
-      ? { dial: NodeSocket.makeNet, serve: NodeSocketServer.make }
-      : { dial: NodeTransport.makeNet, serve: NodeTransport.makeServer }
+      ? {
+        dial: NodeSocket.makeNet,
+        serve: NodeSocketServer.make,
+        over: (duplex: Duplex) => NodeSocket.fromDuplex(Effect.succeed(duplex))
+      }
+      : {
+        dial: NodeTransport.makeNet,
+        serve: NodeTransport.makeServer,
+        over: (duplex: Duplex) => Effect.succeed(NodeTransport.fromDuplex(duplex))
+      }
 
     const connect = (socket: Socket.Socket) =>
       Effect.gen(function*() {
@@ -124,7 +132,7 @@ export const ours = (
           Effect.orDie
         )
         if (connection.resumed !== (mode.resume === true && dialled++ > 0)) {
-          yield* Effect.die("resumption is not as it was meant to be")
+          return yield* Effect.die("resumption is not as it was meant to be")
         }
         return endOf(connection, mode)
       })
@@ -152,14 +160,12 @@ export const ours = (
           return server.address._tag === "InetAddressV4" ? server.address.port : yield* Effect.die("no port")
         }),
       pair: Effect.gen(function*() {
-        const [near, far] = duplexPair()
+        const [a, b] = duplexPair()
+        const [near, far] = [yield* net.over(a), yield* net.over(b)]
         const accepting = yield* Effect.forkChild(
-          TlsServer.accept(
-            yield* NodeSocket.fromDuplex(Effect.succeed(far)),
-            options
-          ).pipe(Effect.provideContext(serving), Effect.orDie)
+          TlsServer.accept(far, options).pipe(Effect.provideContext(serving), Effect.orDie)
         )
-        const client = yield* connect(yield* NodeSocket.fromDuplex(Effect.succeed(near)))
+        const client = yield* connect(near)
         return [client, endOf(yield* Fiber.join(accepting), mode)] as const
       })
     }

@@ -28,6 +28,10 @@ const obey = (command: Command): Effect.Effect<number> => {
   }
 }
 
+const onCommand = (command: Command): void => {
+  Effect.runFork(Effect.map(obey(command), (answer) => void process.send?.(answer)))
+}
+
 const handler = ({ behaviour }: Orders) => (end: End): Effect.Effect<void> => {
   switch (behaviour) {
     case "echo":
@@ -44,9 +48,7 @@ const main = (orders: Orders): Effect.Effect<never> =>
   Effect.gen(function*() {
     const peer = yield* peerOf(orders.kind, orders.credentials)
     const port = yield* peer.listen(handler(orders))
-    process.on("message", (command: Command) => {
-      Effect.runFork(Effect.map(obey(command), (answer) => void process.send?.(answer)))
-    })
+    process.on("message", onCommand)
     process.send?.(port)
     return yield* Effect.never
   }).pipe(Effect.scoped)

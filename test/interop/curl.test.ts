@@ -2,7 +2,7 @@ import { assert } from "@effect/vitest"
 import * as Effect from "effect/Effect"
 import { CipherSuite, type Connection } from "effect-tls"
 import { peerSuite } from "../harness/PeerSuite.ts"
-import type { LeafName } from "../harness/Pki.ts"
+import { type LeafName, testCredential } from "../harness/Pki.ts"
 import { pkiFiles } from "../harness/PkiFiles.ts"
 import { spawnPeer } from "../harness/Process.ts"
 import { type Version, versions } from "./Names.ts"
@@ -67,7 +67,9 @@ peerSuite("curl", (it) => {
     Effect.gen(function*() {
       const server = yield* ourServer({ version, clientAuth: { mode: "require" }, handler: answering })
       assert.strictEqual((yield* curl(version, server.port, { identity: "client" })).page, page)
-      assert.strictEqual((yield* server.report).connection?.peerCertificates.length, 1)
+      // It sends the root as well.
+      const [leaf] = (yield* server.report).connection?.peerCertificates ?? []
+      assert.deepStrictEqual(leaf, (yield* testCredential("client")).leafDer)
     }))
 
   it.live("is asked for another share", () =>

@@ -176,7 +176,7 @@ it.live("memory that is given back was needed no more: bulk data arrives as it w
     const hash = createHash("sha256")
     const sending = Effect.gen(function*() {
       // The many in the middle fill what the system holds for a peer that does not read yet, until Node has to hold some.
-      for (const size of [1, 100, 16_384, ...new Array<number>(1000).fill(20_000), 65_536, 300_000, 4_000_000]) {
+      for (const size of [1, 100, 16_384, ...Array.from({ length: 1000 }, () => 20_000), 65_536, 300_000, 4_000_000]) {
         const data = randomBytes(size)
         hash.update(data)
         yield* from.write(data)
@@ -207,6 +207,31 @@ it.live("memory that is given back was needed no more: bulk data arrives as it w
       ).pipe(Layer.provideMerge(NodePrimitives.layer))
     })))
   ))
+
+it.live("who waits for a connection can be interrupted", () =>
+  Effect.gen(function*() {
+    // A host name that is never resolved.
+    const socket = yield* NodeTransport.makeNet({ port: 1, host: "never.example", lookup: () => {} })
+    const opening = yield* Effect.forkChild(Effect.scoped(socket.reader), { startImmediately: true })
+    yield* Fiber.interrupt(opening)
+    assert.isTrue(Exit.hasInterrupts(yield* Fiber.await(opening)))
+  }))
+
+it.live("a writer that is there first waits for the reader to open", () =>
+  Effect.scoped(Effect.gen(function*() {
+    const { peer, port } = yield* nodeServer
+    const socket = yield* NodeTransport.makeNet({ port, host: "127.0.0.1" })
+    const writer = yield* socket.writer
+    const writing = yield* Effect.forkChild(writer.write(bytes("early")), { startImmediately: true })
+    assert.strictEqual(writing.pollUnsafe(), undefined)
+    yield* socket.reader
+    const connected = yield* peer
+    const received = yield* Effect.callback<string>((resume) => {
+      connected.once("data", (chunk) => resume(Effect.succeed(chunk.toString())))
+    })
+    yield* Fiber.join(writing)
+    assert.strictEqual(received, "early")
+  })))
 
 it.live("a client that nobody answers fails to open", () =>
   Effect.gen(function*() {
