@@ -292,7 +292,7 @@ describe("the image", () => {
 
   it("equals the reasons of AlertSent", () => {
     const reasons = AlertSent.fields.reason.members.map((Class) => descriptionOfReason(new Class({})))
-    assert.strictEqual(reasons.length, 22)
+    assert.strictEqual(reasons.length, 24)
     assert.deepStrictEqual(reasons.map(String).sort(), [...image].sort())
     expectTypeOf<AlertSent["reason"]>().toEqualTypeOf<ReasonOf<AnswerDescription>>()
   })
