@@ -121,11 +121,16 @@ export class Lane {
     })
   }
 
-  // Runs on a fiber of its own, so that an interrupted writer neither cuts it nor waits for it. Most of the time it is over at
-  // once, and nobody waits at all.
+  // What is to be waited for runs on a fiber of its own, so that an interrupted writer neither cuts it nor waits for it. Most of
+  // the time there is nothing.
   #start(turn: Turn): void {
     this.#isBusy = true
-    this.#handOver = Effect.runFork(this.#run(turn))
+    const work = this.#run(turn)
+    if (work === undefined) {
+      this.#isBusy = false
+      return
+    }
+    this.#handOver = Effect.runFork(work)
     this.#handOver.addObserver((exit) => {
       this.#isBusy = false
       this.#handOver = undefined
@@ -136,31 +141,44 @@ export class Lane {
     })
   }
 
-  /** Hands over the outbox for this turn, then for the next ones. The reader may put answers into it meanwhile. */
-  #run(turn: Turn): Effect.Effect<void, Socket.SocketError> {
+  /**
+   * Hands over the outbox for this turn, then for the next ones; the reader may put answers into it meanwhile. `undefined` where
+   * all is done.
+   */
+  #run(turn: Turn): Effect.Effect<void, Socket.SocketError> | undefined {
     this.#current = turn
-    const { outbox, primitives } = this.#core
+    const { outbox } = this.#core
     if (this.#hasGivenUp) outbox.length = 0
     if (outbox.length === 0) return this.#runNext()
     const [first] = outbox
     const bytes = outbox.length === 1 && first !== undefined ? first : concat(outbox)
     outbox.length = 0
-    return Effect.flatMap(this.#transport.write(bytes), () => {
-      if (this.#transport.memory?.isWrittenOut() === true) primitives.release(bytes)
+    const { direct } = this.#transport
+    if (direct?.writeNow(bytes) === true) {
+      this.#written(bytes)
       return this.#runNext()
+    }
+    return Effect.flatMap(direct === undefined ? this.#transport.write(bytes) : direct.drained, () => {
+      this.#written(bytes)
+      return this.#runNext() ?? Effect.void
     })
   }
 
-  #runNext(): Effect.Effect<void, Socket.SocketError> {
+  #written(bytes: Uint8Array): void {
+    const { direct } = this.#transport
+    if (direct !== undefined && direct.ownsMemory && direct.isWrittenOut) this.#core.primitives.release(bytes)
+  }
+
+  #runNext(): Effect.Effect<void, Socket.SocketError> | undefined {
     this.#current?.end(Exit.void)
     this.#current = undefined
-    if (this.#waiting.length === 0) return this.#core.outbox.length === 0 ? Effect.void : this.#run(new Turn())
+    if (this.#waiting.length === 0) return this.#core.outbox.length === 0 ? undefined : this.#run(new Turn())
     // Readers come first: what they learn may be that nothing more is to be sent.
     return Effect.flatMap(Effect.yieldNow, () => {
       const turn = this.#waiting.shift() ?? new Turn()
       const refusal = this.#seal(turn)
       if (refusal !== undefined) turn.end(Exit.fail(refusal))
-      return this.#run(turn)
+      return this.#run(turn) ?? Effect.void
     })
   }
 
