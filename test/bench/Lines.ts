@@ -2,6 +2,7 @@ import * as Effect from "effect/Effect"
 import { testCredential, testPki } from "../harness/Pki.ts"
 import { alertLine } from "./AlertDecode.ts"
 import { dataLines } from "./Bulk.ts"
+import { chainLine } from "./Certificates.ts"
 import { handshakeLines } from "./Handshake.ts"
 import { idleLine } from "./Idle.ts"
 import type { Line } from "./Line.ts"
@@ -19,6 +20,7 @@ export const linesOf: Effect.Effect<ReadonlyArray<Line>> = Effect.gen(function*(
     ...dataLines(credentials),
     ...handshakeLines(credentials),
     ...sessionLines(credentials),
+    chainLine,
     idleLine(credentials),
     alertLine
   ]

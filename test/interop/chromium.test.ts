@@ -69,7 +69,10 @@ peerSuite(["chromium", "certutil"], (it) => {
       assert.match(second.text, /\nhandshake +resumed\n/)
       const lines = yield* server.lines(2)
       // It never says close_notify, not even after ours.
-      assert.match(lines.join("\n"), new RegExp(`TLS ${version}, TLS_\\w+, full handshake, ALPN http/1.1: truncated by a FIN`))
+      assert.match(
+        lines.join("\n"),
+        new RegExp(`TLS ${version}, TLS_\\w+, full handshake, ALPN http/1.1: truncated by a FIN`)
+      )
     }))
 
   it.live("agrees on the hybrid group, where this runtime has it", () =>
