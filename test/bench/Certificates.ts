@@ -4,6 +4,7 @@ import { X509Certificate } from "node:crypto"
 import * as NodePrimitives from "../../src/platform/NodePrimitives.ts"
 import { layerAnchors, Trust } from "../../src/service/Trust.ts"
 import * as Make from "../x509/Maker.ts"
+import { worst } from "../x509/Worst.ts"
 import type { Line } from "./Line.ts"
 import { timed } from "./Meter.ts"
 
@@ -47,4 +48,26 @@ export const chainLine: Line = {
         { name: "X509Certificate", part: "reference", run: repeated(byPlatform) }
       ]
     })
+}
+
+const budget = 50_000_000
+
+/** The dearest chains that fit the limits: none may hold the event loop for as long as 50 ms. */
+export const worstChainLine: Line = {
+  name: "worst certificate chains",
+  unit: "chain",
+  measures: ["wall", "cpu"],
+  goal: 1,
+  open: () =>
+    Effect.sync(() => [
+      ...worst.map(([name, trial]) => {
+        const made = trial()
+        return { name, part: "ours" as const, run: timed(1, Effect.sync(() => Make.tried(made))) }
+      }),
+      {
+        name: "budget of 50 ms",
+        part: "reference" as const,
+        run: Effect.succeed({ cpu: budget, wall: budget })
+      }
+    ])
 }

@@ -2,7 +2,7 @@ import * as Effect from "effect/Effect"
 import { testCredential, testPki } from "../harness/Pki.ts"
 import { alertLine } from "./AlertDecode.ts"
 import { dataLines } from "./Bulk.ts"
-import { chainLine } from "./Certificates.ts"
+import { chainLine, worstChainLine } from "./Certificates.ts"
 import { handshakeLines } from "./Handshake.ts"
 import { idleLine } from "./Idle.ts"
 import type { Line } from "./Line.ts"
@@ -20,8 +20,9 @@ export const linesOf: Effect.Effect<ReadonlyArray<Line>> = Effect.gen(function*(
     ...dataLines(credentials),
     ...handshakeLines(credentials),
     ...sessionLines(credentials),
-    chainLine,
     idleLine(credentials),
-    alertLine
+    alertLine,
+    chainLine,
+    worstChainLine
   ]
 })

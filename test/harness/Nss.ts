@@ -51,7 +51,16 @@ export const tstclnt = (options: {
   readonly extra: ReadonlyArray<string>
 }): Effect.Effect<PeerProcess, HarnessError, Scope.Scope> =>
   spawnPeer("tstclnt", [
-    ...["-h", "localhost", "-4", "-p", String(options.port), "-d", options.database, "-A", options.request, "-v"],
+    "-h",
+    "localhost",
+    "-4",
+    "-p",
+    String(options.port),
+    "-d",
+    options.database,
+    "-A",
+    options.request,
+    "-v",
     ...options.extra
   ])
 
@@ -64,8 +73,15 @@ export const selfserv = (options: {
 }): Effect.Effect<PeerServer, HarnessError, Scope.Scope> =>
   Effect.gen(function*() {
     const process = yield* spawnPeer("selfserv", [
-      ...["-d", options.database, "-w", "", "-p", String(yield* freePort), "-v"],
-      ...[options.identity === "ec" ? "-e" : "-n", options.identity],
+      "-d",
+      options.database,
+      "-w",
+      "",
+      "-p",
+      String(yield* freePort),
+      "-v",
+      options.identity === "ec" ? "-e" : "-n",
+      options.identity,
       ...options.extra
     ])
     return { port: yield* awaitListening(process), process }

@@ -1,12 +1,14 @@
 import { assert } from "@effect/vitest"
 import * as Effect from "effect/Effect"
 import { testCredential } from "../harness/Pki.ts"
+import { waitLimit } from "../harness/Watch.ts"
 import { makeWitness, ourClient, ourServer, receiveLine, sendLine } from "./Ours.ts"
 import { everyPeer } from "./peers.ts"
 
 const shown = [
   { mode: "require", identity: "client", scheme: "ecdsa_secp256r1_sha256" },
   { mode: "require", identity: "clientRsa", scheme: "rsa_pss_rsae_sha256" },
+  { mode: "require", identity: "clientEd25519", scheme: "ed25519" },
   { mode: "request", identity: "client", scheme: "ecdsa_secp256r1_sha256" },
   { mode: "request", identity: "clientRsa", scheme: "rsa_pss_rsae_sha256" }
 ] as const
@@ -44,7 +46,14 @@ everyPeer("client certificates", (peer, it, version) => {
         const server = yield* peer.server({ clientAuth: mode })
         const end = yield* server.next
         const witness = makeWitness()
-        const connection = yield* ourClient({ version, port: server.port, identity, witness })
+        const connection = yield* ourClient({
+          version,
+          port: server.port,
+          identity,
+          witness,
+          // A ticket is the first sign of a server of TLS 1.3.
+          awaitPeerVerdict: waitLimit
+        })
         yield* sendLine(connection, "12321")
         assert.strictEqual(yield* receiveLine(connection), "12321\n")
         assert.strictEqual((yield* end.facts).clientName, identity)

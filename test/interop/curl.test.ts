@@ -35,8 +35,16 @@ const curl = (version: Version, port: number, { extra = [], identity, root = "ca
     const files = yield* identity === undefined ? pkiFiles() : pkiFiles(identity)
     const credential = identity === undefined ? undefined : files.of(identity)
     const process = yield* spawnPeer("curl", [
-      ...["-s", "-v", "--http1.1", "--noproxy", "*", "--cacert", files[root]],
-      ...["--resolve", `localhost:${port}:127.0.0.1`, ...versionOnly[version]],
+      "-s",
+      "-v",
+      "--http1.1",
+      "--noproxy",
+      "*",
+      "--cacert",
+      files[root],
+      "--resolve",
+      `localhost:${port}:127.0.0.1`,
+      ...versionOnly[version],
       ...credential === undefined ? [] : ["--cert", credential.cert, "--key", credential.key],
       ...extra,
       `https://localhost:${port}/`
@@ -86,7 +94,7 @@ peerSuite("curl", (it) => {
 
   it.live.each(refusals.flatMap((row) => versions.map((version) => [version, ...row] as const)))(
     "TLS %s: tells our server of %s: %s",
-    ([version, _, number, options, theirs]) =>
+    ([version, , number, options, theirs]) =>
       Effect.gen(function*() {
         const server = yield* ourServer({ version, ...options, handler: answering })
         assert.strictEqual((yield* curl(version, server.port, theirs)).code, 60)
@@ -106,7 +114,7 @@ peerSuite("curl", (it) => {
     ["1.3", "no certificate where one is required", 116, { clientAuth: { mode: "require" } }, {}]
   ]
 
-  it.live.each(told)("TLS %s: is told of %s: %s", ([version, _, number, options, theirs]) =>
+  it.live.each(told)("TLS %s: is told of %s: %s", ([version, , number, options, theirs]) =>
     Effect.gen(function*() {
       const server = yield* ourServer({ version, ...options, handler: answering })
       const { code, trace } = yield* curl(version, server.port, theirs)

@@ -159,7 +159,7 @@ peerSuite("java", () => {
 
     it.effect.each(told)(
       "its client is told for %s: TLS %s",
-      ([_, version, options, number]) =>
+      ([, version, options, number]) =>
         Effect.gen(function*() {
           const server = yield* ourServer({ version, ...options })
           const client = yield* (yield* Java).client(version, server.port)

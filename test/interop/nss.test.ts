@@ -165,7 +165,7 @@ peerSuite(["tstclnt", "certutil", "pk12util", "openssl"], (it) => {
 
   it.live.each(refusals.flatMap((row) => versions.map((version) => [version, ...row] as const)))(
     "TLS %s: tells our server of %s: %s",
-    ([version, _, number, options, theirs]) =>
+    ([version, , number, options, theirs]) =>
       Effect.gen(function*() {
         const ours = yield* ourServer({ version, ...options, handler: answering })
         yield* client(version, ours.port, theirs)
@@ -187,7 +187,7 @@ peerSuite(["tstclnt", "certutil", "pk12util", "openssl"], (it) => {
 
   it.live.each(told)(
     "TLS %s: is told of %s: SSL_ERROR_%s",
-    ([version, _, name, options, theirs]) =>
+    ([version, , name, options, theirs]) =>
       Effect.gen(function*() {
         const ours = yield* ourServer({ version, ...options, handler: answering })
         const nss = yield* client(version, ours.port, theirs)

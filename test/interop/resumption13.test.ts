@@ -79,7 +79,7 @@ eachPeer("resumption by tickets: PEER", (unpinned, it) => {
       ["a record of the server was corrupted", "serverToClient", corrupted, "AlertSent BadRecordMac"],
       ["a fatal alert of the server", "clientToServer", corrupted, "AlertReceived BadRecordMac"]
     ] as const
-  )("our client makes a full handshake after %s", ([_, way, edit, expected]) =>
+  )("our client makes a full handshake after %s", ([, way, edit, expected]) =>
     Effect.gen(function*() {
       const server = yield* peer.server()
       const proxy = yield* spoiling(server.port, way, edit)
@@ -132,7 +132,7 @@ eachPeer("resumption by tickets: PEER", (unpinned, it) => {
       ["full", "a fatal alert of the client", "serverToClient", corrupted, "AlertReceived BadRecordMac"],
       ["resumed", "a truncation", "clientToServer", () => cut("fin"), "Truncated"]
     ] as const
-  )("our server makes a %s handshake after %s", ([kind, _, way, edit, expected]) =>
+  )("our server makes a %s handshake after %s", ([kind, , way, edit, expected]) =>
     Effect.gen(function*() {
       const server = yield* ourServer({ version })
       const { port, spoilNext } = yield* spoiling(server.port, way, edit)
