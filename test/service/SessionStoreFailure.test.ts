@@ -257,6 +257,18 @@ describe("a store that lies", () => {
       })))
   }
 
+  it.effect("a session that the store should have let go of is too old all the same", () =>
+    counted(Effect.gen(function*() {
+      const { a, store } = yield* world()
+      yield* a.store(keyOf(1), session(1))
+      yield* TestClock.adjust("1 hour")
+      assert.strictEqual(store.kept.size, 1)
+      assert.strictEqual(yield* offeredBy(a, keyOf(1)), undefined)
+      assert.strictEqual((yield* counts)["tls_sessions_refused expired"], 1)
+      yield* Effect.yieldNow
+      assert.strictEqual(store.kept.size, 0)
+    })))
+
   it.effect("a client: one bad ticket does not hide the others", () =>
     Effect.gen(function*() {
       const { a, store } = yield* world()
