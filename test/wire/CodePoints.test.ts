@@ -23,7 +23,7 @@ const registries: ReadonlyArray<
     undefined
   ],
   [
-    "HandshakeType, RFC 5246 section 7.4 and RFC 8446 appendix B.3",
+    "HandshakeType, RFC 5246 section 7.4, RFC 6066 section 8 and RFC 8446 appendix B.3",
     CodePoints.HandshakeType,
     {
       hello_request: 0,
@@ -39,6 +39,7 @@ const registries: ReadonlyArray<
       certificate_verify: 15,
       client_key_exchange: 16,
       finished: 20,
+      certificate_status: 22,
       key_update: 24,
       message_hash: 254
     },
@@ -78,6 +79,7 @@ const registries: ReadonlyArray<
     CodePoints.ExtensionType,
     {
       server_name: 0,
+      status_request: 5,
       supported_groups: 10,
       ec_point_formats: 11,
       signature_algorithms: 13,
