@@ -50,19 +50,14 @@ export const tstclnt = (options: {
   readonly request: string
   readonly extra: ReadonlyArray<string>
 }): Effect.Effect<PeerProcess, HarnessError, Scope.Scope> =>
-  spawnPeer("tstclnt", [
-    "-h",
-    "localhost",
-    "-4",
-    "-p",
-    String(options.port),
-    "-d",
-    options.database,
-    "-A",
-    options.request,
-    "-v",
-    ...options.extra
-  ])
+  spawnPeer(
+    "tstclnt",
+    [
+      ["-h", "localhost", "-4", "-p", String(options.port)],
+      ["-d", options.database, "-A", options.request, "-v"],
+      options.extra
+    ].flat()
+  )
 
 /** `selfserv`: it answers each request with a page, and closes. */
 export const selfserv = (options: {
@@ -72,17 +67,13 @@ export const selfserv = (options: {
   readonly extra: ReadonlyArray<string>
 }): Effect.Effect<PeerServer, HarnessError, Scope.Scope> =>
   Effect.gen(function*() {
-    const process = yield* spawnPeer("selfserv", [
-      "-d",
-      options.database,
-      "-w",
-      "",
-      "-p",
-      String(yield* freePort),
-      "-v",
-      options.identity === "ec" ? "-e" : "-n",
-      options.identity,
-      ...options.extra
-    ])
+    const process = yield* spawnPeer(
+      "selfserv",
+      [
+        ["-d", options.database, "-w", "", "-p", String(yield* freePort), "-v"],
+        [options.identity === "ec" ? "-e" : "-n", options.identity],
+        options.extra
+      ].flat()
+    )
     return { port: yield* awaitListening(process), process }
   })

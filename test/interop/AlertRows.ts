@@ -27,8 +27,8 @@ interface Sent {
 
 export interface ClientRow extends ClientProvocation, Sent {
   /**
-   * It answers the ServerHello, in the clear. A server of TLS 1.3 has keys by then: OpenSSL reads the alert all the same, GnuTLS
-   * does not.
+   * It answers the ServerHello, in the clear. A server of TLS 1.3 has keys by then: OpenSSL reads the alert all the
+   * same, GnuTLS does not.
    */
   readonly isEarly?: true
 }

@@ -10,7 +10,6 @@ import java.security.spec.PKCS8EncodedKeySpec;
 import java.util.Base64;
 import java.util.List;
 import java.util.Scanner;
-import java.util.regex.Pattern;
 import javax.net.ssl.KeyManagerFactory;
 import javax.net.ssl.SNIHostName;
 import javax.net.ssl.SSLContext;
@@ -110,8 +109,9 @@ public class JavaPeer {
     trust.init(trusted);
     KeyStore own = empty();
     if (certificate != null) {
-      byte[] der = Base64.getMimeDecoder().decode(Pattern.compile("-----[^-]*-----").matcher(Files.readString(Path.of(key))).replaceAll(""));
-      own.setKeyEntry("own", KeyFactory.getInstance("EC").generatePrivate(new PKCS8EncodedKeySpec(der)), NO_PASSWORD, certificates(certificate));
+      String base64 = Files.readString(Path.of(key)).replaceAll("-----[^-]*-----", "");
+      PKCS8EncodedKeySpec der = new PKCS8EncodedKeySpec(Base64.getMimeDecoder().decode(base64));
+      own.setKeyEntry("own", KeyFactory.getInstance("EC").generatePrivate(der), NO_PASSWORD, certificates(certificate));
     }
     KeyManagerFactory keys = KeyManagerFactory.getInstance("PKIX");
     keys.init(own, NO_PASSWORD);

@@ -31,14 +31,14 @@ const aeads: Readonly<Record<string, Spelling>> = {
   CHACHA20_POLY1305_SHA256: { openssl: "CHACHA20-POLY1305", gnutls: "CHACHA20-POLY1305" }
 }
 
-/** Of our suites: the key of the certificate, which suites of TLS 1.3 leave open, and the AEAD in the spellings of the peers. */
+/** Of our suites: the key of the certificate, which those of TLS 1.3 leave open, and the AEAD as the peers spell it. */
 const partsOf = (suite: SuiteName): { readonly key: "ECDSA" | "RSA" | undefined; readonly aead: Spelling } => {
   const aead = aeads[suite.replace(/^TLS_(?:.*WITH_)?/, "")]
   if (aead === undefined) throw new Error(`no spelling for ${suite}`)
   return { key: isOf13(suite) ? undefined : suite.includes("_ECDSA_") ? "ECDSA" : "RSA", aead }
 }
 
-/** Both versions have their own list at the command line of openssl, and share one in node:tls; those of 1.3 have the registry's names. */
+/** Suites of TLS 1.3 have the names of the registry. */
 export const openSslSuite = (suite: SuiteName): string => {
   const { aead, key } = partsOf(suite)
   return key === undefined ? suite : `ECDHE-${key}-${aead.openssl}`

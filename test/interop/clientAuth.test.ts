@@ -13,7 +13,7 @@ const shown = [
   { mode: "request", identity: "clientRsa", scheme: "rsa_pss_rsae_sha256" }
 ] as const
 
-// What is refused, and with which alert, is in alertsSent.test.ts and alertsReceived.test.ts.
+// What is refused, and with which alert, is in alertsSentByClient, alertsSentByServer and alertsReceived.
 everyPeer("client certificates", (peer, it, version) => {
   it.live.each(shown)("our server ($mode) sees $identity", ({ identity, mode, scheme }) =>
     Effect.gen(function*() {

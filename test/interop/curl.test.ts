@@ -34,21 +34,16 @@ const curl = (version: Version, port: number, { extra = [], identity, root = "ca
   Effect.gen(function*() {
     const files = yield* identity === undefined ? pkiFiles() : pkiFiles(identity)
     const credential = identity === undefined ? undefined : files.of(identity)
-    const process = yield* spawnPeer("curl", [
-      "-s",
-      "-v",
-      "--http1.1",
-      "--noproxy",
-      "*",
-      "--cacert",
-      files[root],
-      "--resolve",
-      `localhost:${port}:127.0.0.1`,
-      ...versionOnly[version],
-      ...credential === undefined ? [] : ["--cert", credential.cert, "--key", credential.key],
-      ...extra,
-      `https://localhost:${port}/`
-    ])
+    const process = yield* spawnPeer(
+      "curl",
+      [
+        ["-s", "-v", "--http1.1", "--noproxy", "*", "--cacert", files[root]],
+        ["--resolve", `localhost:${port}:127.0.0.1`, ...versionOnly[version]],
+        credential === undefined ? [] : ["--cert", credential.cert, "--key", credential.key],
+        extra,
+        [`https://localhost:${port}/`]
+      ].flat()
+    )
     const code = yield* process.exit
     return { code, page: process.stdout, trace: process.stderr }
   })

@@ -26,7 +26,7 @@ const visit = (peer: ForeignPeer, options: ForeignClientOptions) =>
     return { facts, session }
   })
 
-/** One whole conversation of our client with a foreign server, two lines there and back: whether both say that it is resumed. */
+/** One whole conversation of our client with a foreign server, two lines there and back: whether both say it is resumed. */
 const call = (server: ForeignServer, options: OurClientOptions, between: () => void = () => {}) =>
   Effect.scoped(Effect.gen(function*() {
     const end = yield* server.next
