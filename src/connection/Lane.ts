@@ -121,16 +121,11 @@ export class Lane {
     })
   }
 
-  // What is to be waited for runs on a fiber of its own, so that an interrupted writer neither cuts it nor waits for it. Most of
-  // the time there is nothing.
+  // Runs on a fiber of its own, so that an interrupted writer neither cuts it nor waits for it. Most of the time it is over at
+  // once, and nobody waits at all.
   #start(turn: Turn): void {
     this.#isBusy = true
-    const work = this.#run(turn)
-    if (work === undefined) {
-      this.#isBusy = false
-      return
-    }
-    this.#handOver = Effect.runFork(work)
+    this.#handOver = Effect.runFork(this.#run(turn))
     this.#handOver.addObserver((exit) => {
       this.#isBusy = false
       this.#handOver = undefined
@@ -141,44 +136,31 @@ export class Lane {
     })
   }
 
-  /**
-   * Hands over the outbox for this turn, then for the next ones; the reader may put answers into it meanwhile. `undefined` where
-   * all is done.
-   */
-  #run(turn: Turn): Effect.Effect<void, Socket.SocketError> | undefined {
+  /** Hands over the outbox for this turn, then for the next ones. The reader may put answers into it meanwhile. */
+  #run(turn: Turn): Effect.Effect<void, Socket.SocketError> {
     this.#current = turn
-    const { outbox } = this.#core
+    const { outbox, primitives } = this.#core
     if (this.#hasGivenUp) outbox.length = 0
     if (outbox.length === 0) return this.#runNext()
     const [first] = outbox
     const bytes = outbox.length === 1 && first !== undefined ? first : concat(outbox)
     outbox.length = 0
-    const { direct } = this.#transport
-    if (direct?.writeNow(bytes) === true) {
-      this.#written(bytes)
+    return Effect.flatMap(this.#transport.write(bytes), () => {
+      if (this.#transport.memory?.isWrittenOut() === true) primitives.release(bytes)
       return this.#runNext()
-    }
-    return Effect.flatMap(direct === undefined ? this.#transport.write(bytes) : direct.drained, () => {
-      this.#written(bytes)
-      return this.#runNext() ?? Effect.void
     })
   }
 
-  #written(bytes: Uint8Array): void {
-    const { direct } = this.#transport
-    if (direct !== undefined && direct.ownsMemory && direct.isWrittenOut) this.#core.primitives.release(bytes)
-  }
-
-  #runNext(): Effect.Effect<void, Socket.SocketError> | undefined {
+  #runNext(): Effect.Effect<void, Socket.SocketError> {
     this.#current?.end(Exit.void)
     this.#current = undefined
-    if (this.#waiting.length === 0) return this.#core.outbox.length === 0 ? undefined : this.#run(new Turn())
+    if (this.#waiting.length === 0) return this.#core.outbox.length === 0 ? Effect.void : this.#run(new Turn())
     // Readers come first: what they learn may be that nothing more is to be sent.
     return Effect.flatMap(Effect.yieldNow, () => {
       const turn = this.#waiting.shift() ?? new Turn()
       const refusal = this.#seal(turn)
       if (refusal !== undefined) turn.end(Exit.fail(refusal))
-      return this.#run(turn) ?? Effect.void
+      return this.#run(turn)
     })
   }
 

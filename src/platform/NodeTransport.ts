@@ -17,7 +17,7 @@ import * as Socket from "effect/socket/Socket"
 import * as SocketServer from "effect/socket/SocketServer"
 import * as Net from "node:net"
 import type { Duplex } from "node:stream"
-import { type Direct, withDirect } from "../connection/Transport.ts"
+import { withMemory } from "../connection/Transport.ts"
 import { withoutStackTraces } from "./NodeKeys.ts"
 
 // A bare FIN must not take the answer of the other direction with it (RFC 5246 section 7.2.1), and a flight is one write.
@@ -36,11 +36,8 @@ const writeFailed = (cause: unknown) => failure(new Socket.SocketWriteError({ ca
  * Both directions of an open socket. It stays paused: what Node has read is taken with each pull, and Node reads no more than its
  * high water mark ahead.
  */
-class Flow implements Socket.Reader, Socket.Writer, Direct {
+class Flow implements Socket.Reader, Socket.Writer {
   readonly upgrade = Socket.SocketUpgradeError.unsupported
-  // A socket of Node gives away each buffer that it reads into, and nothing refers to what the system has taken. Other streams
-  // may hand on the very buffers that they are given.
-  readonly ownsMemory: boolean
   readonly #socket: Duplex
   #waiting: ((batch: Effect.Effect<Batch, Socket.SocketError>) => void) | undefined
   /** Why there is nothing more to read. */
@@ -48,7 +45,6 @@ class Flow implements Socket.Reader, Socket.Writer, Direct {
 
   constructor(socket: Duplex) {
     this.#socket = socket
-    this.ownsMemory = socket instanceof Net.Socket
     socket.pause()
     socket.on("readable", this.#serve)
     socket.on("end", this.#ended)
@@ -115,30 +111,14 @@ class Flow implements Socket.Reader, Socket.Writer, Direct {
   readonly #closed = (hadError: boolean): void => this.#over(() => closed(hadError ? 1006 : 1000))
 
   #writeAll(chunks: ReadonlyArray<Uint8Array | string>): Effect.Effect<void, Socket.SocketError> {
-    if (chunks.length > 1) this.#socket.cork()
+    const socket = this.#socket
+    // Node would not say a word about it.
+    if (socket.destroyed || socket.writableEnded) return Effect.fail(writeFailed(new Error("the socket is closed")))
     let isTaken = true
-    for (const chunk of chunks) isTaken = this.writeNow(chunk)
-    if (chunks.length > 1) this.#socket.uncork()
-    return isTaken ? Effect.void : this.drained
-  }
-
-  writeNow(chunk: Uint8Array | string): boolean {
-    // In a closed one Node would drop it, and not say a word.
-    return !this.#isClosed && (this.#socket.write(chunk) || this.isWrittenOut)
-  }
-
-  get drained(): Effect.Effect<void, Socket.SocketError> {
-    return Effect.suspend(() =>
-      this.#isClosed
-        ? Effect.fail(writeFailed(new Error("the socket is closed")))
-        : this.isWrittenOut
-        ? Effect.void
-        : drained(this.#socket)
-    )
-  }
-
-  get #isClosed(): boolean {
-    return this.#socket.destroyed || this.#socket.writableEnded
+    if (chunks.length > 1) socket.cork()
+    for (const chunk of chunks) isTaken = socket.write(chunk)
+    if (chunks.length > 1) socket.uncork()
+    return isTaken ? Effect.void : drained(socket)
   }
 }
 
@@ -159,7 +139,10 @@ const drained = (socket: Duplex): Effect.Effect<void, Socket.SocketError> =>
   })
 
 /** The reader opens; the writer waits for it. Closing lets what was written leave. */
-const socketOf = (open: Effect.Effect<Duplex, Socket.SocketError, Scope.Scope>): Socket.Socket => {
+const socketOf = (
+  open: Effect.Effect<Duplex, Socket.SocketError, Scope.Scope>,
+  kind: "net" | "any"
+): Socket.Socket => {
   let flow: Flow | undefined
   let opened: Deferred.Deferred<Flow> | undefined
   const attach = (socket: Duplex, scope: Scope.Scope): Effect.Effect<Flow> => {
@@ -190,7 +173,9 @@ const socketOf = (open: Effect.Effect<Duplex, Socket.SocketError, Scope.Scope>):
         flow ?? later
       ))
   })
-  return withDirect(socket, () => flow)
+  // A socket of Node gives away each buffer that it reads into, and nothing refers to what the system has taken. Other streams
+  // may hand on the very buffers that they are given.
+  return kind === "net" ? withMemory(socket, { isWrittenOut: () => flow?.isWrittenOut === true }) : socket
 }
 
 const dial = (options: Net.NetConnectOpts): Effect.Effect<Net.Socket, Socket.SocketError, Scope.Scope> =>
@@ -214,7 +199,7 @@ const dial = (options: Net.NetConnectOpts): Effect.Effect<Net.Socket, Socket.Soc
  * @since 0.1.0
  */
 export const makeNet = (options: Net.NetConnectOpts): Effect.Effect<Socket.Socket> =>
-  Effect.sync(() => socketOf(dial(options)))
+  Effect.sync(() => socketOf(dial(options), "net"))
 
 /**
  * A client's socket. Its reader dials.
@@ -237,7 +222,7 @@ export const layerNet = (options: Net.NetConnectOpts): Layer.Layer<Socket.Socket
  * @category constructors
  * @since 0.1.0
  */
-export const fromDuplex = (duplex: Duplex): Socket.Socket => socketOf(Effect.succeed(duplex))
+export const fromDuplex = (duplex: Duplex): Socket.Socket => socketOf(Effect.succeed(duplex), "any")
 
 const accepted = (socket: Net.Socket): Effect.Effect<Net.Socket, Socket.SocketError> =>
   Effect.suspend(() => socket.destroyed ? Effect.fail(closed(1000)) : Effect.succeed(socket))
@@ -258,7 +243,7 @@ export const makeServer = (
         server.run((socket) =>
           Effect.flatMap(
             Effect.serviceOption(NodeSocket.NetSocket),
-            (net) => handler(Option.isNone(net) ? socket : socketOf(accepted(net.value)))
+            (net) => handler(Option.isNone(net) ? socket : socketOf(accepted(net.value), "net"))
           )
         )
     }))
