@@ -3,7 +3,7 @@ import type * as Scope from "effect/Scope"
 import { floorOfRecords } from "./Floor.ts"
 import type { Contender, Line } from "./Line.ts"
 import { timed, timedWithPeer } from "./Meter.ts"
-import type { Credentials, End } from "./Peer.ts"
+import type { End, Setup } from "./Peer.ts"
 import { type Kind, peerOf } from "./PeerOf.ts"
 import { remote } from "./Remote.ts"
 
@@ -32,9 +32,9 @@ const transfer = (sender: End, receiver: End, total: number, size: number): Effe
   Effect.all([receiver.receive(total), sender.send(total, size)], { concurrency: "unbounded", discard: true })
 
 /** A connection within this process, over TCP: the client sends. */
-const overLoopback = (kind: Kind, credentials: Credentials) =>
+const overLoopback = (kind: Kind, setup: Setup) =>
   Effect.gen(function*() {
-    const peer = yield* peerOf(kind, credentials)
+    const peer = yield* peerOf(kind, setup)
     let accepted: ((end: End) => void) | undefined
     const port = yield* peer.listen((end) => {
       accepted?.(end)
@@ -47,9 +47,9 @@ const overLoopback = (kind: Kind, credentials: Credentials) =>
     return { peer, sender, receiver }
   })
 
-const inMemory = (kind: Kind, credentials: Credentials) =>
+const inMemory = (kind: Kind, setup: Setup) =>
   Effect.gen(function*() {
-    const peer = yield* peerOf(kind, credentials)
+    const peer = yield* peerOf(kind, setup)
     const [sender, receiver] = yield* peer.pair
     return { peer, sender, receiver }
   })
@@ -63,7 +63,7 @@ const bulk = (
   name: string,
   goal: number,
   size: number,
-  credentials: Credentials,
+  setup: Setup,
   connected: typeof inMemory,
   kinds: ReadonlyArray<Kind>
 ): Line => ({
@@ -75,7 +75,7 @@ const bulk = (
     Effect.gen(function*() {
       const total = whole(scale, 256 * megabyte, size)
       const rivals = yield* contenders(kinds, (kind) =>
-        Effect.map(connected(kind, credentials), ({ peer, receiver, sender }): Contender => ({
+        Effect.map(connected(kind, setup), ({ peer, receiver, sender }): Contender => ({
           name: peer.name,
           part: partOf(kind),
           run: timed(total, transfer(sender, receiver, total, size))
@@ -93,7 +93,7 @@ const bulk = (
     })
 })
 
-const bulkTwoProcesses = (name: string, goal: number, size: number, credentials: Credentials): Line => ({
+const bulkTwoProcesses = (name: string, goal: number, size: number, setup: Setup): Line => ({
   name,
   unit: "byte",
   measures: ["cpu", "wall", "sender", "receiver"],
@@ -102,8 +102,8 @@ const bulkTwoProcesses = (name: string, goal: number, size: number, credentials:
     contenders(socketKinds, (kind) =>
       Effect.gen(function*() {
         const total = whole(scale, 256 * megabyte, size)
-        const peer = yield* peerOf(kind, credentials)
-        const { ask, port } = yield* remote({ kind, credentials, behaviour: "commanded" })
+        const peer = yield* peerOf(kind, setup)
+        const { ask, port } = yield* remote({ kind, setup, behaviour: "commanded" })
         const sender = yield* peer.dial(port)
         const work = Effect.gen(function*() {
           const before = yield* ask({ ask: "processor" })
@@ -118,8 +118,8 @@ const bulkTwoProcesses = (name: string, goal: number, size: number, credentials:
       }))
 })
 
-const pieces = (credentials: Credentials): Line => ({
-  name: "64-byte pipelined writes, in memory",
+const pieces = (setup: Setup): Line => ({
+  name: `${setup.profile.label}: 64-byte pipelined writes, in memory`,
   unit: "write",
   measures: ["cpu", "wall"],
   goal: 0.5,
@@ -132,7 +132,7 @@ const pieces = (credentials: Credentials): Line => ({
         { _tag: "NodeTls" }
       ]
       return yield* contenders(kinds, (kind) =>
-        Effect.map(inMemory(kind, credentials), ({ peer, receiver, sender }): Contender => ({
+        Effect.map(inMemory(kind, setup), ({ peer, receiver, sender }): Contender => ({
           name: peer.name,
           part: partOf(kind),
           run: timed(
@@ -143,8 +143,8 @@ const pieces = (credentials: Credentials): Line => ({
     })
 })
 
-const echo = (credentials: Credentials): Line => ({
-  name: "echo of 1 byte, 2 processes",
+const echo = (setup: Setup): Line => ({
+  name: `${setup.profile.label}: echo of 1 byte, 2 processes`,
   unit: "round trip",
   measures: ["wall", "cpu"],
   goal: 0.5,
@@ -154,8 +154,8 @@ const echo = (credentials: Credentials): Line => ({
       (kind) =>
         Effect.gen(function*() {
           const count = Math.max(1, Math.round(5000 * scale))
-          const peer = yield* peerOf(kind, credentials)
-          const { ask, port } = yield* remote({ kind, credentials, behaviour: "echo" })
+          const peer = yield* peerOf(kind, setup)
+          const { ask, port } = yield* remote({ kind, setup, behaviour: "echo" })
           const client = yield* peer.dial(port)
           const work = Effect.gen(function*() {
             const before = yield* ask({ ask: "processor" })
@@ -168,13 +168,16 @@ const echo = (credentials: Credentials): Line => ({
 })
 
 /** Everything that moves data over connections that are already open. */
-export const dataLines = (credentials: Credentials): ReadonlyArray<Line> => [
-  bulkTwoProcesses("bulk, loopback, 2 processes, 64 KiB writes", 0.65, 64 * 1024, credentials),
-  bulkTwoProcesses("bulk, loopback, 2 processes, 16 KiB writes", 0.65, 16 * 1024, credentials),
-  bulk("bulk, loopback, 1 process, 64 KiB writes", 0.65, 64 * 1024, credentials, overLoopback, socketKinds),
-  bulk("bulk, loopback, 1 process, 16 KiB writes", 0.65, 16 * 1024, credentials, overLoopback, socketKinds),
-  bulk("bulk, Duplex pair in memory, 64 KiB writes", 0.6, 64 * 1024, credentials, inMemory, bulkKinds),
-  bulk("bulk, Duplex pair in memory, 16 KiB writes", 0.6, 16 * 1024, credentials, inMemory, bulkKinds),
-  pieces(credentials),
-  echo(credentials)
-]
+export const dataLines = (setup: Setup): ReadonlyArray<Line> => {
+  const { label } = setup.profile
+  return [
+    bulkTwoProcesses(`${label}: bulk, loopback, 2 processes, 64 KiB writes`, 0.65, 64 * 1024, setup),
+    bulkTwoProcesses(`${label}: bulk, loopback, 2 processes, 16 KiB writes`, 0.65, 16 * 1024, setup),
+    bulk(`${label}: bulk, loopback, 1 process, 64 KiB writes`, 0.65, 64 * 1024, setup, overLoopback, socketKinds),
+    bulk(`${label}: bulk, loopback, 1 process, 16 KiB writes`, 0.65, 16 * 1024, setup, overLoopback, socketKinds),
+    bulk(`${label}: bulk, Duplex pair in memory, 64 KiB writes`, 0.6, 64 * 1024, setup, inMemory, bulkKinds),
+    bulk(`${label}: bulk, Duplex pair in memory, 16 KiB writes`, 0.6, 16 * 1024, setup, inMemory, bulkKinds),
+    pieces(setup),
+    echo(setup)
+  ]
+}

@@ -7,7 +7,9 @@ import {
   createPrivateKey,
   createPublicKey,
   createSecretKey,
+  decapsulate,
   diffieHellman,
+  encapsulate,
   generateKeyPairSync,
   type KeyObject,
   randomBytes,
@@ -16,7 +18,7 @@ import {
   X509Certificate
 } from "node:crypto"
 import { withoutStackTraces } from "../../src/platform/NodeKeys.ts"
-import type { Credentials } from "./Peer.ts"
+import type { Setup } from "./Peer.ts"
 
 const recordLength = 16 * 1024
 const options = { authTagLength: 16 }
@@ -56,15 +58,30 @@ const prf = (key: KeyObject, outputs: number): Buffer => {
 }
 
 /** Secrets of one side: master secret, key block and both Finished are 2, 2, 1 and 1 blocks; an AEAD both ways. */
-const schedule = (isFull: boolean): void => {
+const schedule12 = (isFull: boolean): void => {
   if (isFull) prf(createSecretKey(randomBytes(32)), 2)
   const master = createSecretKey(randomBytes(48))
   prf(master, 2)
   prf(master, 1)
   prf(master, 1)
+  hashAndProtect(isFull ? 3 : 2, 2)
+}
+
+/** Secrets of one side: three extractions, each with a key of its own, and what is derived from them. */
+const schedule13 = (isFull: boolean): void => {
+  // Beside the traffic secrets, the keys and Finished: the binder, or nothing.
+  for (const derivations of [isFull ? 1 : 4, 7, 11]) {
+    const secret = createSecretKey(randomBytes(32))
+    for (let i = 0; i <= derivations; i++) createHmac("sha256", secret).update(additional).digest()
+  }
+  // Messages in the clear come first, and those of the server are one record.
+  hashAndProtect(isFull ? 4 : 5, 2)
+}
+
+const hashAndProtect = (digests: number, records: number): void => {
   const transcript = createHash("sha256").update(additional)
-  for (let i = 0; i < (isFull ? 3 : 2); i++) transcript.copy().digest()
-  for (let i = 0; i < 2; i++) {
+  for (let i = 0; i < digests; i++) transcript.copy().digest()
+  for (let i = 0; i < records; i++) {
     const cipher = createCipheriv("aes-128-gcm", createSecretKey(randomBytes(16)), additional.subarray(0, 12), options)
     cipher.update(additional.subarray(0, 16))
     cipher.final()
@@ -74,34 +91,52 @@ const schedule = (isFull: boolean): void => {
 
 const additional = Buffer.alloc(64, 7)
 
-/** The primitive calls of both sides of a resumed handshake. */
-export const floorOfResumption = (): void => {
-  schedule(false)
-  schedule(false)
+const importShare = (key: KeyObject): KeyObject => {
+  const raw = key.export({ format: "raw-public" })
+  return withoutStackTraces(() => createPublicKey({ key: raw, format: "raw-public", asymmetricKeyType: "x25519" }))
 }
 
+const agreeX25519 = (): void => {
+  const server = generateKeyPairSync("x25519")
+  const client = generateKeyPairSync("x25519")
+  diffieHellman({ privateKey: client.privateKey, publicKey: importShare(server.publicKey) })
+  diffieHellman({ privateKey: server.privateKey, publicKey: importShare(client.publicKey) })
+}
+
+const agreeMlKem = (): void => {
+  const client = generateKeyPairSync("ml-kem-768")
+  const raw = client.publicKey.export({ format: "raw-public" })
+  const publicKey = withoutStackTraces(() =>
+    createPublicKey({ key: raw, format: "raw-public", asymmetricKeyType: "ml-kem-768" })
+  )
+  decapsulate(client.privateKey, encapsulate(publicKey).ciphertext)
+}
+
+const bothSides = ({ profile }: Setup, isFull: boolean): void => {
+  if (isFull || profile.version === "1.3") agreeX25519()
+  if (profile.group === "x25519mlkem768") agreeMlKem()
+  for (const schedule of Array.from({ length: 2 }, () => profile.version === "1.3" ? schedule13 : schedule12)) {
+    schedule(isFull)
+  }
+}
+
+/** The primitive calls of both sides of a resumed handshake. */
+export const floorOfResumption = (setup: Setup) => (): void => bothSides(setup, false)
+
 /** The primitive calls of both sides of a full handshake, for a certificate that its anchor signed. */
-export const floorOfHandshake = (credentials: Credentials): () => void => {
+export const floorOfHandshake = (setup: Setup): () => void => {
+  const { credentials } = setup
   const anchor = new X509Certificate(credentials.anchors)
   const anchorKey = anchor.publicKey
   const der = new X509Certificate(credentials.certificate).raw
   const privateKey = createPrivateKey(credentials.privateKey)
-  const importShare = (key: KeyObject) => {
-    const raw = key.export({ format: "raw-public" })
-    return withoutStackTraces(() => createPublicKey({ key: raw, format: "raw-public", asymmetricKeyType: "x25519" }))
-  }
   return () => {
-    const server = generateKeyPairSync("x25519")
-    const client = generateKeyPairSync("x25519")
     const signature = sign("sha256", additional, privateKey)
     const leaf = new X509Certificate(der)
     leaf.checkIssued(anchor)
     leaf.verify(anchorKey)
     leaf.checkHost("localhost")
     verify("sha256", additional, leaf.publicKey, signature)
-    diffieHellman({ privateKey: client.privateKey, publicKey: importShare(server.publicKey) })
-    diffieHellman({ privateKey: server.privateKey, publicKey: importShare(client.publicKey) })
-    schedule(true)
-    schedule(true)
+    bothSides(setup, true)
   }
 }

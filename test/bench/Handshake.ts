@@ -2,7 +2,7 @@ import * as Effect from "effect/Effect"
 import { floorOfHandshake, floorOfResumption } from "./Floor.ts"
 import type { Contender, Line } from "./Line.ts"
 import { timed, timedWithPeer } from "./Meter.ts"
-import type { Credentials } from "./Peer.ts"
+import type { Setup } from "./Peer.ts"
 import { type Kind, peerOf } from "./PeerOf.ts"
 import { remote } from "./Remote.ts"
 
@@ -20,8 +20,8 @@ const warmUps = 8
 const countOf = (scale: number): number => Math.max(2, Math.round(300 * scale))
 
 /** Connect, one byte there and back, close: one conversation after another, both sides in this process. */
-const inMemory = (resume: boolean, goal: number, credentials: Credentials): Line => ({
-  name: `${resume ? "resumed" : "full"} handshakes, Duplex pair in memory`,
+const inMemory = (resume: boolean, setup: Setup, goal: number): Line => ({
+  name: `${setup.profile.label}: ${resume ? "resumed" : "full"} handshakes, Duplex pair in memory`,
   unit: "handshake",
   measures: ["cpu", "wall"],
   goal,
@@ -30,7 +30,7 @@ const inMemory = (resume: boolean, goal: number, credentials: Credentials): Line
     Effect.gen(function*() {
       const count = countOf(scale)
       const rivals = yield* Effect.forEach(kindsOf(resume), (kind) =>
-        Effect.map(peerOf(kind, credentials), (peer): Contender => {
+        Effect.map(peerOf(kind, setup), (peer): Contender => {
           const conversation = Effect.gen(function*() {
             const [client, server] = yield* peer.pair
             yield* Effect.forkChild(server.echo, { startImmediately: true })
@@ -42,7 +42,7 @@ const inMemory = (resume: boolean, goal: number, credentials: Credentials): Line
             run: timed(count, Effect.replicateEffect(conversation, count, { discard: true }))
           }
         }))
-      const floor = resume ? floorOfResumption : floorOfHandshake(credentials)
+      const floor = (resume ? floorOfResumption : floorOfHandshake)(setup)
       return [...rivals, {
         name: "crypto floor",
         part: "probe",
@@ -58,9 +58,12 @@ const inMemory = (resume: boolean, goal: number, credentials: Credentials): Line
     })
 })
 
-/** The same over TCP, 8 at a time, with the server in another process. */
-const overLoopback = (resume: boolean, credentials: Credentials): Line => ({
-  name: `${resume ? "resumed" : "full"} handshakes, loopback, 2 processes`,
+// The tickets of TLS 1.3 are used once, and a full handshake gives two.
+const atOnce = 2
+
+/** The same over TCP, some at a time, with the server in another process. */
+const overLoopback = (resume: boolean, setup: Setup): Line => ({
+  name: `${setup.profile.label}: ${resume ? "resumed" : "full"} handshakes, loopback, 2 processes`,
   unit: "handshake",
   measures: ["cpu", "client", "server", "wall"],
   goal: undefined,
@@ -69,14 +72,14 @@ const overLoopback = (resume: boolean, credentials: Credentials): Line => ({
     Effect.forEach([...kindsOf(resume), { _tag: "Plain" } as const], (kind) =>
       Effect.gen(function*() {
         const count = countOf(scale)
-        const peer = yield* peerOf(kind, credentials)
-        const { ask, port } = yield* remote({ kind, credentials, behaviour: "echo" })
+        const peer = yield* peerOf(kind, setup)
+        const { ask, port } = yield* remote({ kind, setup, behaviour: "echo" })
         const conversation = Effect.scoped(Effect.flatMap(peer.dial(port), (client) => client.roundTrips(1)))
-        // The first one makes the session that the others resume.
-        yield* conversation
+        // The first ones make the sessions that the others resume.
+        yield* Effect.replicateEffect(conversation, atOnce, { discard: true })
         const work = Effect.gen(function*() {
           const before = yield* ask({ ask: "processor" })
-          yield* Effect.all(Array.from({ length: count }, () => conversation), { concurrency: 8, discard: true })
+          yield* Effect.all(Array.from({ length: count }, () => conversation), { concurrency: atOnce, discard: true })
           return (yield* ask({ ask: "processor" })) - before
         })
         return {
@@ -87,9 +90,12 @@ const overLoopback = (resume: boolean, credentials: Credentials): Line => ({
       }))
 })
 
-export const handshakeLines = (credentials: Credentials): ReadonlyArray<Line> => [
-  inMemory(false, 1, credentials),
-  inMemory(true, 1.5, credentials),
-  overLoopback(false, credentials),
-  overLoopback(true, credentials)
+export const handshakeLines = (
+  setup: Setup,
+  goals: { readonly full: number; readonly resumed: number }
+): ReadonlyArray<Line> => [
+  inMemory(false, setup, goals.full),
+  inMemory(true, setup, goals.resumed),
+  overLoopback(false, setup),
+  overLoopback(true, setup)
 ]

@@ -1,6 +1,6 @@
 import * as Effect from "effect/Effect"
 import type { Contender, Line } from "./Line.ts"
-import type { Credentials } from "./Peer.ts"
+import type { Setup } from "./Peer.ts"
 import { type Kind, peerOf } from "./PeerOf.ts"
 import { remote } from "./Remote.ts"
 
@@ -15,8 +15,8 @@ const kinds: ReadonlyArray<Kind> = [
 const smallNursery = ["--max-semi-space-size=1"]
 
 /** What a server process grows by when connections are open and nothing happens on them. */
-export const idleLine = (credentials: Credentials): Line => ({
-  name: "memory of an idle connection at the server",
+export const idleLine = (setup: Setup): Line => ({
+  name: `${setup.profile.label}: memory of an idle connection at the server`,
   unit: "connection",
   measures: ["bytes"],
   goal: 2,
@@ -25,10 +25,10 @@ export const idleLine = (credentials: Credentials): Line => ({
       Effect.gen(function*() {
         const count = Math.max(2, Math.round(2000 * scale))
         // The clients are none of what is measured: the same for both.
-        const client = yield* peerOf(kind._tag === "Plain" ? kind : { _tag: "NodeTls" }, credentials)
-        const server = yield* peerOf(kind, credentials)
+        const client = yield* peerOf(kind._tag === "Plain" ? kind : { _tag: "NodeTls" }, setup)
+        const server = yield* peerOf(kind, setup)
         const run = Effect.gen(function*() {
-          const { ask, port } = yield* remote({ kind, credentials, behaviour: "idle" }, smallNursery)
+          const { ask, port } = yield* remote({ kind, setup, behaviour: "idle" }, smallNursery)
           const open = (connections: number) =>
             Effect.forEach(Array.from({ length: connections }), () => client.dial(port), {
               concurrency: 16,

@@ -9,7 +9,7 @@ import {
   type SecureContextOptions,
   TLSSocket
 } from "node:tls"
-import { type Credentials, type End, type Peer, suite } from "./Peer.ts"
+import type { End, Peer, Setup } from "./Peer.ts"
 
 const once = (stream: Duplex | Server, event: string): Effect.Effect<void> =>
   Effect.callback((resume) => {
@@ -106,12 +106,13 @@ export const plain: Peer = {
 }
 
 /** `node:tls` with everything that can be made once made once. With `resume`, every connection but the first is resumed. */
-export const nodeTls = (credentials: Credentials, resume = false): Peer => {
+export const nodeTls = ({ credentials, profile }: Setup, resume = false): Peer => {
+  const { group, suite, version } = profile
   const common = {
-    minVersion: "TLSv1.2",
-    maxVersion: "TLSv1.2",
+    minVersion: `TLSv${version}`,
+    maxVersion: `TLSv${version}`,
     ciphers: suite.openssl,
-    ecdhCurve: "X25519:P-256"
+    ecdhCurve: `${group.toUpperCase()}:P-256`
   } as const satisfies SecureContextOptions
   const { anchors, certificate, privateKey } = credentials
   const clientContext = createSecureContext({ ...common, ca: anchors })
@@ -127,15 +128,17 @@ export const nodeTls = (credentials: Credentials, resume = false): Peer => {
         secureContext: clientContext,
         ...(session === undefined ? {} : { session })
       })
+      const offered = session
+      // In TLS 1.3 it comes when the handshake is over.
+      if (resume) socket.once("session", (ticket: Buffer) => session ??= ticket)
       yield* once(socket, "secureConnect")
       yield* Effect.addFinalizer(() => closing(socket))
       if (!socket.authorized || socket.getCipher().standardName !== suite.name) {
         return yield* Effect.die(socket.getCipher())
       }
-      if (socket.isSessionReused() !== (session !== undefined)) {
+      if (socket.isSessionReused() !== (offered !== undefined)) {
         return yield* Effect.die("resumption is not as it was meant to be")
       }
-      if (resume) session ??= socket.getSession()
       return endOf(socket)
     })
 

@@ -13,13 +13,13 @@ import type { TlsError } from "../../src/alert/TlsError.ts"
 import type { Connection } from "../../src/connection/Connection.ts"
 import * as NodePrimitives from "../../src/platform/NodePrimitives.ts"
 import * as NodeTransport from "../../src/platform/NodeTransport.ts"
-import { suites } from "../../src/secret/CipherSuite.ts"
+import { suites, suites13 } from "../../src/secret/CipherSuite.ts"
 import * as Identity from "../../src/service/Identity.ts"
 import * as SessionCache from "../../src/service/SessionCache.ts"
 import * as Trust from "../../src/service/Trust.ts"
 import * as TlsClient from "../../src/TlsClient.ts"
 import * as TlsServer from "../../src/TlsServer.ts"
-import { type Credentials, type End, type Peer, suite } from "./Peer.ts"
+import type { End, Peer, Setup } from "./Peer.ts"
 
 /** How data is read, and how small pieces are sent. */
 export interface Mode {
@@ -90,7 +90,7 @@ const endOf = (connection: Connection, mode: Mode): End => ({
 
 /** This library, over the sockets of Effect for Node. */
 export const ours = (
-  credentials: Credentials,
+  { credentials, profile }: Setup,
   name: string,
   mode: Mode = {}
 ): Effect.Effect<Peer, never, Scope.Scope> =>
@@ -107,8 +107,9 @@ export const ours = (
       ? yield* SessionCache.makeMemory()
       : Context.get(yield* Layer.build(SessionCache.layerNone), SessionCache.SessionCache)
     const options = {
-      cipherSuites: suites.filter(({ name }) => name === suite.name),
-      groups: ["x25519", "secp256r1"] as const
+      versions: [profile.version],
+      cipherSuites: [...suites, ...suites13].filter(({ name }) => name === profile.suite.name),
+      groups: [profile.group, "secp256r1"] as const
     }
     let dialled = 0
     const net = mode.sockets === "NodeSocket"
@@ -131,6 +132,9 @@ export const ours = (
           Effect.provideContext(base),
           Effect.orDie
         )
+        if (connection.version !== profile.version || connection.group === "secp256r1") {
+          return yield* Effect.die(`${connection.version} with ${connection.group}`)
+        }
         if (connection.resumed !== (mode.resume === true && dialled++ > 0)) {
           return yield* Effect.die("resumption is not as it was meant to be")
         }

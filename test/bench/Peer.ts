@@ -1,14 +1,42 @@
 import type * as Effect from "effect/Effect"
 import type * as Scope from "effect/Scope"
 
-/** The one suite that is measured, by its name in the registry and in OpenSSL. */
-export const suite = { name: "TLS_ECDHE_ECDSA_WITH_AES_128_GCM_SHA256", openssl: "ECDHE-ECDSA-AES128-GCM-SHA256" }
+/** What both sides of a conversation are held to; the suite by its name in the registry and in OpenSSL. */
+export interface Profile {
+  readonly label: string
+  readonly version: "1.2" | "1.3"
+  readonly suite: { readonly name: string; readonly openssl: string }
+  readonly group: "x25519" | "x25519mlkem768"
+}
+
+export const tls12: Profile = {
+  label: "TLS 1.2",
+  version: "1.2",
+  suite: { name: "TLS_ECDHE_ECDSA_WITH_AES_128_GCM_SHA256", openssl: "ECDHE-ECDSA-AES128-GCM-SHA256" },
+  group: "x25519"
+}
+
+export const tls13: Profile = {
+  label: "TLS 1.3",
+  version: "1.3",
+  suite: { name: "TLS_AES_128_GCM_SHA256", openssl: "TLS_AES_128_GCM_SHA256" },
+  group: "x25519"
+}
+
+/** With the group that a quantum computer does not break. */
+export const tls13Hybrid: Profile = { ...tls13, label: "TLS 1.3 with X25519MLKEM768", group: "x25519mlkem768" }
 
 /** PEM text: what a server proves itself with, and what its clients trust. */
 export interface Credentials {
   readonly certificate: string
   readonly privateKey: string
   readonly anchors: string
+}
+
+/** What a conversation is made with. */
+export interface Setup {
+  readonly credentials: Credentials
+  readonly profile: Profile
 }
 
 /** One end of an open connection. */

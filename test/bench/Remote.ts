@@ -1,13 +1,13 @@
 import * as Effect from "effect/Effect"
 import type * as Scope from "effect/Scope"
 import { type ChildProcess, fork } from "node:child_process"
-import type { Credentials } from "./Peer.ts"
+import type { Setup } from "./Peer.ts"
 import type { Kind } from "./PeerOf.ts"
 
 /** What the server in the other process does with a connection. */
 export interface Orders {
   readonly kind: Kind
-  readonly credentials: Credentials
+  readonly setup: Setup
   /** `commanded` keeps the latest one for `receive`, `echo` sends back, `idle` waits for data that does not come. */
   readonly behaviour: "commanded" | "echo" | "idle"
 }

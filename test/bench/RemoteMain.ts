@@ -46,7 +46,7 @@ const handler = ({ behaviour }: Orders) => (end: End): Effect.Effect<void> => {
 
 const main = (orders: Orders): Effect.Effect<never> =>
   Effect.gen(function*() {
-    const peer = yield* peerOf(orders.kind, orders.credentials)
+    const peer = yield* peerOf(orders.kind, orders.setup)
     const port = yield* peer.listen(handler(orders))
     process.on("message", onCommand)
     process.send?.(port)

@@ -23,7 +23,7 @@ import { availability } from "../harness/Availability.ts"
 import { redisServer } from "../harness/Redis.ts"
 import type { Contender, Line } from "./Line.ts"
 import { timed } from "./Meter.ts"
-import { type Credentials, suite } from "./Peer.ts"
+import { type Credentials, tls12 } from "./Peer.ts"
 
 /** Where the sessions are: nowhere else than in the process, or at this URL. */
 type Store = { readonly _tag: "Memory" } | { readonly _tag: "Redis"; readonly url: string }
@@ -32,7 +32,7 @@ type Store = { readonly _tag: "Memory" } | { readonly _tag: "Redis"; readonly ur
 const common = {
   minVersion: "TLSv1.2",
   maxVersion: "TLSv1.2",
-  ciphers: suite.openssl,
+  ciphers: tls12.suite.openssl,
   ecdhCurve: "P-256",
   secureOptions: constants.SSL_OP_NO_TICKET
 } as const
@@ -56,7 +56,7 @@ const ours = (credentials: Credentials, store: Store): Effect.Effect<number, nev
     )
     const options = {
       versions: ["1.2"],
-      cipherSuites: suites.filter(({ name }) => name === suite.name),
+      cipherSuites: suites.filter(({ name }) => name === tls12.suite.name),
       groups: ["secp256r1"],
       tickets: 0
     } as const

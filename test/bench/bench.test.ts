@@ -57,7 +57,13 @@ it.effect("ratios are taken inside a round, and the first of our ways is judged"
   }))
 
 describe("the quick form", () => {
-  const lines = ["alert decode", "64-byte", "resumed handshakes, Duplex", "echo"]
+  const lines = [
+    "alert decode",
+    "64-byte",
+    "TLS 1.2: resumed handshakes, Duplex",
+    "X25519MLKEM768: resumed handshakes, loopback",
+    "TLS 1.3: echo"
+  ]
   it.live.each(lines)("%s", (name) =>
     Effect.gen(function*() {
       const line = (yield* linesOf).find((line) => line.name.includes(name))
