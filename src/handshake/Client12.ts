@@ -146,7 +146,7 @@ export const full = Effect.fnUntraced(
         })
       )
     }
-    const exporter = isExtendedMasterSecret ? exporterOf(master, randoms) : undefined
+    const exporter = isExtendedMasterSecret ? exporterOf(channel, suite, master, randoms) : undefined
     return establish(story, hellos, certificate.chain, sessionId, share.group, exporter)
   }
 )
@@ -208,7 +208,7 @@ export const abbreviated = Effect.fnUntraced(
       session.peerCertificates,
       session.isTicket === true ? new Uint8Array(0) : session.id,
       undefined,
-      exporterOf(master, hellos.randoms)
+      exporterOf(channel, suite, master, hellos.randoms)
     )
   }
 )

@@ -128,7 +128,7 @@ export const expectFinished = Effect.fnUntraced(
     sender: "client" | "server",
     master: MasterSecret
   ): Effect.fn.Return<void, HandshakeFailure> {
-    yield* channel.expectChangeCipherSpec
+    yield* channel.expectChangeCipherSpec()
     const verifyData = KeySchedule.verifyData(master.prf, sender, channel.transcript.digest())
     const finished = yield* channel.expect("Finished")
     const malformed = checkLength(finished.verifyData, verifyData.length)
@@ -232,16 +232,24 @@ export const newSession = (options: {
  * @category exporters
  * @since 0.1.0
  */
-export const exporterOf = (master: MasterSecret, randoms: Randoms): Exporter => (label, context, length) =>
-  master.prf(
-    label,
-    [
-      randoms.client,
-      randoms.server,
-      ...context === undefined ? [] : [new Writer().vector16((_) => _.bytes(context)).finish()]
-    ],
-    length
-  )
+export const exporterOf = (
+  { primitives }: Channel,
+  suite: CipherSuite,
+  master: MasterSecret,
+  randoms: Randoms
+): Exporter => {
+  const prf = Prf.lasting(primitives, suite.hash, master.bytes)
+  return (label, context, length) =>
+    prf(
+      label,
+      [
+        randoms.client,
+        randoms.server,
+        ...context === undefined ? [] : [new Writer().vector16((_) => _.bytes(context)).finish()]
+      ],
+      length
+    )
+}
 
 /**
  * A line of the SSLKEYLOGFILE format (draft-ietf-tls-keylogfile).

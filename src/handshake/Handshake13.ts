@@ -112,9 +112,10 @@ export const applicationSecrets = (context: SecretContext, secrets: Secrets): Ap
   const { primitives } = channel
   const master = KeySchedule.masterSecret(primitives, secrets.handshake)
   channel.keepSecret(master.bytes)
-  const traffic = (label: string, logged: string) =>
-    new TrafficSecret(primitives, suite, derive(context, master, label, logged))
-  const exporter = derive(context, master, "exp master", "EXPORTER_SECRET")
+  const derived = (label: string, logged: string) =>
+    KeySchedule.lasting(primitives, derive(context, master, label, logged))
+  const traffic = (label: string, logged: string) => new TrafficSecret(primitives, suite, derived(label, logged))
+  const exporter = derived("exp master", "EXPORTER_SECRET")
   return {
     master,
     client: traffic("c ap traffic", "CLIENT_TRAFFIC_SECRET_0"),
@@ -134,7 +135,7 @@ export const applicationSecrets = (context: SecretContext, secrets: Secrets): Ap
 export const resumptionSecret = (channel: Channel, master: KeySchedule.Secret): KeySchedule.Secret => {
   const secret = KeySchedule.deriveSecret(channel.primitives, master, "res master", channel.transcript.digest())
   channel.keepSecret(secret.bytes)
-  return secret
+  return KeySchedule.lasting(channel.primitives, secret)
 }
 
 /**

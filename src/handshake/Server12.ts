@@ -227,7 +227,7 @@ const full = Effect.fnUntraced(
       peerCertificates,
       resumed: false,
       sessionId,
-      exporter: isExtended ? exporterOf(master, randoms) : undefined
+      exporter: isExtended ? exporterOf(channel, suite, master, randoms) : undefined
     }
   }
 )
@@ -281,7 +281,7 @@ const abbreviated = Effect.fnUntraced(
       peerCertificates: session.peerCertificates,
       resumed: true,
       sessionId: session.isTicket === true ? empty : session.id,
-      exporter: exporterOf(master, randoms)
+      exporter: exporterOf(channel, suite, master, randoms)
     }
   }
 )

@@ -33,7 +33,7 @@ const namedCurve = 3
  * @since 0.1.0
  */
 export const encodeServerEcdhParams = (group: number, publicKey: Uint8Array): Uint8Array =>
-  new Writer(4 + publicKey.length).uint8(namedCurve).uint16(group).vector8((point) => point.bytes(publicKey)).finish()
+  new Writer().uint8(namedCurve).uint16(group).vector8((point) => point.bytes(publicKey)).finish()
 
 /**
  * @category codecs

@@ -7,7 +7,7 @@ import type { CipherSuite } from "./CipherSuite.ts"
 import * as Prf from "./Prf.ts"
 import type { HashName, Primitives } from "./Primitives.ts"
 
-type MacOnly = Pick<Primitives["Service"], "mac">
+type Needed = Pick<Primitives["Service"], "passingMac">
 
 const masterSecretLength = 48
 const verifyDataLength = 12
@@ -19,7 +19,7 @@ const verifyDataLength = 12
  * @since 0.1.0
  */
 export const masterSecret = (
-  primitives: MacOnly,
+  primitives: Needed,
   hash: HashName,
   preMasterSecret: Uint8Array,
   clientRandom: Uint8Array,
@@ -34,7 +34,7 @@ export const masterSecret = (
  * @since 0.1.0
  */
 export const extendedMasterSecret = (
-  primitives: MacOnly,
+  primitives: Needed,
   hash: HashName,
   preMasterSecret: Uint8Array,
   sessionHash: Uint8Array

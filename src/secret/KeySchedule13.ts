@@ -7,7 +7,7 @@ import { concat, empty, fromText } from "../wire/Bytes.ts"
 import { Writer } from "../wire/Writer.ts"
 import type { HashName, Mac, Primitives } from "./Primitives.ts"
 
-type Needed = Pick<Primitives["Service"], "mac" | "digest">
+type Needed = Pick<Primitives["Service"], "mac" | "passingMac" | "digest">
 
 /**
  * Bytes of the output of a hash, and of every secret of the schedule.
@@ -18,7 +18,7 @@ type Needed = Pick<Primitives["Service"], "mac" | "digest">
 export const hashLength: Readonly<Record<HashName, number>> = { sha256: 32, sha384: 48, sha512: 64 }
 
 /**
- * A secret of the schedule: its bytes, which their owner overwrites, and the HMAC key made of them.
+ * A secret of the schedule: its bytes, which their owner overwrites, and HMAC under them.
  *
  * @category models
  * @since 0.1.0
@@ -30,10 +30,24 @@ export interface Secret {
 }
 
 /**
+ * A secret that is used up before its bytes are overwritten.
+ *
  * @category constructors
  * @since 0.1.0
  */
 export const secretOf = (primitives: Needed, hash: HashName, bytes: Uint8Array): Secret => ({
+  hash,
+  bytes,
+  mac: primitives.passingMac(hash, bytes)
+})
+
+/**
+ * The same secret, to be used when its bytes are overwritten.
+ *
+ * @category constructors
+ * @since 0.1.0
+ */
+export const lasting = (primitives: Needed, { bytes, hash }: Secret): Secret => ({
   hash,
   bytes,
   mac: primitives.mac(hash, bytes)
@@ -146,7 +160,7 @@ export const resumptionBinderKey = (primitives: Needed, early: Secret): Secret =
  */
 export const verifyData = (primitives: Needed, base: Secret, transcriptHash: Uint8Array): Uint8Array => {
   const key = expandLabel(base, "finished", empty, hashLength[base.hash])
-  const data = primitives.mac(base.hash, key).sign(transcriptHash)
+  const data = primitives.passingMac(base.hash, key).sign(transcriptHash)
   key.fill(0)
   return data
 }

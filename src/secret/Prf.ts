@@ -37,13 +37,25 @@ export const expand = (mac: Mac, seed: Uint8Array, length: number): Uint8Array =
   return out
 }
 
+const over = (mac: Mac): Prf => (label, seed, length) => expand(mac, concat([fromText(label), ...seed]), length)
+
 /**
- * The PRF of one secret. The secret is not kept: it may be overwritten afterwards.
+ * The PRF of one secret, until it is overwritten.
  *
  * @category constructors
  * @since 0.1.0
  */
-export const make = (primitives: Pick<Primitives["Service"], "mac">, hash: HashName, secret: Uint8Array): Prf => {
-  const mac = primitives.mac(hash, secret)
-  return (label, seed, length) => expand(mac, concat([fromText(label), ...seed]), length)
-}
+export const make = (
+  primitives: Pick<Primitives["Service"], "passingMac">,
+  hash: HashName,
+  secret: Uint8Array
+): Prf => over(primitives.passingMac(hash, secret))
+
+/**
+ * The PRF of one secret, which may be overwritten afterwards.
+ *
+ * @category constructors
+ * @since 0.1.0
+ */
+export const lasting = (primitives: Pick<Primitives["Service"], "mac">, hash: HashName, secret: Uint8Array): Prf =>
+  over(primitives.mac(hash, secret))

@@ -31,7 +31,7 @@ export interface RunningHash {
 }
 
 /**
- * One HMAC key, set up once and used for any number of messages.
+ * HMAC (RFC 2104) under one key, for any number of messages.
  *
  * @category models
  * @since 0.1.0
@@ -153,7 +153,10 @@ export class Primitives extends Context.Service<Primitives, {
   readonly digest: (name: HashName, bytes: Uint8Array) => Uint8Array
   /** Only to find what others name by it: the issuer in an OCSP response. It proves nothing. */
   readonly sha1: (bytes: Uint8Array) => Uint8Array
+  /** Has a key of its own: that of the caller may be overwritten afterwards. */
   readonly mac: (hash: HashName, key: Uint8Array) => Mac
+  /** Works on the key of the caller, as long as it is not overwritten: cheaper where there are few messages, and leaves no copy. */
+  readonly passingMac: (hash: HashName, key: Uint8Array) => Mac
   readonly aead: (name: AeadName, key: Uint8Array) => AeadKey
   /** A fresh key pair; with `privateKey` (raw scalar, big-endian, of the size of the group) that one. */
   readonly keyShare: (group: NamedGroup, privateKey?: Uint8Array) => KeyShare

@@ -31,7 +31,7 @@ const readOptional = <A>(body: Reader, field: string, read: () => A): A | undefi
  * @since 0.1.0
  */
 export const encodeSession = (session: Session): Uint8Array => {
-  const body = new Writer(512)
+  const body = new Writer()
   body.uint8(format).uint8(session.version === "1.2" ? 2 : 3).uint8(session.isTicket === true ? 1 : 0)
   body.vector16((id) => id.bytes(session.id)).uint16(session.cipherSuite)
   writeOptional(body, session.serverName, (name) => body.vector16((text) => text.bytes(fromText(name))))

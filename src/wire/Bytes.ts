@@ -46,7 +46,17 @@ const utf8Decoder = new TextDecoder("utf-8", { fatal: true })
  * @category encoding
  * @since 0.1.0
  */
-export const fromText = (text: string): Uint8Array => utf8Encoder.encode(text)
+export const fromText = (text: string): Uint8Array => {
+  // Most of it is short and ASCII: labels and names. To call the encoder costs more than they do.
+  if (text.length > 64) return utf8Encoder.encode(text)
+  const bytes = new Uint8Array(text.length)
+  for (let i = 0; i < text.length; i++) {
+    const code = text.charCodeAt(i)
+    if (code > 0x7f) return utf8Encoder.encode(text)
+    bytes[i] = code
+  }
+  return bytes
+}
 
 /**
  * Text of bytes that must be UTF-8; `undefined` where they are not.
@@ -106,6 +116,13 @@ export const fromHex = (digits: string): Uint8Array =>
  * @since 0.1.0
  */
 export const toHex = (bytes: Uint8Array): string => {
-  // Joined, not added up: that would leave a chain of pieces in memory, for as long as the result.
-  return Array.from(bytes, (byte) => byte.toString(16).padStart(2, "0")).join("")
+  // In one piece, not added up: that would leave a chain of pieces in memory, for as long as the result.
+  const codes: Array<number> = []
+  for (const byte of bytes) codes.push(digitOf(byte >>> 4), digitOf(byte & 15))
+  return codes.length <= mostArguments
+    ? String.fromCharCode(...codes)
+    : codes.map((c) => String.fromCharCode(c)).join("")
 }
+
+const mostArguments = 1024
+const digitOf = (value: number): number => value + (value < 10 ? 48 : 87)

@@ -3,6 +3,11 @@
  *
  * @since 0.1.0
  */
+import { empty } from "./Bytes.ts"
+
+// Most messages are short, and written one after the other: they share a buffer, which is clear whenever nobody holds it.
+let spare: Uint8Array | undefined
+const spareLength = 4096
 
 /**
  * A growing buffer. A vector is written by a function between its length and its end: the length is filled in afterwards.
@@ -14,8 +19,9 @@ export class Writer {
   #buffer: Uint8Array
   #length = 0
 
-  constructor(capacity = 256) {
-    this.#buffer = new Uint8Array(capacity)
+  constructor() {
+    this.#buffer = spare ?? new Uint8Array(spareLength)
+    spare = undefined
   }
 
   #reserve(length: number): number {
@@ -85,8 +91,14 @@ export class Writer {
     return this
   }
 
-  /** What was written so far, as bytes of its own. */
+  /** What was written, as bytes of its own. The writer begins again after it. */
   finish(): Uint8Array {
-    return this.#buffer.slice(0, this.#length)
+    const buffer = this.#buffer
+    const written = buffer.slice(0, this.#length)
+    buffer.fill(0, 0, this.#length)
+    if (buffer.length === spareLength) spare = buffer
+    this.#buffer = empty
+    this.#length = 0
+    return written
   }
 }

@@ -42,8 +42,9 @@ const watched = Effect.map(Primitives, (primitives) => {
         }
       }
     },
-    mac: (hash, key) => {
-      const mac = primitives.mac(hash, keep("key of the PRF", key))
+    mac: (hash, key) => primitives.mac(hash, keep("key of the exporter", key)),
+    passingMac: (hash, key) => {
+      const mac = primitives.passingMac(hash, keep("key of the PRF", key))
       return { sign: (...parts) => keep("output of the PRF", mac.sign(...parts)) }
     },
     aead: (name, key) => primitives.aead(name, keep("write key", key))

@@ -1,6 +1,9 @@
 import { assert, describe, it } from "@effect/vitest"
+import * as Arbitrary from "effect/Arbitrary"
 import * as Effect from "effect/Effect"
+import * as Schema from "effect/Schema"
 import { createHash, createHmac } from "node:crypto"
+import { domainToASCII } from "node:url"
 import { inspect } from "node:util"
 import * as NodePrimitives from "../../src/platform/NodePrimitives.ts"
 import { Primitives } from "../../src/secret/Primitives.ts"
@@ -31,30 +34,42 @@ describe.each(hashes)("%s", (name) => {
     assert.strictEqual(make.digest(name, text("abc")).constructor, Uint8Array)
   })
 
-  it("a MAC signs any number of messages, in any parts", () => {
-    for (const length of [0, 1, 20, 64, 128, 131, 300]) {
-      const key = new Uint8Array(length).fill(0xaa)
-      const mac = make.mac(name, key)
-      const wanted = createHmac(name, key).update("abc").digest("hex")
-      assert.strictEqual(toHex(mac.sign(text("abc"))), wanted)
-      assert.strictEqual(toHex(mac.sign(text("a"), new Uint8Array(0), text("bc"))), wanted)
-      assert.strictEqual(toHex(mac.sign()), createHmac(name, key).digest("hex"))
-      assert.strictEqual(mac.sign().constructor, Uint8Array)
+  it.each(["mac", "passingMac"] as const)(
+    "a %s signs any number of messages, of any length and in any parts",
+    (kind) => {
+      for (const length of [0, 1, 20, 63, 64, 65, 127, 128, 131, 300]) {
+        const key = Uint8Array.from({ length }, (_, at) => 7 * at + 1)
+        const mac = make[kind](name, key)
+        const wanted = createHmac(name, key).update("abc").digest("hex")
+        assert.strictEqual(toHex(mac.sign(text("abc"))), wanted)
+        for (const size of [0, 64, 500, 511, 512, 513, 575, 576, 577, 5000]) {
+          const message = Uint8Array.from({ length: size }, (_, at) => 3 * at)
+          const whole = createHmac(name, key).update(message).digest("hex")
+          assert.strictEqual(toHex(mac.sign(message)), whole)
+          assert.strictEqual(toHex(mac.sign(message.subarray(0, 40), new Uint8Array(0), message.subarray(40))), whole)
+        }
+        assert.strictEqual(toHex(mac.sign(text("a"), new Uint8Array(0), text("bc"))), wanted)
+        assert.strictEqual(toHex(mac.sign()), createHmac(name, key).digest("hex"))
+        assert.strictEqual(mac.sign().constructor, Uint8Array)
+      }
     }
-  })
+  )
 
-  it("a MAC keeps its key when the caller overwrites it", () => {
+  it("a MAC keeps its key when the caller overwrites it, and a passing one goes with it", () => {
     const key = text("secret")
-    const mac = make.mac(name, key)
+    const [mac, passing] = [make.mac(name, key), make.passingMac(name, key)]
     const before = mac.sign(text("abc"))
     key.fill(0)
     assert.deepStrictEqual(mac.sign(text("abc")), before)
+    assert.deepStrictEqual(passing.sign(text("abc")), make.mac(name, new Uint8Array(6)).sign(text("abc")))
   })
 
   it("a MAC prints its algorithm, not its key", () => {
     const mac = make.mac(name, text("secret"))
     assert.strictEqual(inspect(mac, { showHidden: true, depth: null }), `NodeMac { algorithm: '${name}' }`)
     assert.strictEqual(JSON.stringify(mac), JSON.stringify({ algorithm: name }))
+    const passing = make.passingMac(name, text("secret"))
+    assert.strictEqual(inspect(passing, { showHidden: true, depth: null }), `NodePassingMac { algorithm: '${name}' }`)
     assert.strictEqual(JSON.stringify(make.hash(name)), JSON.stringify({ algorithm: name }))
   })
 })
@@ -143,5 +158,15 @@ describe("hostToAscii", () => {
   ]
   it.each(refused)("%j is not a host name", (host) => {
     assert.strictEqual(make.hostToAscii(host), undefined)
+  })
+
+  const labels = Arbitrary.array(
+    Arbitrary.array(Arbitrary.schema(Schema.Literals([..."abxn0123456789-"])), { minLength: 1, maxLength: 5 }),
+    { minLength: 1, maxLength: 4 }
+  )
+  it.prop("a plain one is what the URL parser leaves as it is", { labels }, ({ labels }) => {
+    const host = labels.map((letters) => letters.join("")).join(".")
+    const name = make.hostToAscii(host)
+    if (name !== undefined) assert.strictEqual(domainToASCII(host), name)
   })
 })

@@ -62,20 +62,18 @@ describe("prf-openssl.txt", () => {
   it("has some", () => assert.isAbove(stanzas.length, 1))
 })
 
-it("sets its key once, and for as many calls as wanted", () => {
-  let count = 0
-  const counting: Pick<typeof primitives, "mac"> = {
-    mac: (hash, key) => {
-      count++
-      return primitives.mac(hash, key)
-    }
-  }
+it("goes with its secret, and where it is a lasting one stays without it", () => {
   const secret = fromText("secret")
-  const prf = Prf.make(counting, "sha256", secret)
-  const first = prf("label", [fromText("seed")], 100)
+  const lasting = Prf.lasting(primitives, "sha256", secret)
+  const passing = Prf.make(primitives, "sha256", secret)
+  const first = lasting("label", [fromText("seed")], 100)
+  assert.deepStrictEqual(passing("label", [fromText("seed")], 100), first)
   secret.fill(0)
-  assert.deepStrictEqual(prf("label", [fromText("se"), fromText("ed")], 100), first)
-  assert.strictEqual(count, 1)
+  assert.deepStrictEqual(lasting("label", [fromText("se"), fromText("ed")], 100), first)
+  assert.deepStrictEqual(
+    passing("label", [fromText("seed")], 100),
+    Prf.make(primitives, "sha256", new Uint8Array(6))("label", [fromText("seed")], 100)
+  )
 })
 
 it("overwrites what it computed on the way, and nothing that is not its own", () => {
