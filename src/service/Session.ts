@@ -13,25 +13,58 @@ import * as Schema from "effect/Schema"
  * @category models
  * @since 0.1.0
  */
-export class Session extends Schema.Class<Session>("effect-tls/Session")({
-  version: Schema.Literals(["1.2", "1.3"]),
+export interface SessionFields {
+  readonly version: "1.2" | "1.3"
   /** What the server knows it by: in TLS 1.2 the session identifier (1 to 32 bytes) or the ticket, in TLS 1.3 the ticket. */
-  id: Schema.Uint8Array,
+  readonly id: Uint8Array
   /** In TLS 1.2: whether the server knows it by a ticket (RFC 5077). In TLS 1.3 there is nothing else. */
-  isTicket: Schema.optionalKey(Schema.Boolean),
-  cipherSuite: Schema.Int,
+  readonly isTicket?: boolean
+  /** The code point of the suite. */
+  readonly cipherSuite: number
   /** In TLS 1.2 the master secret (48 bytes), in TLS 1.3 the PSK of the ticket (as long as the hash of the suite). */
-  secret: Schema.Redacted(Schema.Uint8Array, { disallowJsonEncode: true }),
-  serverName: Schema.UndefinedOr(Schema.String),
+  readonly secret: Redacted.Redacted<Uint8Array>
+  readonly serverName: string | undefined
   /** The chain that the peer proved to hold, leaf first; empty where it had none. */
-  peerCertificates: Schema.Array(Schema.Uint8Array),
+  readonly peerCertificates: ReadonlyArray<Uint8Array>
   /** Milliseconds since the epoch: when the handshake ended, or the ticket came. */
-  createdAt: Schema.Finite,
+  readonly createdAt: number
   /** Seconds for which the server said it keeps the session (RFC 8446 section 4.6.1); `undefined` where it does not say. */
-  lifetime: Schema.UndefinedOr(Schema.Int),
+  readonly lifetime: number | undefined
   /** RFC 8446 section 4.6.1: hides the age of a ticket; 0 in TLS 1.2. */
-  ageAdd: Schema.Int
-}) {
+  readonly ageAdd: number
+}
+
+/**
+ * The fields, and what is done with their secret.
+ *
+ * @category models
+ * @since 0.1.0
+ */
+export class Session implements SessionFields {
+  readonly version: "1.2" | "1.3"
+  readonly id: Uint8Array
+  declare readonly isTicket?: boolean
+  readonly cipherSuite: number
+  readonly secret: Redacted.Redacted<Uint8Array>
+  readonly serverName: string | undefined
+  readonly peerCertificates: ReadonlyArray<Uint8Array>
+  readonly createdAt: number
+  readonly lifetime: number | undefined
+  readonly ageAdd: number
+
+  constructor(fields: SessionFields) {
+    this.version = fields.version
+    this.id = fields.id
+    if (fields.isTicket !== undefined) this.isTicket = fields.isTicket
+    this.cipherSuite = fields.cipherSuite
+    this.secret = fields.secret
+    this.serverName = fields.serverName
+    this.peerCertificates = fields.peerCertificates
+    this.createdAt = fields.createdAt
+    this.lifetime = fields.lifetime
+    this.ageAdd = fields.ageAdd
+  }
+
   /** The same session with a secret of its own, which its user may wipe. */
   copy(): Session {
     return new Session({ ...this, secret: Redacted.make(Redacted.value(this.secret).slice()) })

@@ -319,6 +319,7 @@ export const checkSettings = (
   }
   if (protocols > maxProtocols) return invalid("alpnProtocols", `they take more than ${maxProtocols} bytes`)
   const { limits } = settings
+  if (limits === defaultLimits) return Effect.void
   for (const option of countLimits) {
     const value = limits[option]
     if (!Number.isSafeInteger(value) || value < 0) {
