@@ -77,7 +77,7 @@ export class Lane {
 
   /** Whether everything that was sealed is handed over. */
   get isIdle(): boolean {
-    return !this.#isBusy && this.#core.outbox.length === 0
+    return !this.#isBusy && this.#core.outbox.isEmpty
   }
 
   /**
@@ -99,7 +99,7 @@ export class Lane {
   /** Hands over what is in the outbox. */
   get flush(): Effect.Effect<void, LaneError> {
     return Effect.suspend(() => {
-      if (this.#core.outbox.length === 0) return Effect.void
+      if (this.#core.outbox.isEmpty) return Effect.void
       if (this.#isBusy) return this.#gather([], 0)
       const turn = new Turn()
       this.#start(turn)
@@ -109,23 +109,28 @@ export class Lane {
 
   /** The same, without waiting for it: for a reader, who must not wait on the peer's reader. */
   flushLater(): void {
-    if (!this.#isBusy && this.#core.outbox.length > 0) this.#start(new Turn())
+    if (!this.#isBusy && !this.#core.outbox.isEmpty) this.#start(new Turn())
   }
 
   /** Stops the hand-over where it is: nothing more leaves. */
   get giveUp(): Effect.Effect<void> {
     return Effect.suspend(() => {
       this.#hasGivenUp = true
-      this.#core.outbox.length = 0
+      this.#core.outbox.records.length = 0
       return this.#handOver === undefined ? Effect.void : Fiber.interrupt(this.#handOver)
     })
   }
 
-  // Runs on a fiber of its own, so that an interrupted writer neither cuts it nor waits for it. Most of the time it is over at
-  // once, and nobody waits at all.
+  // What is to be waited for runs on a fiber of its own, so that an interrupted writer neither cuts it nor waits for it. Most of
+  // the time there is nothing.
   #start(turn: Turn): void {
     this.#isBusy = true
-    this.#handOver = Effect.runFork(this.#run(turn))
+    const work = this.#run(turn)
+    if (work === undefined) {
+      this.#isBusy = false
+      return
+    }
+    this.#handOver = Effect.runFork(work)
     this.#handOver.addObserver((exit) => {
       this.#isBusy = false
       this.#handOver = undefined
@@ -136,31 +141,44 @@ export class Lane {
     })
   }
 
-  /** Hands over the outbox for this turn, then for the next ones. The reader may put answers into it meanwhile. */
-  #run(turn: Turn): Effect.Effect<void, Socket.SocketError> {
+  /**
+   * Hands over the outbox for this turn, then for the next ones; the reader may put answers into it meanwhile. `undefined` where
+   * all is done.
+   */
+  #run(turn: Turn): Effect.Effect<void, Socket.SocketError> | undefined {
     this.#current = turn
-    const { outbox, primitives } = this.#core
-    if (this.#hasGivenUp) outbox.length = 0
-    if (outbox.length === 0) return this.#runNext()
-    const [first] = outbox
-    const bytes = outbox.length === 1 && first !== undefined ? first : concat(outbox)
-    outbox.length = 0
-    return Effect.flatMap(this.#transport.write(bytes), () => {
-      if (this.#transport.memory?.isWrittenOut() === true) primitives.release(bytes)
+    const { records } = this.#core.outbox
+    if (this.#hasGivenUp) records.length = 0
+    if (records.length === 0) return this.#runNext()
+    const [first] = records
+    const bytes = records.length === 1 && first !== undefined ? first : concat(records)
+    records.length = 0
+    const { direct } = this.#transport
+    if (direct?.writeNow(bytes) === true) {
+      this.#written(bytes)
       return this.#runNext()
+    }
+    return Effect.flatMap(direct === undefined ? this.#transport.write(bytes) : direct.drained, () => {
+      this.#written(bytes)
+      return this.#runNext() ?? Effect.void
     })
   }
 
-  #runNext(): Effect.Effect<void, Socket.SocketError> {
+  #written(bytes: Uint8Array): void {
+    const { direct } = this.#transport
+    if (direct !== undefined && direct.ownsMemory && direct.isWrittenOut) this.#core.primitives.release(bytes)
+  }
+
+  #runNext(): Effect.Effect<void, Socket.SocketError> | undefined {
     this.#current?.end(Exit.void)
     this.#current = undefined
-    if (this.#waiting.length === 0) return this.#core.outbox.length === 0 ? Effect.void : this.#run(new Turn())
+    if (this.#waiting.length === 0) return this.#core.outbox.isEmpty ? undefined : this.#run(new Turn())
     // Readers come first: what they learn may be that nothing more is to be sent.
     return Effect.flatMap(Effect.yieldNow, () => {
       const turn = this.#waiting.shift() ?? new Turn()
       const refusal = this.#seal(turn)
       if (refusal !== undefined) turn.end(Exit.fail(refusal))
-      return this.#run(turn)
+      return this.#run(turn) ?? Effect.void
     })
   }
 

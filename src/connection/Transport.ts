@@ -31,34 +31,40 @@ export interface Transport {
   readonly endWrite: Effect.Effect<void>
   /** Releases everything, after what was written has left. */
   readonly close: Effect.Effect<void>
-  /** What is known of the memory behind it; `undefined` where nothing is. */
-  readonly memory: Memory | undefined
+  /** A shorter way to write, where there is one. */
+  readonly direct: Direct | undefined
 }
 
 /**
- * Of sockets whose bytes belong to one owner at a time. What comes in bulk can then be freed at once, and the next piece gets the
- * same memory while it is hot: otherwise garbage collections cost more than the cryptography.
- *
- * What is read is the reader's alone.
+ * What the platform's own sockets can do beside what every Socket of Effect can.
  *
  * @category models
  * @since 0.1.0
  */
-export interface Memory {
-  /** Whether nothing refers any more to what was written. */
-  readonly isWrittenOut: () => boolean
+export interface Direct {
+  /** Writes at once. False where `drained` is to be waited for, or tells why nothing was written. */
+  readonly writeNow: (bytes: Uint8Array) => boolean
+  readonly drained: Effect.Effect<void, Socket.SocketError>
+  /**
+   * Whether bytes have one owner at a time: what is read is the reader's alone, and what has left is the writer's again. Their
+   * memory can then be freed at once, and the next piece gets it while it is hot. In bulk, the garbage collections that are due
+   * otherwise cost more than the cryptography.
+   */
+  readonly ownsMemory: boolean
+  /** Whether all that was written has left. */
+  readonly isWrittenOut: boolean
 }
 
-const memories = new WeakMap<Socket.Socket, Memory>()
+const directs = new WeakMap<Socket.Socket, () => Direct | undefined>()
 
 /**
- * Makes it known that the bytes of a socket have one owner at a time. For whoever makes the socket: nobody else can know.
+ * Makes the shorter way of a socket known, which may be there only once it is open.
  *
  * @category combinators
  * @since 0.1.0
  */
-export const withMemory = (socket: Socket.Socket, memory: Memory): Socket.Socket => {
-  memories.set(socket, memory)
+export const withDirect = (socket: Socket.Socket, direct: () => Direct | undefined): Socket.Socket => {
+  directs.set(socket, direct)
   return socket
 }
 
@@ -109,7 +115,7 @@ export const upgraded = ({ reader, writer }: Halves): Transport => {
     write: (bytes) => writer.write(bytes),
     endWrite: Effect.void,
     close: Effect.asVoid(Deferred.fail(closed, end)),
-    memory: undefined
+    direct: undefined
   }
 }
 
@@ -125,7 +131,7 @@ const carried = new WeakMap<Socket.Socket, Carried>()
 
 class OpenSocket implements Transport {
   readonly pull: Transport["pull"]
-  readonly memory: Memory | undefined
+  readonly direct: Direct | undefined
   readonly #writer: Socket.Writer
   readonly #carried: Carried
   readonly #scope: Scope.Closeable
@@ -138,7 +144,7 @@ class OpenSocket implements Transport {
     scopes: { readonly carried: Carried; readonly scope: Scope.Closeable; readonly writing: Scope.Closeable }
   ) {
     this.pull = halves.reader.pull
-    this.memory = memories.get(socket)
+    this.direct = directs.get(socket)?.()
     this.#writer = halves.writer
     this.#carried = scopes.carried
     this.#scope = scopes.scope

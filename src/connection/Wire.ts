@@ -43,7 +43,7 @@ export class Wire {
     this.lane = new Lane(core, transport)
     this.#transport = transport
     this.#cache = cache
-    if (transport.memory !== undefined) core.inbound.deframer.onSpent = core.primitives.release
+    if (transport.direct?.ownsMemory === true) core.inbound.deframer.onSpent = core.primitives.release
   }
 
   get isReceiving(): boolean {

@@ -17,7 +17,7 @@ import * as Socket from "effect/socket/Socket"
 import * as SocketServer from "effect/socket/SocketServer"
 import * as Net from "node:net"
 import type { Duplex } from "node:stream"
-import { withMemory } from "../connection/Transport.ts"
+import { type Direct, withDirect } from "../connection/Transport.ts"
 import { withoutStackTraces } from "./NodeKeys.ts"
 
 // A bare FIN must not take the answer of the other direction with it (RFC 5246 section 7.2.1), and a flight is one write.
@@ -26,9 +26,10 @@ const defaults = { allowHalfOpen: true, noDelay: true }
 type Batch = NonEmptyReadonlyArray<Uint8Array>
 
 const failure = (reason: Socket.SocketErrorReason): Socket.SocketError => new Socket.SocketError({ reason })
-// That a stream ends is no exception, and where Node says so is no news.
+// That a stream ends is no exception, and where Node says so is no news: one is enough for all of them.
 const closed = (code: number): Socket.SocketError =>
   withoutStackTraces(() => failure(new Socket.SocketCloseError({ code })))
+const [finished, reset] = [closed(1000), closed(1006)]
 const openFailed = (cause: unknown) => failure(new Socket.SocketOpenError({ kind: "Unknown", cause }))
 const writeFailed = (cause: unknown) => failure(new Socket.SocketWriteError({ cause }))
 
@@ -36,8 +37,11 @@ const writeFailed = (cause: unknown) => failure(new Socket.SocketWriteError({ ca
  * Both directions of an open socket. It stays paused: what Node has read is taken with each pull, and Node reads no more than its
  * high water mark ahead.
  */
-class Flow implements Socket.Reader, Socket.Writer {
+class Flow implements Socket.Reader, Socket.Writer, Direct {
   readonly upgrade = Socket.SocketUpgradeError.unsupported
+  // A socket of Node gives away each buffer that it reads into, and nothing refers to what the system has taken. Other streams
+  // may hand on the very buffers that they are given.
+  readonly ownsMemory: boolean
   readonly #socket: Duplex
   #waiting: ((batch: Effect.Effect<Batch, Socket.SocketError>) => void) | undefined
   /** Why there is nothing more to read. */
@@ -45,6 +49,7 @@ class Flow implements Socket.Reader, Socket.Writer {
 
   constructor(socket: Duplex) {
     this.#socket = socket
+    this.ownsMemory = socket instanceof Net.Socket
     socket.pause()
     socket.on("readable", this.#serve)
     socket.on("end", this.#ended)
@@ -80,7 +85,7 @@ class Flow implements Socket.Reader, Socket.Writer {
 
   /** Leaves the socket to whoever destroys it. */
   leave(): void {
-    this.#over(() => closed(1006))
+    this.#over(() => reset)
     this.#socket.off("readable", this.#serve)
     this.#socket.off("end", this.#ended)
     this.#socket.off("close", this.#closed)
@@ -104,21 +109,37 @@ class Flow implements Socket.Reader, Socket.Writer {
     this.#serve()
   }
 
-  readonly #ended = (): void => this.#over(() => closed(1000))
+  readonly #ended = (): void => this.#over(() => finished)
 
   readonly #failed = (cause: Error): void => this.#over(() => failure(new Socket.SocketReadError({ cause })))
 
-  readonly #closed = (hadError: boolean): void => this.#over(() => closed(hadError ? 1006 : 1000))
+  readonly #closed = (hadError: boolean): void => this.#over(() => hadError ? reset : finished)
 
   #writeAll(chunks: ReadonlyArray<Uint8Array | string>): Effect.Effect<void, Socket.SocketError> {
-    const socket = this.#socket
-    // Node would not say a word about it.
-    if (socket.destroyed || socket.writableEnded) return Effect.fail(writeFailed(new Error("the socket is closed")))
+    if (chunks.length > 1) this.#socket.cork()
     let isTaken = true
-    if (chunks.length > 1) socket.cork()
-    for (const chunk of chunks) isTaken = socket.write(chunk)
-    if (chunks.length > 1) socket.uncork()
-    return isTaken ? Effect.void : drained(socket)
+    for (const chunk of chunks) isTaken = this.writeNow(chunk)
+    if (chunks.length > 1) this.#socket.uncork()
+    return isTaken ? Effect.void : this.drained
+  }
+
+  writeNow(chunk: Uint8Array | string): boolean {
+    // In a closed one Node would drop it, and not say a word.
+    return !this.#isClosed && (this.#socket.write(chunk) || this.isWrittenOut)
+  }
+
+  get drained(): Effect.Effect<void, Socket.SocketError> {
+    return Effect.suspend(() =>
+      this.#isClosed
+        ? Effect.fail(writeFailed(new Error("the socket is closed")))
+        : this.isWrittenOut
+        ? Effect.void
+        : drained(this.#socket)
+    )
+  }
+
+  get #isClosed(): boolean {
+    return this.#socket.destroyed || this.#socket.writableEnded
   }
 }
 
@@ -139,10 +160,7 @@ const drained = (socket: Duplex): Effect.Effect<void, Socket.SocketError> =>
   })
 
 /** The reader opens; the writer waits for it. Closing lets what was written leave. */
-const socketOf = (
-  open: Effect.Effect<Duplex, Socket.SocketError, Scope.Scope>,
-  kind: "net" | "any"
-): Socket.Socket => {
+const socketOf = (open: Effect.Effect<Duplex, Socket.SocketError, Scope.Scope>): Socket.Socket => {
   let flow: Flow | undefined
   let opened: Deferred.Deferred<Flow> | undefined
   const attach = (socket: Duplex, scope: Scope.Scope): Effect.Effect<Flow> => {
@@ -173,9 +191,7 @@ const socketOf = (
         flow ?? later
       ))
   })
-  // A socket of Node gives away each buffer that it reads into, and nothing refers to what the system has taken. Other streams
-  // may hand on the very buffers that they are given.
-  return kind === "net" ? withMemory(socket, { isWrittenOut: () => flow?.isWrittenOut === true }) : socket
+  return withDirect(socket, () => flow)
 }
 
 const dial = (options: Net.NetConnectOpts): Effect.Effect<Net.Socket, Socket.SocketError, Scope.Scope> =>
@@ -199,7 +215,7 @@ const dial = (options: Net.NetConnectOpts): Effect.Effect<Net.Socket, Socket.Soc
  * @since 0.1.0
  */
 export const makeNet = (options: Net.NetConnectOpts): Effect.Effect<Socket.Socket> =>
-  Effect.sync(() => socketOf(dial(options), "net"))
+  Effect.sync(() => socketOf(dial(options)))
 
 /**
  * A client's socket. Its reader dials.
@@ -222,10 +238,10 @@ export const layerNet = (options: Net.NetConnectOpts): Layer.Layer<Socket.Socket
  * @category constructors
  * @since 0.1.0
  */
-export const fromDuplex = (duplex: Duplex): Socket.Socket => socketOf(Effect.succeed(duplex), "any")
+export const fromDuplex = (duplex: Duplex): Socket.Socket => socketOf(Effect.succeed(duplex))
 
 const accepted = (socket: Net.Socket): Effect.Effect<Net.Socket, Socket.SocketError> =>
-  Effect.suspend(() => socket.destroyed ? Effect.fail(closed(1000)) : Effect.succeed(socket))
+  Effect.suspend(() => socket.destroyed ? Effect.fail(finished) : Effect.succeed(socket))
 
 /**
  * A server that listens.
@@ -243,7 +259,7 @@ export const makeServer = (
         server.run((socket) =>
           Effect.flatMap(
             Effect.serviceOption(NodeSocket.NetSocket),
-            (net) => handler(Option.isNone(net) ? socket : socketOf(accepted(net.value), "net"))
+            (net) => handler(Option.isNone(net) ? socket : socketOf(accepted(net.value)))
           )
         )
     }))
