@@ -196,7 +196,7 @@ export const open = (
         : opening.handshake(channel, cache)
       const story = handshake.pipe(
         // The last flight, where the story ends with one of ours.
-        Effect.tap(() => core.outbox.length === 0 ? Effect.void : wire.flush),
+        Effect.tap(() => core.outbox.isEmpty ? Effect.void : wire.flush),
         Effect.catch((failure) => settleFailure(wire, failure)),
         Effect.timeoutOrElse({
           duration: settings.limits.handshakeTimeout,

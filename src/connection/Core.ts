@@ -25,6 +25,7 @@ import type { Primitives } from "../secret/Primitives.ts"
 import { budgetOf, handshakeLimitsOf, type Settings } from "../service/TlsConfig.ts"
 import { ContentType } from "../wire/CodePoints.ts"
 import { clean, type Ending } from "./Ending.ts"
+import { Outbox } from "./Outbox.ts"
 import { judgeRequest } from "./Renegotiation.ts"
 import { Traffic13 } from "./Traffic13.ts"
 import { type FatalAlert, forgets, type UsedSession, UsedSessions } from "./UsedSessions.ts"
@@ -39,8 +40,7 @@ export class Core {
   readonly primitives: Primitives["Service"]
   readonly inbound: Inbound
   readonly outbound: Outbound
-  /** Sealed and not yet handed to the transport, in the order of sealing. */
-  readonly outbox: Array<Uint8Array> = []
+  readonly outbox: Outbox
   /** Application data that was opened and not yet read. */
   readonly received: Array<Uint8Array> = []
   readonly sessions = new UsedSessions()
@@ -68,6 +68,7 @@ export class Core {
       offers13: role === "client" && settings.versions.includes("1.3")
     })
     this.outbound = new Outbound(primitives, settings.observe)
+    this.outbox = new Outbox(this.outbound)
     this.outbound.padTo(settings.recordPadding)
   }
 
@@ -114,7 +115,7 @@ export class Core {
 
   /** Whether there is something to carry out: bytes to send, or steps to take. */
   get hasDecided(): boolean {
-    return this.outbox.length > 0 || this.#pendingSteps.size > 0 || (this.#traffic?.tickets.length ?? 0) > 0
+    return !this.outbox.isEmpty || this.#pendingSteps.size > 0 || (this.#traffic?.tickets.length ?? 0) > 0
   }
 
   /** Takes one of the steps that are due; true where it was. */
@@ -143,7 +144,7 @@ export class Core {
         this.settings.observe?.({ _tag: "Message", direction: "sent", type: message[0] ?? 0, length: message.length })
         return this.send(ContentType.handshake, message)
       },
-      holds: (record) => this.outbox.includes(record)
+      holds: (record) => this.outbox.records.includes(record)
     })
   }
 
@@ -164,9 +165,7 @@ export class Core {
 
   /** Seals one content and puts it into the outbox. */
   send(type: number, content: Uint8Array): Uint8Array {
-    const record = this.outbound.seal(type, content)
-    this.outbox.push(record)
-    return record
+    return this.outbox.add(type, [content], content.length)
   }
 
   /** Application data, RFC 5246 section 10. A fault where the key must not protect that much more. */
@@ -175,15 +174,16 @@ export class Core {
     if (!this.outbound.hasRoomFor(this.outbound.recordsFor(length))) {
       return { _tag: "KeyWornOut", limit: this.outbound.state.current.protection.recordLimit }
     }
-    this.outbox.push(this.outbound.sealAll(ContentType.application_data, parts, length))
+    this.outbox.add(ContentType.application_data, parts, length)
     return undefined
   }
 
   sendAlert(alert: Alert): void {
-    this.outbox.push(this.#sealAlert(alert))
+    this.outbox.records.push(this.#sealAlert(alert))
   }
 
   #sealAlert(alert: Alert): Uint8Array {
+    this.outbox.sealFlight()
     const { isProtected } = this.outbound.state.current.protection
     const record = this.outbound.seal(ContentType.alert, toBytes(alert))
     this.settings.observe?.({ _tag: "Alert", direction: "sent", alert, isProtected })
@@ -192,7 +192,7 @@ export class Core {
 
   /** Puts the fatal alert of `fail` into the outbox, once. */
   sayLastWord(): void {
-    if (this.#lastWord !== undefined) this.outbox.push(this.#lastWord)
+    if (this.#lastWord !== undefined) this.outbox.records.push(this.#lastWord)
     this.#lastWord = undefined
   }
 
@@ -380,6 +380,7 @@ export class Core {
 
   /** Law 12: keys and secrets go as soon as nothing more will be sealed or opened. */
   wipe(): void {
+    this.outbox.forget()
     this.inbound.forget()
     this.outbound.forget()
     this.#overwriteSecrets()

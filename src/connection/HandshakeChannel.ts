@@ -39,64 +39,73 @@ export const make = (
 
   type Awaited = Extract<Incoming, { readonly _tag: "Handshake" | "ChangeCipherSpec" }>
 
-  /**
-   * The next message or ChangeCipherSpec; alerts and the end of the transport end the story. What was sent goes out before
-   * anything is waited for: one flight, one write.
-   */
-  const next = (expected: ReadonlyArray<string>): Effect.Effect<Awaited, HandshakeFailure> =>
-    Effect.suspend(() => {
-      if (core.outbox.length > 0) return Effect.andThen(wire.flush, next(expected))
-      for (;;) {
-        if (core.ending?._tag === "Failed") return Effect.fail(core.ending.error)
-        const incoming = inbound.next()
-        if (incoming === undefined) return Effect.andThen(wire.receive, next(expected))
-        switch (incoming._tag) {
-          case "Alert":
-            core.judged(incoming.alert, incoming.verdict)
-            break
-          case "Data":
-            return Effect.fail(unexpected(expected, "application_data"))
-          case "ChangeCipherSpec":
-            return Effect.succeed(incoming)
-          case "Handshake": {
-            const isHelloRequest = incoming.type === HandshakeType.hello_request
-            if (!isHelloRequest || core.role === "server" || !mayBe12()) return Effect.succeed(incoming)
-            // RFC 5246 section 7.4.1.1: ignored by a client that is negotiating already, and never hashed.
-            if (incoming.body.length > 0) {
-              return Effect.fail<Fault>({
-                _tag: "MessageMalformed",
-                message: "HelloRequest",
-                field: "body",
-                why: "is not empty"
-              })
-            }
-            const fault = inbound.spendRenegotiation()
-            if (fault !== undefined) return Effect.fail(fault)
-            break
+  /** What has come: the next message or ChangeCipherSpec, or why there will be none. `undefined` where it is to be waited for. */
+  const arrived = (expected: ReadonlyArray<string>): Result.Result<Awaited, HandshakeFailure> | undefined => {
+    for (;;) {
+      if (core.ending?._tag === "Failed") return Result.fail(core.ending.error)
+      const incoming = inbound.next()
+      if (incoming === undefined) return undefined
+      switch (incoming._tag) {
+        case "Alert":
+          core.judged(incoming.alert, incoming.verdict)
+          break
+        case "Data":
+          return Result.fail(unexpected(expected, "application_data"))
+        case "ChangeCipherSpec":
+          return Result.succeed(incoming)
+        case "Handshake": {
+          const isHelloRequest = incoming.type === HandshakeType.hello_request
+          if (!isHelloRequest || core.role === "server" || !mayBe12()) return Result.succeed(incoming)
+          // RFC 5246 section 7.4.1.1: ignored by a client that is negotiating already, and never hashed.
+          if (incoming.body.length > 0) {
+            return Result.fail<Fault>({
+              _tag: "MessageMalformed",
+              message: "HelloRequest",
+              field: "body",
+              why: "is not empty"
+            })
           }
-          default:
-            return Effect.fail(incoming)
+          const fault = inbound.spendRenegotiation()
+          if (fault !== undefined) return Result.fail(fault)
+          break
         }
+        default:
+          return Result.fail(incoming)
       }
-    })
+    }
+  }
+
+  // What was sent goes out before anything is waited for: one flight, one write.
+  const arrival = Effect.suspend(() => core.outbox.isEmpty ? wire.receive : Effect.andThen(wire.flush, wire.receive))
+
+  /** Takes what has come at once, without a detour: most of a flight arrives together. */
+  const next = <A>(
+    expected: ReadonlyArray<string>,
+    judge: (incoming: Awaited) => Result.Result<A, HandshakeFailure>
+  ): Effect.Effect<A, HandshakeFailure> => {
+    const incoming = arrived(expected)
+    return incoming === undefined
+      ? Effect.flatMap(arrival, () => next(expected, judge))
+      : Effect.fromResult(Result.flatMap(incoming, judge))
+  }
 
   const expect: Channel["expect"] = (...tags) => {
     // The tag is checked against the ones that were asked for; TypeScript does not narrow a union by a generic list.
     type Expected = Extract<HandshakeMessage, { readonly _tag: typeof tags[number] }>
     const isExpected = (message: HandshakeMessage): message is Expected =>
       (tags as ReadonlyArray<HandshakeMessage["_tag"]>).includes(message._tag)
-    return Effect.flatMap(next(tags), (incoming): Effect.Effect<Expected, HandshakeFailure> => {
-      if (incoming._tag === "ChangeCipherSpec") return Effect.fail(unexpected(tags, "change_cipher_spec"))
+    return next(tags, (incoming): Result.Result<Expected, HandshakeFailure> => {
+      if (incoming._tag === "ChangeCipherSpec") return Result.fail(unexpected(tags, "change_cipher_spec"))
       const tag = messageTag(incoming.type, inbound.version)
       if (tag === undefined || !(tags as ReadonlyArray<string>).includes(tag)) {
-        return Effect.fail(unexpected(tags, tag ?? `handshake message ${incoming.type}`))
+        return Result.fail(unexpected(tags, tag ?? `handshake message ${incoming.type}`))
       }
       const message = decodeHandshake(incoming.type, incoming.body, inbound.version)
-      if (Result.isFailure(message)) return Effect.fail(message.failure)
-      if (!isExpected(message.success)) return Effect.fail(unexpected(tags, message.success._tag))
+      if (Result.isFailure(message)) return Result.fail(message.failure)
+      if (!isExpected(message.success)) return Result.fail(unexpected(tags, message.success._tag))
       transcript.add(incoming.bytes)
       inbound.progress()
-      return Effect.succeed(message.success)
+      return Result.succeed(message.success)
     })
   }
 
@@ -110,7 +119,7 @@ export const make = (
       const bytes = encodeHandshake(message)
       transcript.add(bytes)
       settings.observe?.({ _tag: "Message", direction: "sent", type: bytes[0] ?? 0, length: bytes.length })
-      core.send(ContentType.handshake, bytes)
+      core.outbox.addHandshake(bytes)
     },
     settleVersion: (version) => inbound.settleVersion(version),
     setPending: ({ read, write }) => {
@@ -118,19 +127,17 @@ export const make = (
       outbound.state.setPending(write)
     },
     sendChangeCipherSpec: () => {
-      core.outbox.push(outbound.changeCipherSpec())
+      core.outbox.records.push(outbound.changeCipherSpec())
     },
-    expectChangeCipherSpec: Effect.flatMap(
-      next(["change_cipher_spec"]),
-      (incoming): Effect.Effect<void, HandshakeFailure> => {
+    expectChangeCipherSpec: () =>
+      next(["change_cipher_spec"], (incoming): Result.Result<void, HandshakeFailure> => {
         if (incoming._tag === "Handshake") {
           const received = messageTag(incoming.type, inbound.version) ?? `handshake message ${incoming.type}`
-          return Effect.fail(unexpected(["change_cipher_spec"], received))
+          return Result.fail(unexpected(["change_cipher_spec"], received))
         }
         const fault = inbound.changeCipherSpec()
-        return fault === undefined ? Effect.void : Effect.fail(fault)
-      }
-    ),
+        return fault === undefined ? Result.succeed(undefined) : Result.fail(fault)
+      }),
     sendCompatibilityChangeCipherSpec: () => {
       if (isDisguised) return
       isDisguised = true
@@ -140,10 +147,14 @@ export const make = (
       const fault = inbound.install(parameters)
       return fault === undefined ? Effect.void : Effect.fail(fault)
     },
-    installWrite: (parameters) => outbound.state.install(parameters),
+    installWrite: (parameters) => {
+      core.outbox.sealFlight()
+      outbound.state.install(parameters)
+    },
     skipEarlyData: (bytes) => inbound.skipEarlyData(bytes),
     endEarlyData: () => inbound.endEarlyData(),
     limitRecords: ({ read, write }) => {
+      core.outbox.sealFlight()
       inbound.limitPlaintext(read)
       outbound.limitContent(write)
     },

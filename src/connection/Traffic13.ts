@@ -18,7 +18,7 @@ import { HandshakeType } from "../wire/CodePoints.ts"
  * @category models
  * @since 0.1.0
  */
-export interface Outbox {
+export interface Sending {
   /** Seals a handshake message; the record. */
   readonly seal: (message: Uint8Array) => Uint8Array
   readonly holds: (record: Uint8Array) => boolean
@@ -40,18 +40,18 @@ export class Traffic13 {
   readonly #traffic: Traffic
   readonly #inbound: Inbound
   readonly #outbound: Outbound
-  readonly #outbox: Outbox
+  readonly #sending: Sending
   #hasTicket = false
   #ticketsLeft = maxTickets
   #isUpdateAsked = false
   #answer: Uint8Array | undefined
 
-  constructor(traffic: Traffic, inbound: Inbound, outbound: Outbound, outbox: Outbox) {
+  constructor(traffic: Traffic, inbound: Inbound, outbound: Outbound, sending: Sending) {
     this.#traffic = traffic
     this.sessionOf = traffic.sessionOf
     this.#inbound = inbound
     this.#outbound = outbound
-    this.#outbox = outbox
+    this.#sending = sending
   }
 
   /** Whether the server has sent a ticket, which it does once it has judged the client. */
@@ -93,7 +93,7 @@ export class Traffic13 {
 
   /** One answer does for all that was asked before it leaves: a peer that does not read makes nothing grow here. */
   #answerUpdate(): void {
-    if (this.#answer !== undefined && this.#outbox.holds(this.#answer)) return
+    if (this.#answer !== undefined && this.#sending.holds(this.#answer)) return
     this.#answer = this.updateWrite(false)
   }
 
@@ -104,7 +104,7 @@ export class Traffic13 {
     const isAsking = isRequested && !this.#isUpdateAsked
     if (isAsking) this.#isUpdateAsked = true
     const message = encodeHandshake({ _tag: "KeyUpdate", isRequested: isAsking })
-    const record = this.#outbox.seal(message)
+    const record = this.#sending.seal(message)
     this.#outbound.state.install(this.#traffic.write.next())
     return record
   }

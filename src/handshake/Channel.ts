@@ -37,19 +37,20 @@ export interface Channel {
   /** Overwrites these bytes when the handshake is over, however it ends. */
   readonly keepSecret: (bytes: Uint8Array) => void
   /**
-   * Waits for the next message, which must be one of these. What was sent before goes out first, so a flight is one write.
+   * The next message, which must be one of these. It is taken by the call where it has come; where it is to be waited for, what
+   * was sent goes out first, so a flight is one write.
    */
   readonly expect: <const Tag extends HandshakeMessage["_tag"]>(
     ...tags: ReadonlyArray<Tag>
   ) => Effect.Effect<Extract<HandshakeMessage, { readonly _tag: Tag }>, HandshakeFailure>
-  /** Protects the message now; it goes out when the story waits or ends. */
+  /** The message goes out when the story waits or ends, in one record with its neighbours under the same keys. */
   readonly send: (message: HandshakeMessage) => void
   /** The version is settled: records and alerts are judged by it from here on. */
   readonly settleVersion: (version: "1.2" | "1.3") => void
   /** RFC 5246 section 6.1: the pending states, which the ChangeCipherSpec messages make current. */
   readonly setPending: (states: { readonly read: SecurityParameters; readonly write: SecurityParameters }) => void
   readonly sendChangeCipherSpec: () => void
-  readonly expectChangeCipherSpec: Effect.Effect<void, HandshakeFailure>
+  readonly expectChangeCipherSpec: () => Effect.Effect<void, HandshakeFailure>
   /** RFC 8446 appendix D.4: a ChangeCipherSpec that changes nothing, in the clear. Once. */
   readonly sendCompatibilityChangeCipherSpec: () => void
   /** RFC 8446 section 5.1: the read keys change between two messages; a fault where they would cut one. */

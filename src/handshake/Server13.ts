@@ -149,7 +149,9 @@ export const handshake = Effect.fnUntraced(
     // RFC 8446 section 4.2.9: no ticket that the client could not use.
     const modes = findExtension(hello.extensions, "PskKeyExchangeModes")?.modes
     if (modes?.includes(pskDheKe) === true) {
-      yield* sendTickets(channel, story, cache, { suite, resumption, serverName, peerCertificates })
+      // Who resumed has others left, and gets one for the one that is used up.
+      const count = session === undefined ? settings.tickets : Math.min(1, settings.tickets)
+      yield* sendTickets(channel, story, cache, { count, suite, resumption, serverName, peerCertificates })
     }
     return {
       version: "1.3",
@@ -315,13 +317,14 @@ const expectCertificate = Effect.fnUntraced(
 
 /** RFC 8446 section 4.6.1. */
 const sendTickets = Effect.fnUntraced(
-  function*(channel: Channel, story: ServerStory, cache: SessionCache["Service"], options: {
+  function*(channel: Channel, story: ServerStory, cache: SessionCache["Service"], { count, ...options }: {
+    readonly count: number
     readonly suite: CipherSuite13
     readonly resumption: Secret
     readonly serverName: string | undefined
     readonly peerCertificates: ReadonlyArray<Uint8Array>
   }): Effect.fn.Return<void> {
-    for (let index = 0; index < story.settings.tickets; index++) {
+    for (let index = 0; index < count; index++) {
       const [a = 0, b = 0, c = 0, d = 0] = channel.randomness.bytes(4)
       const ticket = {
         ticket: channel.randomness.bytes(handleLength),

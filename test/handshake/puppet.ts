@@ -136,7 +136,7 @@ export const play = Effect.fnUntraced(function*(puppet: Puppet, world: World, ca
     return sealed
   }
   const hands = (due: Uint8Array): Hands => ({
-    record: (type, content) => void core.outbox.push(seal(type, content)),
+    record: (type, content) => void core.outbox.records.push(seal(type, content)),
     raw: (bytes) => void rest.push(bytes),
     due,
     end: (by) => {
@@ -151,9 +151,9 @@ export const play = Effect.fnUntraced(function*(puppet: Puppet, world: World, ca
     if (mine.how === "instead") throw stop
     if (move.how === "skip" && index >= at && index < (move.to ?? at + 1)) return
     const { content = asIs, record = asIs } = mine.how === "altered" ? mine : {}
-    core.outbox.push(record(seal(type, content(due))))
+    core.outbox.records.push(record(seal(type, content(due))))
     isSent()
-    if (mine.how === "twice") core.outbox.push(seal(type, due))
+    if (mine.how === "twice") core.outbox.records.push(seal(type, due))
   }
   const channel: Channel = {
     ...real,
@@ -169,20 +169,22 @@ export const play = Effect.fnUntraced(function*(puppet: Puppet, world: World, ca
   }
 
   /** Reads what the subject says until it says no more. */
-  const listen: Effect.Effect<void> = transport.pull.pipe(
-    Effect.flatMap((chunks) => {
-      for (const chunk of chunks) if (typeof chunk !== "string") core.inbound.push(chunk)
-      for (let incoming = core.inbound.next(); incoming !== undefined; incoming = core.inbound.next()) {
-        if (!["Data", "Alert", "Handshake", "ChangeCipherSpec"].includes(incoming._tag)) {
-          told.push(incoming._tag)
-          break
-        }
+  const listen: Effect.Effect<void> = Effect.suspend(() => {
+    for (let incoming = core.inbound.next(); incoming !== undefined; incoming = core.inbound.next()) {
+      if (!["Data", "Alert", "Handshake", "ChangeCipherSpec"].includes(incoming._tag)) {
+        told.push(incoming._tag)
+        break
       }
-      return listen
-    }),
-    // What the subject has to say is over.
-    Effect.ignore
-  )
+    }
+    return transport.pull.pipe(
+      Effect.flatMap((chunks) => {
+        for (const chunk of chunks) if (typeof chunk !== "string") core.inbound.push(chunk)
+        return listen
+      }),
+      // What the subject has to say is over.
+      Effect.ignore
+    )
+  })
 
   const story = storyOf(puppet, world, core, cache)(channel).pipe(Effect.andThen(wire.lane.flush))
   const exit = yield* Effect.exit(story)

@@ -203,7 +203,7 @@ export const play = (
       sendChangeCipherSpec: () => {
         throw new Error("TLS 1.3 has no ChangeCipherSpec")
       },
-      expectChangeCipherSpec: Effect.die(new Error("TLS 1.3 has no ChangeCipherSpec")),
+      expectChangeCipherSpec: () => Effect.die(new Error("TLS 1.3 has no ChangeCipherSpec")),
       sendCompatibilityChangeCipherSpec: () => {
         flush()
         if (isDisguised) return
