@@ -14,12 +14,16 @@ const kindsOf = (resume: boolean): ReadonlyArray<Kind> => [
 const partOf = (kind: Kind): Contender["part"] =>
   kind._tag === "Ours" ? "ours" : kind._tag === "NodeTls" ? "reference" : "probe"
 
-// A handshake is a lot of code that runs once: it takes some thousand of them before the compiler is done with it.
-const warmUps = 8
+const nameOf = (kind: Kind): string =>
+  kind._tag === "Ours" ? kind.name : kind._tag === "NodeTls" ? "node:tls" : "plain net"
 
-const countOf = (scale: number): number => Math.max(2, Math.round(300 * scale))
+// A handshake is a lot of code that runs once: it takes some thousand of them before the compiler is done with it. What is
+// measured is a process that has been at work for a while.
+const warmUps = 3
 
-/** Connect, one byte there and back, close: one conversation after another, both sides in this process. */
+const countOf = (scale: number): number => Math.max(2, Math.round(1500 * scale))
+
+/** Connect, one byte there and back, close: one conversation after another, both sides in one process. */
 const inMemory = (resume: boolean, setup: Setup, goal: number): Line => ({
   name: `${setup.profile.label}: ${resume ? "resumed" : "full"} handshakes, Duplex pair in memory`,
   unit: "handshake",
@@ -30,17 +34,13 @@ const inMemory = (resume: boolean, setup: Setup, goal: number): Line => ({
     Effect.gen(function*() {
       const count = countOf(scale)
       const rivals = yield* Effect.forEach(kindsOf(resume), (kind) =>
-        Effect.map(peerOf(kind, setup), (peer): Contender => {
-          const conversation = Effect.gen(function*() {
-            const [client, server] = yield* peer.pair
-            yield* Effect.forkChild(server.echo, { startImmediately: true })
-            yield* client.roundTrips(1)
-          }).pipe(Effect.scoped)
-          return {
-            name: peer.name,
-            part: partOf(kind),
-            run: timed(count, Effect.replicateEffect(conversation, count, { discard: true }))
-          }
+        Effect.map(remote({ kind, setup, behaviour: "both sides" }), ({ ask }): Contender => {
+          const work = Effect.gen(function*() {
+            const before = yield* ask({ ask: "processor" })
+            yield* ask({ ask: "handshakes", count })
+            return (yield* ask({ ask: "processor" })) - before
+          })
+          return { name: nameOf(kind), part: partOf(kind), run: timedWithPeer(count, undefined, work) }
         }))
       const floor = (resume ? floorOfResumption : floorOfHandshake)(setup)
       return [...rivals, {

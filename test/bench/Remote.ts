@@ -4,12 +4,15 @@ import { type ChildProcess, fork } from "node:child_process"
 import type { Setup } from "./Peer.ts"
 import type { Kind } from "./PeerOf.ts"
 
-/** What the server in the other process does with a connection. */
+/** What the other process is to do. */
 export interface Orders {
   readonly kind: Kind
   readonly setup: Setup
-  /** `commanded` keeps the latest one for `receive`, `echo` sends back, `idle` waits for data that does not come. */
-  readonly behaviour: "commanded" | "echo" | "idle"
+  /**
+   * With a connection: `commanded` keeps the latest one for `receive`, `echo` sends back, `idle` waits for data that does not come.
+   * `both sides` is for `handshakes` in memory, and listens to nobody.
+   */
+  readonly behaviour: "commanded" | "echo" | "idle" | "both sides"
 }
 
 /** Answered with a number: processor time in nanoseconds, resident bytes after garbage collections, or 0 when done. */
@@ -17,8 +20,9 @@ export type Command =
   | { readonly ask: "processor" }
   | { readonly ask: "memory" }
   | { readonly ask: "receive"; readonly total: number }
+  | { readonly ask: "handshakes"; readonly count: number }
 
-/** A server in a process of its own. */
+/** A process of its own, which knows one implementation and nothing of its rivals: what is compiled for one is no good for two. */
 export interface Remote {
   readonly port: number
   readonly ask: (command: Command) => Effect.Effect<number>
@@ -32,7 +36,7 @@ const answer = (child: ChildProcess): Effect.Effect<number> =>
     }
     const onExit = (code: number | null): void => {
       child.off("message", onMessage)
-      resume(Effect.die(new Error(`the server process ended with ${code}`)))
+      resume(Effect.die(new Error(`the other process ended with ${code}`)))
     }
     child.once("message", onMessage)
     child.once("exit", onExit)

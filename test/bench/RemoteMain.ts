@@ -2,11 +2,19 @@
 import * as Effect from "effect/Effect"
 import { setImmediate } from "node:timers/promises"
 import { processorTime } from "./Meter.ts"
-import type { End } from "./Peer.ts"
+import type { End, Peer } from "./Peer.ts"
 import { peerOf } from "./PeerOf.ts"
 import type { Command, Orders } from "./Remote.ts"
 
 let latest: End | undefined
+
+/** Connect, one byte there and back, close. */
+const conversation = (peer: Peer): Effect.Effect<void> =>
+  Effect.gen(function*() {
+    const [client, server] = yield* peer.pair
+    yield* Effect.forkChild(server.echo, { startImmediately: true })
+    yield* client.roundTrips(1)
+  }).pipe(Effect.scoped)
 
 const residentBytes = Effect.promise(async () => {
   // What a collection frees can hold on to more that the next one frees.
@@ -17,7 +25,7 @@ const residentBytes = Effect.promise(async () => {
   return process.memoryUsage.rss()
 })
 
-const obey = (command: Command): Effect.Effect<number> => {
+const obey = (peer: Peer, command: Command): Effect.Effect<number> => {
   switch (command.ask) {
     case "processor":
       return Effect.sync(processorTime)
@@ -25,11 +33,13 @@ const obey = (command: Command): Effect.Effect<number> => {
       return residentBytes
     case "receive":
       return latest === undefined ? Effect.die("no connection") : Effect.as(latest.receive(command.total), 0)
+    case "handshakes":
+      return Effect.as(Effect.replicateEffect(conversation(peer), command.count, { discard: true }), 0)
   }
 }
 
-const onCommand = (command: Command): void => {
-  Effect.runFork(Effect.map(obey(command), (answer) => void process.send?.(answer)))
+const onCommand = (peer: Peer) => (command: Command): void => {
+  Effect.runFork(Effect.map(obey(peer, command), (answer) => void process.send?.(answer)))
 }
 
 const handler = ({ behaviour }: Orders) => (end: End): Effect.Effect<void> => {
@@ -39,6 +49,7 @@ const handler = ({ behaviour }: Orders) => (end: End): Effect.Effect<void> => {
     case "idle":
       return end.receive(Infinity)
     case "commanded":
+    case "both sides":
       latest = end
       return Effect.never
   }
@@ -47,8 +58,8 @@ const handler = ({ behaviour }: Orders) => (end: End): Effect.Effect<void> => {
 const main = (orders: Orders): Effect.Effect<never> =>
   Effect.gen(function*() {
     const peer = yield* peerOf(orders.kind, orders.setup)
-    const port = yield* peer.listen(handler(orders))
-    process.on("message", onCommand)
+    const port = orders.behaviour === "both sides" ? 0 : yield* peer.listen(handler(orders))
+    process.on("message", onCommand(peer))
     process.send?.(port)
     return yield* Effect.never
   }).pipe(Effect.scoped)
