@@ -225,6 +225,7 @@ const full = Effect.fnUntraced(
       alpnProtocol,
       serverName,
       peerCertificates,
+      serverCertificate: credential.chain[0],
       resumed: false,
       sessionId,
       exporter: isExtended ? exporterOf(master, randoms) : undefined
@@ -279,6 +280,7 @@ const abbreviated = Effect.fnUntraced(
       alpnProtocol,
       serverName: session.serverName,
       peerCertificates: session.peerCertificates,
+      serverCertificate: undefined,
       resumed: true,
       sessionId: session.isTicket === true ? empty : session.id,
       exporter: exporterOf(master, randoms)

@@ -158,6 +158,7 @@ export const handshake = Effect.fnUntraced(
       alpnProtocol,
       serverName,
       peerCertificates,
+      serverCertificate: proof?.credential.chain[0],
       resumed: session !== undefined,
       sessionId: new Uint8Array(0),
       exporter: application.exporter
