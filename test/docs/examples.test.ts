@@ -90,10 +90,17 @@ describe("docs/examples", () => {
       assert.strictEqual(yield* startTls("220 go ahead\r\n"), "250 EHLO client\r\n")
     }))
 
+  it.live("starttls.ts says what the server answered that does not begin TLS", () =>
+    Effect.gen(function*() {
+      const error = yield* Effect.flip(startTls("454 not now\r\n"))
+      assert(error._tag === "NotStarted")
+      assert.strictEqual(error.answer, "454 not now")
+    }))
+
   it.live("starttls.ts does not begin TLS behind bytes that came with the line", () =>
     Effect.gen(function*() {
       const error = yield* Effect.flip(startTls("220 go ahead\r\n250 injected\r\n"))
-      assert("_tag" in error && error._tag === "AlertSent")
+      assert(error._tag === "AlertSent")
       assert.deepStrictEqual(error.fault, { _tag: "PlaintextBuffered", length: 14 })
     }))
 
