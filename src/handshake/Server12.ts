@@ -193,7 +193,7 @@ const full = Effect.fnUntraced(
         // RFC 8422 section 5.5: ecdsa_sign(64); RFC 5246 section 7.4.4: rsa_sign(1).
         certificateTypes: [64, 1],
         signatureSchemes: settings.signatureSchemes.map((scheme) => SignatureScheme[scheme]),
-        authorities: []
+        authorities: clientAuth.trust.authorities ?? []
       })
     }
     channel.send({ _tag: "ServerHelloDone" })
