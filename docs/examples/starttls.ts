@@ -1,9 +1,12 @@
 /**
  * A conversation that begins in the clear and goes on under TLS, as SMTP does it with STARTTLS.
  */
-import { Effect, Stream } from "effect"
+import { Data, Effect, Stream } from "effect"
 import { TlsClient } from "effect-tls"
 import * as Socket from "effect/socket/Socket"
+
+/** The server does not begin TLS, and says so. */
+export class NotStarted extends Data.TaggedError("NotStarted")<{ readonly answer: string }> {}
 
 const text = (chunk: Uint8Array | string): string =>
   typeof chunk === "string" ? chunk : new TextDecoder("latin1").decode(chunk)
@@ -21,7 +24,7 @@ export const greet = (serverName: string) =>
     let answer = ""
     while (!answer.includes("\n")) answer += (yield* reader.pull).map(text).join("")
     const [line = "", ...rest] = answer.split("\n")
-    if (!line.startsWith("220")) return yield* Effect.fail(new Error(`no TLS: ${line}`))
+    if (!line.startsWith("220")) return yield* new NotStarted({ answer: line.trimEnd() })
     const unread = new TextEncoder().encode(rest.join("\n"))
     const tls = yield* TlsClient.upgrade({ reader, writer, unread }, { serverName })
     yield* tls.write(new TextEncoder().encode("EHLO client\r\n"))

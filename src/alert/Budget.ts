@@ -28,6 +28,15 @@ export interface Budget {
 export const defaultBudget: Budget = { warnings: 4, emptyRecords: 32, renegotiations: 1, keyUpdates: 32 }
 
 /**
+ * How many ChangeCipherSpec records are dropped in a handshake of TLS 1.3. RFC 8446 section 5 has no limit, and two are all that
+ * a peer needs which wants to look like TLS 1.2 (appendix D.4); each costs us something, and the peer next to nothing.
+ *
+ * @category constants
+ * @since 0.1.0
+ */
+export const compatibilityLimit = 32
+
+/**
  * The budget after one more of a kind, or `undefined` where nothing of it was left.
  *
  * @category combinators

@@ -96,7 +96,8 @@ const parameters = {
   session: Flag.String("session").pipe(
     Flag.withMetavar("FILE"),
     Flag.withDescription(
-      "keep the session in this file and offer it next time; it is a secret, and gone after a fatal alert"
+      "keep the session in this file and offer it next time, a ticket of TLS 1.3 once; it is a secret, and gone after " +
+        "a fatal alert"
     ),
     Flag.optional
   ),

@@ -62,7 +62,9 @@ const flags = {
   ),
   clientCa: Flag.String("client-ca").pipe(
     Flag.withMetavar("FILE"),
-    Flag.withDescription("PEM: the authorities whose clients are trusted; needs --client-auth"),
+    Flag.withDescription(
+      "PEM: the authorities whose clients are trusted, named to those that are asked; needs --client-auth"
+    ),
     Flag.optional
   ),
   clientAuth: Flag.Literals("client-auth", ["request", "require"]).pipe(

@@ -11,9 +11,9 @@ import * as Option from "effect/Option"
 import * as Redacted from "effect/Redacted"
 import * as Schema from "effect/Schema"
 import { randomUUID } from "node:crypto"
-import { readFile, rename, rm, writeFile } from "node:fs/promises"
+import { readFile, rename, rm, unlink, writeFile } from "node:fs/promises"
 import { Session, SessionInsecureJson } from "../service/Session.ts"
-import { SessionCache, type SessionKey } from "../service/SessionCache.ts"
+import { isSingleUse, SessionCache, type SessionKey } from "../service/SessionCache.ts"
 import { toHex } from "../wire/Bytes.ts"
 import { systemReason } from "./Failure.ts"
 
@@ -61,9 +61,9 @@ const file = <A>(act: () => Promise<A>): Effect.Effect<A, FileFailed> =>
   })
 
 /**
- * Keeps the latest session in a file that only its owner can read. A ticket of TLS 1.3 is in it until the next one comes: a connection that was
- * cut before that leaves it to be used again (RFC 8446 appendix C.4 would rather not). A file that cannot be read, or that holds something else, is
- * as good as none: `warn` is told why.
+ * Keeps the latest session in a file that only its owner can read. A ticket of TLS 1.3 is used once (RFC 8446 appendix C.4): the file
+ * is removed when it is offered, and the server sends new ones. A file that cannot be read, or that holds something else, is as good
+ * as none: `warn` is told why.
  *
  * @category layers
  * @since 0.1.0
@@ -98,6 +98,17 @@ export const layer = (path: string, warn: (sentence: string) => Effect.Effect<vo
     Effect.catch(({ why }) => warn(`${path} still holds a session that is not to be used any more: ${why}.`))
   )
 
+  /** Takes the session out of the file; of several processes that want it, for one alone. */
+  const take: Effect.Effect<boolean> = file(() => unlink(path)).pipe(
+    Effect.as(true),
+    Effect.catch(({ isAbsent, why }) =>
+      isAbsent ? Effect.succeed(false) : Effect.as(
+        warn(`the session of ${path} is not offered: it is good for one time, and cannot be removed: ${why}.`),
+        false
+      )
+    )
+  )
+
   return Layer.succeed(SessionCache, {
     offer: (key) =>
       Effect.gen(function*() {
@@ -111,10 +122,14 @@ export const layer = (path: string, warn: (sentence: string) => Effect.Effect<vo
         }
         const age = (yield* Clock.currentTimeMillis) - session.createdAt
         const lifetime = (session.lifetime ?? Infinity) * 1000
-        if (age < Math.min(timeToLive, lifetime)) return Option.some(session)
+        if (age >= Math.min(timeToLive, lifetime)) {
+          session.wipe()
+          const why = age < lifetime ? "it is more than a day old" : "it is older than the server wanted"
+          yield* warn(`the session of ${path} is not offered: ${why}.`)
+          return Option.none()
+        }
+        if (!isSingleUse(key, session) || (yield* take)) return Option.some(session)
         session.wipe()
-        const why = age < lifetime ? "it is more than a day old" : "it is older than the server wanted"
-        yield* warn(`the session of ${path} is not offered: ${why}.`)
         return Option.none()
       }),
     store: (key, session) =>

@@ -26,6 +26,7 @@ import { Randomness } from "../service/Randomness.ts"
 import { SessionCache } from "../service/SessionCache.ts"
 import * as SessionMetrics from "../service/SessionMetrics.ts"
 import type { Settings } from "../service/TlsConfig.ts"
+import { bindingOf, type ChannelBinding } from "./ChannelBinding.ts"
 import { Core } from "./Core.ts"
 import * as HandshakeChannel from "./HandshakeChannel.ts"
 import { moveInto } from "./Received.ts"
@@ -49,7 +50,7 @@ export interface Closure {
  * @category models
  * @since 0.1.0
  */
-export interface Connection extends Omit<Established, "exporter"> {
+export interface Connection extends Omit<Established, "exporter" | "serverCertificate"> {
   readonly role: "client" | "server"
   /** The next data, as bytes of the caller's own. Ends with `Cause.Done` on close_notify, and on nothing else. */
   readonly pull: Effect.Effect<NonEmptyReadonlyArray<Uint8Array>, TlsError | Cause.Done>
@@ -81,6 +82,8 @@ export interface Connection extends Omit<Established, "exporter"> {
     length: number,
     context?: Uint8Array
   ) => Option.Option<Redacted.Redacted<Uint8Array>>
+  /** What an authentication above TLS binds itself to this connection by. It is no secret, and must not be used as one. */
+  readonly channelBinding: (type: ChannelBinding) => Option.Option<Uint8Array>
   /** New keys for what we send (TLS 1.3); with `isPeerAsked` the peer is asked for new ones as well. Nothing in TLS 1.2. */
   readonly updateKeys: (isPeerAsked?: boolean) => Effect.Effect<void, TlsError>
 }
@@ -257,6 +260,7 @@ class OpenConnection implements Connection {
   readonly sessionId: Established["sessionId"]
   readonly group: Established["group"]
   readonly #exporter: Established["exporter"]
+  readonly #serverCertificate: Established["serverCertificate"]
   readonly #wire: Wire
   readonly #core: Core
   /** There while somebody reads. */
@@ -272,6 +276,7 @@ class OpenConnection implements Connection {
     this.sessionId = established.sessionId
     this.group = established.group
     this.#exporter = established.exporter
+    this.#serverCertificate = established.serverCertificate
     this.#wire = wire
     this.#core = wire.core
   }
@@ -344,6 +349,9 @@ class OpenConnection implements Connection {
     this.#exporter === undefined
       ? Option.none()
       : Option.some(Redacted.make(this.#exporter(label, context, length)))
+
+  readonly channelBinding: Connection["channelBinding"] = (type) =>
+    bindingOf(type, this.#core.primitives, { exporter: this.#exporter, serverCertificate: this.#serverCertificate })
 
   readonly updateKeys: Connection["updateKeys"] = (isPeerAsked = false) =>
     Effect.suspend(() => {

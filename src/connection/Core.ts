@@ -54,6 +54,8 @@ export class Core {
   #alertIsOut = false
   /** Our fatal alert, sealed. It is not said before the session is forgotten: whoever hears it may rely on that. */
   #lastWord: Uint8Array | undefined
+  /** The latest answer to a request to renegotiate, sealed. */
+  #declined: Uint8Array | undefined
   #isCancelled = false
   #closedFirst: "local" | "peer" = "local"
 
@@ -144,7 +146,7 @@ export class Core {
         this.settings.observe?.({ _tag: "Message", direction: "sent", type: message[0] ?? 0, length: message.length })
         return this.send(ContentType.handshake, message)
       },
-      holds: (record) => this.outbox.records.includes(record)
+      holds: (record) => this.outbox.holds(record)
     })
   }
 
@@ -178,8 +180,10 @@ export class Core {
     return undefined
   }
 
-  sendAlert(alert: Alert): void {
-    this.outbox.records.push(this.#sealAlert(alert))
+  sendAlert(alert: Alert): Uint8Array {
+    const record = this.#sealAlert(alert)
+    this.outbox.records.push(record)
+    return record
   }
 
   #sealAlert(alert: Alert): Uint8Array {
@@ -318,7 +322,13 @@ export class Core {
     }
     const fault = judgeRequest(this.role, type, body) ?? this.inbound.spendRenegotiation()
     if (fault !== undefined) this.fail(fault)
-    else if (this.#closure === "Open") this.sendAlert(warning("no_renegotiation"))
+    else if (this.#closure === "Open") this.#declineRenegotiation()
+  }
+
+  /** One answer does for all that was asked before it leaves: a peer that does not read makes nothing grow here. */
+  #declineRenegotiation(): void {
+    if (this.#declined !== undefined && this.outbox.holds(this.#declined)) return
+    this.#declined = this.sendAlert(warning("no_renegotiation"))
   }
 
   /** RFC 5246 section 7.2.1; in a handshake it ends the handshake (law 8). */

@@ -55,6 +55,11 @@ export class Outbox {
     return record
   }
 
+  /** Whether a record has not been handed over yet. */
+  holds(record: Uint8Array): boolean {
+    return this.#records.includes(record)
+  }
+
   /** Drops what is not sealed: nothing more will be. */
   forget(): void {
     this.#flight.length = 0

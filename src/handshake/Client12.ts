@@ -63,6 +63,7 @@ const establish = (
   alpnProtocol: hellos.choice.alpnProtocol,
   serverName: serverNameOf(story),
   peerCertificates,
+  serverCertificate: peerCertificates[0],
   resumed: hellos.choice.isResumed,
   sessionId,
   exporter

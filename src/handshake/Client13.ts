@@ -141,6 +141,7 @@ export const handshake = Effect.fnUntraced(
       alpnProtocol: agreed.alpnProtocol,
       serverName,
       peerCertificates,
+      serverCertificate: peerCertificates[0],
       resumed: session !== undefined,
       sessionId: new Uint8Array(0),
       exporter: application.exporter

@@ -31,6 +31,8 @@ export interface Established {
   readonly serverName: string | undefined
   /** The chain that the peer proved to hold, leaf first, in DER; empty where it showed none. In a resumed connection: of the first one. */
   readonly peerCertificates: ReadonlyArray<Uint8Array>
+  /** The end-entity certificate that the server showed, in DER; `undefined` for the server of a resumed connection, which showed none. */
+  readonly serverCertificate: Uint8Array | undefined
   readonly resumed: boolean
   /** The session identifier of TLS 1.2; empty where the session cannot be resumed, and in TLS 1.3. */
   readonly sessionId: Uint8Array

@@ -193,7 +193,7 @@ const full = Effect.fnUntraced(
         // RFC 8422 section 5.5: ecdsa_sign(64); RFC 5246 section 7.4.4: rsa_sign(1).
         certificateTypes: [64, 1],
         signatureSchemes: settings.signatureSchemes.map((scheme) => SignatureScheme[scheme]),
-        authorities: []
+        authorities: clientAuth.trust.authorities ?? []
       })
     }
     channel.send({ _tag: "ServerHelloDone" })
@@ -225,6 +225,7 @@ const full = Effect.fnUntraced(
       alpnProtocol,
       serverName,
       peerCertificates,
+      serverCertificate: credential.chain[0],
       resumed: false,
       sessionId,
       exporter: isExtended ? exporterOf(channel, suite, master, randoms) : undefined
@@ -279,6 +280,7 @@ const abbreviated = Effect.fnUntraced(
       alpnProtocol,
       serverName: session.serverName,
       peerCertificates: session.peerCertificates,
+      serverCertificate: undefined,
       resumed: true,
       sessionId: session.isTicket === true ? empty : session.id,
       exporter: exporterOf(channel, suite, master, randoms)

@@ -122,11 +122,10 @@ export const handshake = Effect.fnUntraced(
     channel.send({ _tag: "EncryptedExtensions", extensions: encryptedExtensions(settings, hello, alpnProtocol) })
     const isRequested = clientAuth !== undefined && session === undefined
     if (isRequested) {
-      const schemes = settings.signatureSchemes.map((scheme) => SignatureScheme[scheme])
       channel.send({
         _tag: "CertificateRequest13",
         context: new Uint8Array(0),
-        extensions: [{ _tag: "SignatureAlgorithms", schemes }]
+        extensions: requestExtensions(settings, clientAuth.trust.authorities ?? [])
       })
     }
     if (proof !== undefined) {
@@ -160,6 +159,7 @@ export const handshake = Effect.fnUntraced(
       alpnProtocol,
       serverName,
       peerCertificates,
+      serverCertificate: proof?.credential.chain[0],
       resumed: session !== undefined,
       sessionId: new Uint8Array(0),
       exporter: application.exporter
@@ -293,6 +293,12 @@ const encryptedExtensions = (
   if (has("RecordSizeLimit")) extensions.push({ _tag: "RecordSizeLimit", limit: settings.recordSizeLimit + 1 })
   return extensions
 }
+
+/** RFC 8446 section 4.3.2. */
+const requestExtensions = (settings: Settings, authorities: ReadonlyArray<Uint8Array>): ReadonlyArray<Extension> => [
+  { _tag: "SignatureAlgorithms", schemes: settings.signatureSchemes.map((scheme) => SignatureScheme[scheme]) },
+  ...authorities.length === 0 ? [] : [{ _tag: "CertificateAuthorities", authorities } as const]
+]
 
 /** RFC 8446 sections 4.4.2.4 and 4.4.3. */
 const expectCertificate = Effect.fnUntraced(

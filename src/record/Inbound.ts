@@ -6,7 +6,7 @@
  */
 import type { Alert } from "../alert/Alert.ts"
 import type { Version } from "../alert/Answer.ts"
-import { type Budget, defaultBudget, spend } from "../alert/Budget.ts"
+import { type Budget, compatibilityLimit, defaultBudget, spend } from "../alert/Budget.ts"
 import type { Fault } from "../alert/Fault.ts"
 import { interruptedAlert, judge, type Phase, readAlertRecord, type Verdict } from "../alert/Verdict.ts"
 import { ContentType, contentTypeName, ProtocolVersion } from "../wire/CodePoints.ts"
@@ -87,7 +87,7 @@ export class Inbound {
   #plaintextLimit: number | undefined
   #earlyDataLeft: number | undefined
   /** RFC 8446 appendix D.4: the ChangeCipherSpec of a client or a server that wants to look like TLS 1.2. */
-  #compatibilityLeft = 2
+  #compatibilityLeft = compatibilityLimit
   #mayBeDisguised: boolean
 
   constructor(options: Partial<InboundOptions> & { readonly handshake: HandshakeLimits }) {

@@ -121,12 +121,35 @@ export const digestOf = (primitives: Primitives["Service"], parts: ReadonlyArray
 export interface Judgement {
   /** Differs between judgements that may differ. */
   readonly fingerprint: string
+  readonly authorities: ReadonlyArray<Uint8Array>
   /** `now` is in milliseconds since the epoch. */
   readonly judge: (
     chain: ReadonlyArray<Uint8Array>,
     peer: Peer,
     now: number
   ) => Result.Result<VerifiedChain, CertificateFault>
+}
+
+/** Bytes of names and their lengths that a request for a certificate may take: less than one record. */
+const maxAuthorities = 16_000
+
+/**
+ * The names that issue what the anchors accept, in DER and each once (RFC 5246 section 7.4.4, RFC 8446 section 4.2.4). None where they
+ * are too long together: a client would take half a list for all of it.
+ *
+ * @category combinators
+ * @since 0.1.0
+ */
+export const authoritiesOf = (anchors: ReadonlyArray<Certificate>): ReadonlyArray<Uint8Array> => {
+  const names = new Map(
+    anchors.flatMap(({ extensions, issuer, subject }) =>
+      // A certificate that does not say that it is an authority may be a client's own, trusted as it stands.
+      (extensions.basicConstraints?.isAuthority === true ? [subject] : [subject, issuer])
+        .map(({ der }) => [toHex(der), der] as const)
+    )
+  )
+  const length = [...names.values()].reduce((sum, der) => sum + 2 + der.length, 0)
+  return length <= maxAuthorities ? [...names.values()] : []
 }
 
 /**
@@ -157,6 +180,7 @@ export const make = Effect.fnUntraced(function*(
       ...policy.anchors.all.map(({ der }) => der),
       ...crls.map(({ body }) => body)
     ]),
+    authorities: authoritiesOf(anchors),
     judge: (chain, peer, now) => {
       const seconds = Math.floor(now / 1000)
       const key = remembered.keyOf(chain, peer)

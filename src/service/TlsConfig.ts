@@ -141,7 +141,8 @@ export interface ClientOptions extends CommonOptions {
   readonly sessionName?: string
   /**
    * In TLS 1.3 a client is open before the server has judged its certificate. With this, opening waits that long for a first sign
-   * (a ticket, data, or an alert), so that a refused certificate is an error of opening and not of the first read.
+   * (a ticket, data, or an alert), so that a refused certificate is an error of opening and not of the first read, and no write
+   * hits a transport that the server has closed already (TransportFailed).
    */
   readonly awaitPeerVerdict?: Duration.Input
 }

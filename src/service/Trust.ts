@@ -54,6 +54,8 @@ export class Trust extends Context.Service<Trust, {
   ) => Effect.Effect<VerifiedChain, CertificateFault>
   /** Differs between trusts that judge differently: a session judged by one is not resumed under another. */
   readonly fingerprint: string
+  /** Names in DER that a server gives to the clients that it asks for a certificate: a chain should have one of them as an issuer. */
+  readonly authorities?: ReadonlyArray<Uint8Array> | undefined
 }>()("effect-tls/Trust") {}
 
 /**
@@ -85,9 +87,10 @@ export const layerInsecure: Layer.Layer<Trust, never, Primitives> = Layer.effect
     }))
 )
 
-const judging = ({ fingerprint, judge }: Judgement): Trust["Service"] =>
+const judging = ({ authorities, fingerprint, judge }: Judgement): Trust["Service"] =>
   Trust.of({
     fingerprint,
+    authorities,
     verify: (chain, peer) =>
       Effect.flatMap(Clock.currentTimeMillis, (now) => Effect.fromResult(judge(chain, peer, now)))
   })
@@ -188,6 +191,9 @@ export const layerReloading = <E, R, E2, R2>(
       return Trust.of({
         get fingerprint() {
           return reloading.current().fingerprint
+        },
+        get authorities() {
+          return reloading.current().authorities
         },
         verify: (chain, peer) => Effect.suspend(() => reloading.current().verify(chain, peer))
       })
@@ -295,7 +301,13 @@ export const refine = <R = never>(options: {
       const inner = yield* Trust
       const context = yield* Effect.context<R>()
       return Trust.of({
-        fingerprint: `${inner.fingerprint} refined by ${options.name}`,
+        // What is below may be loaded anew.
+        get fingerprint() {
+          return `${inner.fingerprint} refined by ${options.name}`
+        },
+        get authorities() {
+          return inner.authorities
+        },
         verify: (chain, peer) =>
           Effect.tap(inner.verify(chain, peer), (accepted) =>
             options.judge(accepted, peer).pipe(

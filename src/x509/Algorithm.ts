@@ -8,13 +8,25 @@ import type { HashName, SignatureAlgorithm } from "../secret/Primitives.ts"
 import { Malformed } from "../wire/Reader.ts"
 import { constructed, type Der, Tag, whole } from "./Der.ts"
 
-interface Identifier {
+/**
+ * An AlgorithmIdentifier, RFC 5280 section 4.1.1.2.
+ *
+ * @category models
+ * @since 0.1.0
+ */
+export interface Identifier {
   readonly oid: string
   /** The whole encoding of the parameters; `undefined` where they are absent. */
   readonly parameters: Uint8Array | undefined
 }
 
-const readIdentifier = (der: Der, field: string): Identifier =>
+/**
+ * Reads the AlgorithmIdentifier that comes next. Throws `Malformed`.
+ *
+ * @category decoding
+ * @since 0.1.0
+ */
+export const readIdentifier = (der: Der, field: string): Identifier =>
   der.within(Tag.sequence, field, (content) => ({
     oid: content.oid(field),
     parameters: content.isEmpty ? undefined : content.any(field).whole
@@ -25,7 +37,13 @@ const isNull = (bytes: Uint8Array): boolean => bytes.length === 2 && bytes[0] ==
 /** RFC 4055 sections 2.1 and 5: NULL, or nothing. */
 const isBare = ({ parameters }: Identifier): boolean => parameters === undefined || isNull(parameters)
 
-const hashes: Readonly<Record<string, HashName>> = {
+/**
+ * The hashes of signatures that count, by their object identifiers.
+ *
+ * @category constants
+ * @since 0.1.0
+ */
+export const hashes: Readonly<Record<string, HashName>> = {
   "2.16.840.1.101.3.4.2.1": "sha256",
   "2.16.840.1.101.3.4.2.2": "sha384",
   "2.16.840.1.101.3.4.2.3": "sha512"
@@ -43,7 +61,13 @@ const withoutParameters: Readonly<Record<string, SignatureAlgorithm>> = {
   "1.2.840.10045.4.3.4": "ecdsa-sha512",
   "1.3.101.112": "ed25519"
 }
-const rsaPss = "1.2.840.113549.1.1.10"
+/**
+ * id-RSASSA-PSS, RFC 4055 section 3.1.
+ *
+ * @category constants
+ * @since 0.1.0
+ */
+export const rsaPss = "1.2.840.113549.1.1.10"
 const mgf1 = "1.2.840.113549.1.1.8"
 
 /** Broken hashes, by name: RFC 8446 section 4.4.2.4 has an alert for them. */
@@ -56,24 +80,61 @@ const broken: Readonly<Record<string, string>> = {
   "1.2.840.10040.4.3": "SHA-1 with DSA"
 }
 
-/** RFC 4055 section 3.1: one hash for the message and for MGF1, and a salt as long as that hash. */
-const readPss = (parameters: Uint8Array): SignatureAlgorithm | undefined =>
-  whole(parameters, "RSASSA-PSS-params", (outer): SignatureAlgorithm | undefined => {
+/**
+ * The parameters of RSASSA-PSS, RFC 4055 section 3.1; `undefined` where one is left out: SHA-1, MGF1 with SHA-1, a salt of 20 bytes.
+ *
+ * @category models
+ * @since 0.1.0
+ */
+export interface PssParameters {
+  readonly hash: Identifier | undefined
+  readonly maskGeneration: Identifier | undefined
+  readonly saltLength: number | undefined
+  /** Nothing but the default may stand in it, and DER leaves that out. */
+  readonly hasTrailer: boolean
+}
+
+/**
+ * Reads all of the parameters of RSASSA-PSS. Throws `Malformed`.
+ *
+ * @category decoding
+ * @since 0.1.0
+ */
+export const readPss = (parameters: Uint8Array): PssParameters =>
+  whole(parameters, "RSASSA-PSS-params", (outer) => {
     const content = outer.sequence("RSASSA-PSS-params")
-    if (content.tag !== constructed(0)) return undefined
-    const hash = content.within(constructed(0), "hashAlgorithm", (_) => readIdentifier(_, "hashAlgorithm"))
-    if (content.tag !== constructed(1)) return undefined
-    const mask = content.within(constructed(1), "maskGenAlgorithm", (_) => readIdentifier(_, "maskGenAlgorithm"))
-    if (content.tag !== constructed(2)) return undefined
-    const salt = content.within(constructed(2), "saltLength", (_) => _.smallInteger("saltLength"))
-    if (!content.isEmpty || mask.oid !== mgf1 || mask.parameters === undefined) return undefined
-    const maskHash = whole(mask.parameters, "maskGenAlgorithm", (_) => readIdentifier(_, "maskGenAlgorithm"))
-    const name = hashes[hash.oid]
-    return name !== undefined && isBare(hash) && isBare(maskHash) && maskHash.oid === hash.oid &&
-        salt === hashLengths[name]
-      ? `rsa-pss-${name}`
-      : undefined
+    const optional = <A>(number: number, field: string, read: (der: Der) => A): A | undefined =>
+      content.tag === constructed(number) ? content.within(constructed(number), field, read) : undefined
+    return {
+      hash: optional(0, "hashAlgorithm", (der) => readIdentifier(der, "hashAlgorithm")),
+      maskGeneration: optional(1, "maskGenAlgorithm", (der) => readIdentifier(der, "maskGenAlgorithm")),
+      saltLength: optional(2, "saltLength", (der) => der.smallInteger("saltLength")),
+      hasTrailer: !content.isEmpty
+    }
   })
+
+/**
+ * The hash of MGF1; `undefined` where it is another function. Throws `Malformed`.
+ *
+ * @category decoding
+ * @since 0.1.0
+ */
+export const maskHash = ({ oid, parameters }: Identifier): Identifier | undefined =>
+  oid !== mgf1 || parameters === undefined
+    ? undefined
+    : whole(parameters, "maskGenAlgorithm", (der) => readIdentifier(der, "maskGenAlgorithm"))
+
+/** One hash for the message and for MGF1, and a salt as long as that hash. */
+const pssAlgorithm = (parameters: Uint8Array): SignatureAlgorithm | undefined => {
+  const { hash, hasTrailer, maskGeneration, saltLength } = readPss(parameters)
+  if (hash === undefined || maskGeneration === undefined || hasTrailer) return undefined
+  const mask = maskHash(maskGeneration)
+  const name = hashes[hash.oid]
+  return name !== undefined && mask !== undefined && isBare(hash) && isBare(mask) && mask.oid === hash.oid &&
+      saltLength === hashLengths[name]
+    ? `rsa-pss-${name}`
+    : undefined
+}
 
 /**
  * What an AlgorithmIdentifier of a signature stands for: an algorithm, or why its signatures do not count.
@@ -98,7 +159,7 @@ export const signingOf = (identifier: Uint8Array): Signing => {
   const name = broken[oid]
   if (name !== undefined) return { _tag: "Broken", name }
   const algorithm = oid === rsaPss
-    ? parameters === undefined ? undefined : readPss(parameters)
+    ? parameters === undefined ? undefined : pssAlgorithm(parameters)
     : isBare(read) && pkcs1[oid] !== undefined
     ? pkcs1[oid]
     : parameters === undefined

@@ -308,6 +308,49 @@ describe("--session FILE", () => {
       })
   )
 
+  it.live.each(
+    [
+      ["1.2", [false, true, true], "stays"],
+      ["1.3", [false, false, true], "is gone once it was offered, whatever came of it"]
+    ] as const
+  )(
+    "TLS %s, of node:tls: %s resumed, as what a cut connection offered %s",
+    ([version, expected]) =>
+      Effect.gen(function*() {
+        const resumed: Array<boolean> = []
+        const { files, server } = yield* nodeServer({
+          maxVersion: `TLSv${version}`,
+          onSecure: (socket) => {
+            resumed.push(socket.isSessionReused())
+            socket.once("data", () => socket.end("answer"))
+          }
+        })
+        let isCut = false
+        const proxy = yield* tamperingProxy({
+          to: server.port,
+          onRecord: (direction, _, record) => direction === "serverToClient" && isCut ? cut("reset") : record
+        })
+        const file = join(files.directory, "session.json")
+        const run = Effect.map(
+          runToEnd(to(proxy.port, "--ca", files.ca, "--session", file), request),
+          ({ code }) => code
+        )
+        assert.strictEqual(yield* run, 0)
+        const { session } = JSON.parse(yield* Effect.promise(() => readFile(file, "utf8")))
+        const ticket = Buffer.from(JSON.parse(session).id, "hex")
+        const offers = () => proxy.seen.clientToServer.filter((record) => Buffer.from(record).includes(ticket)).length
+
+        isCut = true
+        assert.strictEqual(yield* run, 12)
+        assert.strictEqual(offers(), 1)
+        assert.strictEqual(existsSync(file), version === "1.2")
+        isCut = false
+        assert.deepStrictEqual([yield* run, yield* run], [0, 0])
+        assert.deepStrictEqual(resumed, expected.slice())
+        if (version === "1.3") assert.strictEqual(offers(), 1, "the ticket was seen again")
+      })
+  )
+
   it.live("is not offered with other options", () =>
     Effect.gen(function*() {
       const { file, run } = yield* setting()

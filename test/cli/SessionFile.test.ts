@@ -8,12 +8,12 @@ import { readdir } from "node:fs/promises"
 import { join } from "node:path"
 import * as SessionFile from "../../src/cli/SessionFile.ts"
 import { Session } from "../../src/service/Session.ts"
-import { SessionCache } from "../../src/service/SessionCache.ts"
+import { clientKey, SessionCache } from "../../src/service/SessionCache.ts"
 import { pkiFiles } from "../harness/PkiFiles.ts"
 
-const session = (id: number, serverName: string | undefined = "localhost") =>
+const session = (id: number, serverName: string | undefined = "localhost", version: "1.2" | "1.3" = "1.2") =>
   new Session({
-    version: "1.2",
+    version,
     id: Uint8Array.of(id),
     cipherSuite: 0xc02b,
     secret: Redacted.make(new Uint8Array(48).fill(id)),
@@ -87,5 +87,49 @@ describe("the session file", () => {
         `the session of ${path} is not offered: it was made with another peer, or with other options.`,
         `the session of ${path} is not offered: it is more than a day old.`
       ])
+    }))
+
+  const client = clientKey({ name: "localhost", alpnProtocols: [], trust: "", identity: "" })
+
+  it.effect("offers a ticket of TLS 1.3 once, and the next one that comes", () =>
+    Effect.gen(function*() {
+      const { cache, open, path, warnings } = yield* setting
+      for (const id of [1, 2]) {
+        yield* cache.store(client, session(id, "localhost", "1.3"))
+        assert.deepStrictEqual(plain(yield* cache.offer(client))?.id, Uint8Array.of(id))
+        assert.ok(!existsSync(path), "it is in the file no more")
+        assert.ok(Option.isNone(yield* cache.offer(client)))
+        assert.ok(Option.isNone(yield* (yield* open).offer(client)))
+      }
+      assert.deepStrictEqual(warnings, [])
+    }))
+
+  it.effect("offers a session of TLS 1.2 as often as it is wanted", () =>
+    Effect.gen(function*() {
+      const { cache, open, path } = yield* setting
+      yield* cache.store(client, session(1))
+      assert.ok(Option.isSome(yield* cache.offer(client)))
+      assert.ok(Option.isSome(yield* (yield* open).offer(client)))
+      assert.ok(existsSync(path))
+    }))
+
+  it.effect("leaves a ticket of TLS 1.3 to whom it is for", () =>
+    Effect.gen(function*() {
+      const { cache } = yield* setting
+      yield* cache.store(client, session(1, "localhost", "1.3"))
+      assert.ok(Option.isNone(yield* cache.offer("another")))
+      assert.ok(Option.isSome(yield* cache.offer(client)))
+    }))
+
+  it.effect("gives a ticket of TLS 1.3 to one process, where several ask at the same time", () =>
+    Effect.gen(function*() {
+      const { cache, open, warnings } = yield* setting
+      const caches = yield* Effect.forEach(Array.from({ length: 8 }), () => open)
+      for (let round = 0; round < 10; round++) {
+        yield* cache.store(client, session(round, "localhost", "1.3"))
+        const offered = yield* Effect.forEach(caches, (_) => _.offer(client), { concurrency: "unbounded" })
+        assert.lengthOf(offered.filter(Option.isSome), 1)
+      }
+      assert.deepStrictEqual(warnings, [])
     }))
 })

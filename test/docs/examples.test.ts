@@ -1,11 +1,12 @@
 import * as NodeSocket from "@effect/platform-node/NodeSocket"
 import { assert, describe, it } from "@effect/vitest"
 import { Effect, Fiber, Layer } from "effect"
-import { SessionCache, Trust } from "effect-tls"
+import { SessionCache, TlsTest, Trust } from "effect-tls"
 import * as NodePrimitives from "effect-tls/platform/NodePrimitives"
 import * as SocketServer from "effect/socket/SocketServer"
 import { createServer } from "node:net"
 import { createSecureContext, TLSSocket } from "node:tls"
+import * as binding from "../../docs/examples/binding.ts"
 import * as client from "../../docs/examples/client.ts"
 import * as server from "../../docs/examples/server.ts"
 import * as starttls from "../../docs/examples/starttls.ts"
@@ -89,10 +90,33 @@ describe("docs/examples", () => {
       assert.strictEqual(yield* startTls("220 go ahead\r\n"), "250 EHLO client\r\n")
     }))
 
+  it.live("starttls.ts says what the server answered that does not begin TLS", () =>
+    Effect.gen(function*() {
+      const error = yield* Effect.flip(startTls("454 not now\r\n"))
+      assert(error._tag === "NotStarted")
+      assert.strictEqual(error.answer, "454 not now")
+    }))
+
   it.live("starttls.ts does not begin TLS behind bytes that came with the line", () =>
     Effect.gen(function*() {
       const error = yield* Effect.flip(startTls("220 go ahead\r\n250 injected\r\n"))
-      assert("_tag" in error && error._tag === "AlertSent")
+      assert(error._tag === "AlertSent")
       assert.deepStrictEqual(error.fault, { _tag: "PlaintextBuffered", length: 14 })
     }))
+
+  it.effect("binding.ts takes a proof on its own connection, and on no other", () =>
+    Effect.gen(function*() {
+      const [key, other] = [new Uint8Array(32).fill(1), new Uint8Array(32).fill(2)]
+      const { client, server } = yield* TlsTest.pair({ seed: 1 })
+      yield* binding.prove(client, key)
+      yield* binding.check(server, key)
+      yield* binding.prove(client, other)
+      const wrongKey = yield* Effect.flip(binding.check(server, key))
+      // Whoever is in the middle has a connection with either side, and passes on what the one says.
+      const relay = yield* TlsTest.pair({ seed: 2 })
+      yield* binding.prove(relay.client, key)
+      yield* client.writeAll(yield* relay.server.pull)
+      const relayed = yield* Effect.flip(binding.check(server, key))
+      assert.deepStrictEqual([wrongKey._tag, relayed._tag], ["NotProved", "NotProved"])
+    }).pipe(Effect.provide(NodePrimitives.layer)))
 })

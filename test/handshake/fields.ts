@@ -82,14 +82,17 @@ const bodyOf = (unit: Unit, body: Uint8Array, isResumed: boolean): ReadonlyArray
         [byteAt(body, 3), certain("public", 51)],
         ...signature
       ]
-    case "CertificateRequest":
+    case "CertificateRequest": {
+      const types = byteAt(body, 0)
       return [
         [1, certain("certificate_types length", 50)],
-        [byteAt(body, 0), perhaps("certificate_types", 47)],
+        [types, perhaps("certificate_types", 47)],
         [2, certain("supported_signature_algorithms length", 50)],
-        [body.length - 5 - byteAt(body, 0), perhaps("supported_signature_algorithms", 40, 47)],
-        [2, certain("certificate_authorities length", 50)]
+        [256 * byteAt(body, 1 + types) + byteAt(body, 2 + types), perhaps("supported_signature_algorithms", 40, 47)],
+        [2, certain("certificate_authorities length", 50)],
+        [Infinity, perhaps("certificate_authorities", 50)]
       ]
+    }
     case "ClientKeyExchange":
       return [[1, certain("ecdh_Yc length", 50)], [Infinity, perhaps("ecdh_Yc", 47)]]
     case "CertificateVerify":

@@ -112,7 +112,7 @@ export const trustIn = (root: "ca" | "other", witness?: Witness): Effect.Effect<
     const trust = Context.get(context, Trust.Trust)
     if (witness === undefined) return trust
     return Trust.Trust.of({
-      fingerprint: trust.fingerprint,
+      ...trust,
       verify: (chain, peer) =>
         Effect.map(trust.verify(chain, peer), ({ publicKey }) =>
           Trust.verified(chain, {

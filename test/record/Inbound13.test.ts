@@ -231,10 +231,10 @@ describe("ChangeCipherSpec for the sake of middleboxes, RFC 8446 section 5", () 
     }]
   ]
 
-  it.each(places)("%s: one byte 1 says nothing, twice", (_, make) => {
+  it.each(places)("%s: one byte 1 says nothing, 32 times", (_, make) => {
     const { inbound, outbound } = make()
     const { sequence } = inbound.state
-    assert.deepStrictEqual(receive(inbound, clear(1), clear(1)), [])
+    assert.deepStrictEqual(receive(inbound, ...Array.from({ length: 32 }, () => clear(1))), [])
     assert.strictEqual(inbound.state.sequence, sequence)
     const isProtected = inbound.state.current.protection.isProtected
     const record = isProtected ? sealRecord({ inbound, outbound }, handshake, message) : makeRecord(handshake, message)

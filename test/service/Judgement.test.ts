@@ -97,10 +97,14 @@ describe("layerReloading", () => {
         yield* Queue.offer(loaded, loads)
         return trust
       })
+      const refined = Trust.refine({ name: "nothing more", judge: () => Effect.void })(
+        Trust.layerReloading(load, Stream.fromQueue(triggers))
+      )
       yield* Effect.gen(function*() {
         const trust = yield* Trust.Trust
         const before = trust.fingerprint
         assert.strictEqual(yield* judged(trust), "ok")
+        assert.deepStrictEqual(trust.authorities, [root.subject])
         // The value is set after what was taken: the second round proves the first.
         for (const expected of [2, 3]) {
           yield* Queue.offer(triggers, undefined)
@@ -108,7 +112,40 @@ describe("layerReloading", () => {
         }
         assert.strictEqual(yield* judged(trust), "CertificateRevoked")
         assert.notStrictEqual(trust.fingerprint, before)
-      }).pipe(Effect.provide(Trust.layerReloading(load, Stream.fromQueue(triggers))))
+      }).pipe(Effect.provide(refined))
+    }))
+})
+
+describe("the authorities that are named to clients", () => {
+  const named = (...anchors: ReadonlyArray<Make.Made>) =>
+    Effect.map(built(Trust.layerAnchors({ anchors: anchors.map(({ der }) => der) })), ({ authorities }) => authorities)
+
+  test("are the subjects of the anchors, each once", () =>
+    Effect.gen(function*() {
+      assert.deepStrictEqual(yield* named(root, inner, Make.authority("root")), [root.subject, inner.subject])
+    }))
+
+  test("are the issuers of certificates that are trusted as they stand, too", () =>
+    Effect.gen(function*() {
+      assert.deepStrictEqual(yield* named(client), [client.subject, inner.subject])
+    }))
+
+  test("are left out where they would be too many", () =>
+    Effect.gen(function*() {
+      const keys = Make.ecKey()
+      const many = Array.from({ length: 160 }, (_, i) => Make.authority(`${i}`.padStart(85, "x"), undefined, { keys }))
+      // 100 bytes each, with their lengths.
+      assert.lengthOf((yield* named(...many)) ?? [], 160)
+      assert.deepStrictEqual(yield* named(...many, root), [])
+    }))
+
+  test("are those of no pin, and of nobody in particular", () =>
+    Effect.gen(function*() {
+      const pinned = yield* built(Trust.layerPinned({ spkiSha256: [new Uint8Array(32)] }))
+      assert.deepStrictEqual([pinned.authorities, (yield* built(Trust.layerInsecure)).authorities], [
+        undefined,
+        undefined
+      ])
     }))
 })
 

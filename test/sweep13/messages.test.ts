@@ -156,12 +156,11 @@ sweep(
   (place) => [
     ...(isDisguised(place)
       ? [
-        // A client and its server may each have said one by then.
-        ...[1, 2].map((count): Trial => ({
+        ...[1, 32].map((count): Trial => ({
           ...borne(`${count}`, times(count, ccs([1])), wentOn(place)),
           isBare: true
         })),
-        { ...last("3", times(3, ccs([1])), protested(place, 10, "MessageUnexpected")), isBare: true }
+        { ...last("33", times(33, ccs([1])), protested(place, 10, "MessageUnexpected")), isBare: true }
       ]
       : [last("1", ccs([1]), protested(place, 10, "MessageUnexpected"))]),
     ...[[2], [0], [1, 1], []].map((content) =>

@@ -95,10 +95,21 @@ export interface Way {
 const hashing = (hash: string | undefined) => (message: Uint8Array, key: KeyObject): Uint8Array =>
   new Uint8Array(sign(hash, message, key))
 
-export const ecdsaSha256: Way = { identifier: sequence(oid("1.2.840.10045.4.3.2")), sign: hashing("sha256") }
-export const ecdsaSha1: Way = { identifier: sequence(oid("1.2.840.10045.4.1")), sign: hashing("sha1") }
-export const rsaSha256: Way = { identifier: sequence(oid("1.2.840.113549.1.1.11"), tlv(5)), sign: hashing("sha256") }
-export const ed25519: Way = { identifier: sequence(oid("1.3.101.112")), sign: hashing(undefined) }
+/** A signature whose algorithm has no parameters. */
+export const wayOfHash = (type: string, hash: string | undefined): Way => ({
+  identifier: sequence(oid(type)),
+  sign: hashing(hash)
+})
+/** RSASSA-PKCS1-v1_5, by the last number of its object identifier. */
+export const rsaOfHash = (last: number, hash: string): Way => ({
+  identifier: sequence(oid(`1.2.840.113549.1.1.${last}`), tlv(5)),
+  sign: hashing(hash)
+})
+
+export const ecdsaSha256 = wayOfHash("1.2.840.10045.4.3.2", "sha256")
+export const ecdsaSha1 = wayOfHash("1.2.840.10045.4.1", "sha1")
+export const rsaSha256 = rsaOfHash(11, "sha256")
+export const ed25519 = wayOfHash("1.3.101.112", undefined)
 
 const sha2 = {
   sha256: { oid: "2.16.840.1.101.3.4.2.1", length: 32 },
