@@ -4,11 +4,10 @@
  * @since 0.1.0
  */
 import * as Layer from "effect/Layer"
-import { createHash, type Hash, hash, timingSafeEqual } from "node:crypto"
+import { hash, timingSafeEqual } from "node:crypto"
 import { isIP } from "node:net"
 import { domainToASCII } from "node:url"
 import { Primitives } from "../secret/Primitives.ts"
-import type { HashName, RunningHash } from "../secret/Primitives.ts"
 import { Randomness } from "../service/Randomness.ts"
 import type { SystemAnchors } from "../service/Trust.ts"
 import { NodeAeadKey } from "./NodeAead.ts"
@@ -22,28 +21,9 @@ import { NodeMac, NodePassingMac } from "./NodeMac.ts"
 import * as NodeRandomness from "./NodeRandomness.ts"
 import * as NodeSystemAnchors from "./NodeSystemAnchors.ts"
 
-class NodeRunningHash implements RunningHash {
-  readonly algorithm: HashName
-  readonly #hash: Hash
-
-  constructor(name: HashName) {
-    this.algorithm = name
-    this.#hash = createHash(name)
-  }
-
-  update(bytes: Uint8Array): void {
-    this.#hash.update(bytes)
-  }
-
-  digest(): Uint8Array {
-    return plain(this.#hash.copy().digest())
-  }
-}
-
 // What the URL parser behind domainToASCII would cut off, decode or skip in place of refusing it.
 const notInHost = /[\p{Cc} #%/:<>?@[\\\]^|]/u
 const label = /^[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?$/
-
 const plainHost = /^[a-z0-9-]+(\.[a-z0-9-]+)*$/
 
 const hostToAscii = (host: string): string | undefined => {
@@ -78,7 +58,6 @@ const respond: Primitives["Service"]["respond"] = (group, peer, privateKey) => {
  * @since 0.1.0
  */
 export const make: Primitives["Service"] = {
-  hash: (name) => new NodeRunningHash(name),
   digest: (name, bytes) => plain(hash(name, bytes, "buffer")),
   sha1: (bytes) => plain(hash("sha1", bytes, "buffer")),
   mac: (name, key) => new NodeMac(name, key),

@@ -20,17 +20,6 @@ export type HashName = "sha256" | "sha384" | "sha512"
 export type AeadName = "aes-128-gcm" | "aes-256-gcm" | "chacha20-poly1305"
 
 /**
- * A hash that is fed in parts. `digest` may be asked any number of times, between updates too.
- *
- * @category models
- * @since 0.1.0
- */
-export interface RunningHash {
-  readonly update: (bytes: Uint8Array) => void
-  readonly digest: () => Uint8Array
-}
-
-/**
  * HMAC (RFC 2104) under one key, for any number of messages.
  *
  * @category models
@@ -149,7 +138,6 @@ export interface PlatformCertificate {
  * @since 0.1.0
  */
 export class Primitives extends Context.Service<Primitives, {
-  readonly hash: (name: HashName) => RunningHash
   readonly digest: (name: HashName, bytes: Uint8Array) => Uint8Array
   /** Only to find what others name by it: the issuer in an OCSP response. It proves nothing. */
   readonly sha1: (bytes: Uint8Array) => Uint8Array

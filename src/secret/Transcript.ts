@@ -5,11 +5,11 @@
  */
 import { concat, empty } from "../wire/Bytes.ts"
 import { HandshakeType } from "../wire/CodePoints.ts"
-import type { HashName, Primitives, RunningHash } from "./Primitives.ts"
+import type { HashName, Primitives } from "./Primitives.ts"
 
 /**
- * Hashed as they come once the suite has settled the hash. Until `forget` they are kept as well: CertificateVerify
- * signs the messages themselves, with a hash of its own (RFC 5246 section 7.4.8).
+ * Kept until `forget`, and hashed when it is asked for: CertificateVerify signs the messages themselves, with a hash of its own (RFC
+ * 5246 section 7.4.8). One hash over two or three KiB costs less than a running one that is copied for each of its results.
  *
  * Asking for what is not there is a defect of the caller, and throws.
  *
@@ -18,20 +18,20 @@ import type { HashName, Primitives, RunningHash } from "./Primitives.ts"
  */
 export class Transcript {
   #kept: Array<Uint8Array> | undefined = []
-  #hash: RunningHash | undefined
+  #hash: ((bytes: Uint8Array) => Uint8Array) | undefined
+  /** Of the messages so far, where it was asked for. */
+  #digest: Uint8Array | undefined
 
   /** One message or several, header included. What is kept is a copy: `bytes` may be lent. */
   add(bytes: Uint8Array): void {
-    this.#hash?.update(bytes)
     this.#kept?.push(bytes.slice())
+    this.#digest = undefined
   }
 
-  /** Settles the hash; what was added before is hashed now. */
-  start(primitives: Pick<Primitives["Service"], "hash">, hash: HashName): void {
+  /** Settles the hash. */
+  start(primitives: Pick<Primitives["Service"], "digest">, hash: HashName): void {
     if (this.#hash !== undefined) throw new Error("the hash of this transcript is settled already")
-    const running = primitives.hash(hash)
-    for (const message of this.#keptMessages()) running.update(message)
-    this.#hash = running
+    this.#hash = (bytes) => primitives.digest(hash, bytes)
   }
 
   /**
@@ -60,7 +60,7 @@ export class Transcript {
   /** The hash of all messages so far. More may be added afterwards. */
   digest(): Uint8Array {
     if (this.#hash === undefined) throw new Error("the hash of this transcript is not settled yet")
-    return this.#hash.digest()
+    return this.#digest ??= this.#hash(this.messages())
   }
 
   /** All messages so far, joined. */
@@ -68,7 +68,7 @@ export class Transcript {
     return concat(this.#keptMessages())
   }
 
-  /** Drops the messages; the hash goes on. */
+  /** Drops the messages. */
   forget(): void {
     this.#kept = undefined
   }

@@ -8,7 +8,7 @@ import * as Result from "effect/Result"
 import * as Schema from "effect/Schema"
 import type { CertificateFault } from "../alert/Fault.ts"
 import { type PlatformCertificate, Primitives, type PublicKey } from "../secret/Primitives.ts"
-import { fromText, toHex } from "../wire/Bytes.ts"
+import { concat, fromText, toHex } from "../wire/Bytes.ts"
 import { Anchors } from "../x509/Anchor.ts"
 import type { Limits } from "../x509/Budget.ts"
 import type { Certificate } from "../x509/Certificate.ts"
@@ -106,11 +106,8 @@ const crlsOf = (crls: string | ReadonlyArray<Uint8Array>): Effect.Effect<Readonl
  * @category combinators
  * @since 0.1.0
  */
-export const digestOf = (primitives: Primitives["Service"], parts: ReadonlyArray<Uint8Array>): string => {
-  const running = primitives.hash("sha256")
-  for (const part of parts) running.update(part)
-  return toHex(running.digest())
-}
+export const digestOf = (primitives: Primitives["Service"], parts: ReadonlyArray<Uint8Array>): string =>
+  toHex(primitives.digest("sha256", concat(parts)))
 
 /**
  * What a trust makes of chains.

@@ -5,7 +5,7 @@
  * @since 0.1.0
  */
 import type { Primitives } from "../secret/Primitives.ts"
-import { fromText, toHex } from "../wire/Bytes.ts"
+import { concat, empty, fromText, toHex } from "../wire/Bytes.ts"
 import type { Peer } from "../x509/Rules.ts"
 import type { VerifiedChain } from "./VerifiedChain.ts"
 
@@ -15,8 +15,6 @@ interface Entry {
   readonly notBefore: number
   readonly notAfter: number
 }
-
-const nothing = new Uint8Array(0)
 
 /**
  * The verdicts of one trust. What was refused is not kept.
@@ -37,16 +35,13 @@ export class VerifiedChains {
 
   /** Differs wherever a judgement may differ: by the chain, whom it is for, and what was stapled. */
   keyOf(chain: ReadonlyArray<Uint8Array>, peer: Peer): string {
-    const hash = this.#primitives.hash("sha256")
     const status = peer.role === "server" ? peer.status : undefined
     const about = peer.role === "client"
       ? ["client"]
       : ["server", "host" in peer ? ["host", peer.host] : ["address", peer.address]]
     const lengths = chain.map((der) => der.length)
-    hash.update(fromText(JSON.stringify([about, lengths, status !== undefined, status?.stapled?.length])))
-    for (const der of chain) hash.update(der)
-    hash.update(status?.stapled ?? nothing)
-    return toHex(hash.digest())
+    const head = fromText(JSON.stringify([about, lengths, status !== undefined, status?.stapled?.length]))
+    return toHex(this.#primitives.digest("sha256", concat([head, ...chain, status?.stapled ?? empty])))
   }
 
   /** `seconds` is the time, since the epoch. */

@@ -71,7 +71,7 @@ const overLoopback = (resume: boolean, setup: Setup): Line => ({
   open: (scale) =>
     Effect.forEach([...kindsOf(resume), { _tag: "Plain" } as const], (kind) =>
       Effect.gen(function*() {
-        const count = countOf(scale)
+        const count = countOf(scale / 3)
         const peer = yield* peerOf(kind, setup)
         const { ask, port } = yield* remote({ kind, setup, behaviour: "echo" })
         const conversation = Effect.scoped(Effect.flatMap(peer.dial(port), (client) => client.roundTrips(1)))

@@ -28,13 +28,13 @@ describe("Transcript", () => {
     assert.deepStrictEqual(transcript.messages(), fromText("abc"))
   })
 
-  it("goes on hashing when the messages are forgotten", () => {
+  it("has nothing more to hash when the messages are forgotten", () => {
     const transcript = new Transcript()
     transcript.add(fromText("a"))
     transcript.start(primitives, "sha256")
     transcript.forget()
     transcript.add(fromText("b"))
-    assert.deepStrictEqual(transcript.digest(), digest("ab"))
+    assert.throws(() => transcript.digest(), /forgotten/)
     assert.throws(() => transcript.messages(), /forgotten/)
   })
 
@@ -44,9 +44,6 @@ describe("Transcript", () => {
     assert.throws(() => transcript.digest(), /not settled/)
     transcript.start(primitives, "sha384")
     assert.throws(() => transcript.start(primitives, "sha256"), /settled already/)
-    const forgotten = new Transcript()
-    forgotten.forget()
-    assert.throws(() => forgotten.start(primitives, "sha256"), /forgotten/)
   })
 
   it("before a HelloRetryRequest the ClientHello counts as its hash (RFC 8446 section 4.4.1)", () => {
