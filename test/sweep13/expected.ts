@@ -28,8 +28,8 @@ const toldBefore = (place: Place) => place.closing ? ["application 1/0"] : []
 /** What the puppet has said before, on the open connection. */
 const dataAt = (place: Place) => isOpen(place) ? greeting : ""
 
-/** The tickets that came of the connection: one that the puppet sent, or two that we send. */
-const mintedAt = (place: Place): number => !isOpen(place) ? 0 : place.subject === "client" ? 1 : 2
+/** The tickets that came of the connection: one that the puppet sent, or those that we send: two, or one for the one that was used. */
+const mintedAt = (place: Place): number => !isOpen(place) ? 0 : place.subject === "client" || isResumed(place) ? 1 : 2
 
 /**
  * Whether the remembered session is that of the connection. A client's offer counts until it is declined; a server has looked at
