@@ -158,8 +158,8 @@ export interface ServerOptions extends CommonOptions {
     readonly trust: Trust["Service"]
   }
   /**
-   * Tickets that a TLS 1.3 client gets after its handshake: 2 by default, at most 8. A TLS 1.2 client gets one, if it wants one. With
-   * 0 nobody gets any, and TLS 1.2 clients resume by session identifier.
+   * Tickets that a TLS 1.3 client gets after a full handshake: 2 by default, at most 8. One that resumed gets one, for the one that it
+   * used. A TLS 1.2 client gets one, if it wants one. With 0 nobody gets any, and TLS 1.2 clients resume by session identifier.
    */
   readonly tickets?: number
 }
