@@ -28,6 +28,7 @@ import * as SessionMetrics from "../service/SessionMetrics.ts"
 import type { Settings } from "../service/TlsConfig.ts"
 import { bindingOf, type ChannelBinding } from "./ChannelBinding.ts"
 import { Core } from "./Core.ts"
+import { within } from "./Deadline.ts"
 import * as HandshakeChannel from "./HandshakeChannel.ts"
 import { moveInto } from "./Received.ts"
 import * as Transport from "./Transport.ts"
@@ -162,11 +163,8 @@ const awaitPeer = (wire: Wire): Effect.Effect<void> => {
     // Two who receive would steal from each other: a reader that still waits does it for us.
     return wire.isReceiving ? wire.ended : Effect.andThen(wire.receive, until)
   })
-  return Effect.ignoreCause(wire.lane.flush).pipe(
-    Effect.andThen(until),
-    Effect.timeoutOption(wire.core.settings.limits.closeTimeout),
-    Effect.asVoid
-  )
+  const flushed = Effect.andThen(Effect.ignoreCause(wire.lane.flush), until)
+  return Effect.asVoid(within(flushed, wire.core.settings.limits.closeTimeout))
 }
 
 /**
@@ -201,10 +199,8 @@ export const open = (
         // The last flight, where the story ends with one of ours.
         Effect.tap(() => core.outbox.isEmpty ? Effect.void : wire.flush),
         Effect.catch((failure) => settleFailure(wire, failure)),
-        Effect.timeoutOrElse({
-          duration: settings.limits.handshakeTimeout,
-          orElse: () => giveUp(wire)
-        })
+        (story) => within(story, settings.limits.handshakeTimeout),
+        Effect.flatMap((established) => Option.isSome(established) ? Effect.succeed(established.value) : giveUp(wire))
       )
       const abort = (cause: Cause.Cause<TlsError>) => Scope.close(scope, Exit.failCause(cause))
       const established = yield* restore(story).pipe(Effect.onError(abort))
@@ -227,8 +223,7 @@ const awaitVerdict = (wire: Wire, duration: Duration.Input): Effect.Effect<void,
     const next = isOver ? Effect.void : Effect.andThen(wire.receive, until)
     return core.hasDecided ? Effect.andThen(wire.settle, next) : next
   })
-  return until.pipe(
-    Effect.timeoutOption(duration),
+  return within(until, duration).pipe(
     Effect.flatMap(() => core.ending?._tag === "Failed" ? Effect.fail(core.ending.error) : Effect.void)
   )
 }

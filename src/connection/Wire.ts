@@ -14,6 +14,7 @@ import type { Session } from "../service/Session.ts"
 import type { SessionCache, SessionKey } from "../service/SessionCache.ts"
 import { fromText } from "../wire/Bytes.ts"
 import type { Core } from "./Core.ts"
+import { within } from "./Deadline.ts"
 import { Lane, type LaneError } from "./Lane.ts"
 import type { Traffic13 } from "./Traffic13.ts"
 import { type Batch, endOf, type Transport } from "./Transport.ts"
@@ -145,7 +146,7 @@ export class Wire {
         : this.#receiveRest()
       this.#isFailing = true
       const waiting = core.ending === undefined
-        ? Effect.timeoutOption(rest, core.settings.limits.drainTimeout)
+        ? within(rest, core.settings.limits.drainTimeout)
         : Effect.void
       return Effect.flatMap(waiting, () => {
         const phase = core.isHandshaking ? "handshaking" : "established"
@@ -236,7 +237,7 @@ export class Wire {
       this.lane.flushLater()
       // Most of the time it has left at once, and there is nothing to time.
       if (this.lane.isIdle) return Effect.void
-      return Effect.ignoreCause(Effect.timeoutOption(this.lane.flush, this.core.settings.limits.closeTimeout))
+      return Effect.ignoreCause(within(this.lane.flush, this.core.settings.limits.closeTimeout))
     })
   }
 
@@ -263,13 +264,13 @@ export class Wire {
   get #drain(): Effect.Effect<void> {
     return Effect.suspend(() => {
       const { drainBytes, drainTimeout } = this.core.settings.limits
-      if (this.#isReceiving) return Effect.asVoid(Effect.timeoutOption(this.ended, drainTimeout))
+      if (this.#isReceiving) return Effect.asVoid(within(this.ended, drainTimeout))
       let left = drainBytes
       const more: Effect.Effect<void, Socket.SocketError> = Effect.flatMap(this.#nextBatch, (chunks) => {
         for (const chunk of chunks) left -= chunk.length
         return left > 0 ? more : Effect.void
       })
-      return more.pipe(Effect.timeoutOption(drainTimeout), Effect.ignoreCause)
+      return Effect.ignoreCause(within(more, drainTimeout))
     })
   }
 

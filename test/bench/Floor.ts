@@ -114,7 +114,7 @@ const agreeMlKem = (): void => {
 
 const bothSides = ({ profile }: Setup, isFull: boolean): void => {
   if (isFull || profile.version === "1.3") agreeX25519()
-  if (profile.group === "x25519mlkem768") agreeMlKem()
+  if (profile.groups[0] === "x25519mlkem768") agreeMlKem()
   for (const schedule of Array.from({ length: 2 }, () => profile.version === "1.3" ? schedule13 : schedule12)) {
     schedule(isFull)
   }

@@ -107,12 +107,12 @@ export const plain: Peer = {
 
 /** `node:tls` with everything that can be made once made once. With `resume`, every connection but the first is resumed. */
 export const nodeTls = ({ credentials, profile }: Setup, resume = false): Peer => {
-  const { group, suite, version } = profile
+  const { groups, suite, version } = profile
   const common = {
     minVersion: `TLSv${version}`,
     maxVersion: `TLSv${version}`,
     ciphers: suite.openssl,
-    ecdhCurve: `${group.toUpperCase()}:P-256`
+    ecdhCurve: groups.join(":").toUpperCase().replace("SECP256R1", "P-256")
   } as const satisfies SecureContextOptions
   const { anchors, certificate, privateKey } = credentials
   const clientContext = createSecureContext({ ...common, ca: anchors })

@@ -109,7 +109,7 @@ export const ours = (
     const options = {
       versions: [profile.version],
       cipherSuites: [...suites, ...suites13].filter(({ name }) => name === profile.suite.name),
-      groups: [profile.group, "secp256r1"] as const
+      groups: profile.groups
     }
     let dialled = 0
     const net = mode.sockets === "NodeSocket"

@@ -6,25 +6,26 @@ export interface Profile {
   readonly label: string
   readonly version: "1.2" | "1.3"
   readonly suite: { readonly name: string; readonly openssl: string }
-  readonly group: "x25519" | "x25519mlkem768"
+  /** A client begins with a share of the first. */
+  readonly groups: readonly ["x25519", "secp256r1"] | readonly ["x25519mlkem768"]
 }
 
 export const tls12: Profile = {
   label: "TLS 1.2",
   version: "1.2",
   suite: { name: "TLS_ECDHE_ECDSA_WITH_AES_128_GCM_SHA256", openssl: "ECDHE-ECDSA-AES128-GCM-SHA256" },
-  group: "x25519"
+  groups: ["x25519", "secp256r1"]
 }
 
 export const tls13: Profile = {
   label: "TLS 1.3",
   version: "1.3",
   suite: { name: "TLS_AES_128_GCM_SHA256", openssl: "TLS_AES_128_GCM_SHA256" },
-  group: "x25519"
+  groups: ["x25519", "secp256r1"]
 }
 
 /** With the group that a quantum computer does not break. */
-export const tls13Hybrid: Profile = { ...tls13, label: "TLS 1.3 with X25519MLKEM768", group: "x25519mlkem768" }
+export const tls13Hybrid: Profile = { ...tls13, label: "TLS 1.3 with X25519MLKEM768", groups: ["x25519mlkem768"] }
 
 /** PEM text: what a server proves itself with, and what its clients trust. */
 export interface Credentials {
