@@ -120,11 +120,14 @@ export const applicationSecrets = (context: SecretContext, secrets: Secrets): Ap
     master,
     client: traffic("c ap traffic", "CLIENT_TRAFFIC_SECRET_0"),
     server: traffic("s ap traffic", "SERVER_TRAFFIC_SECRET_0"),
-    // RFC 8446 section 7.5: no context is an empty one.
-    exporter: (label, value, length) =>
-      KeySchedule.exportKeyingMaterial(primitives, exporter, label, value ?? empty, length)
+    exporter: exporterOf(primitives, exporter)
   }
 }
+
+/** RFC 8446 section 7.5: no context is an empty one. A function of its own, which holds on to nothing else of the handshake. */
+const exporterOf =
+  (primitives: Channel["primitives"], secret: KeySchedule.Secret): Exporter => (label, context, length) =>
+    KeySchedule.exportKeyingMaterial(primitives, secret, label, context ?? empty, length)
 
 /**
  * RFC 8446 section 7.1: the transcript must end with the client's Finished.
