@@ -67,7 +67,8 @@ const overLoopback = (resume: boolean, setup: Setup): Line => ({
   unit: "handshake",
   measures: ["cpu", "client", "server", "wall"],
   goal: undefined,
-  warmUps,
+  // Its rounds are shorter.
+  warmUps: 3 * warmUps,
   open: (scale) =>
     Effect.forEach([...kindsOf(resume), { _tag: "Plain" } as const], (kind) =>
       Effect.gen(function*() {
