@@ -186,7 +186,16 @@ const rootMessage = (cause: unknown): string => {
     if (inner === undefined || inner === null) break
     current = inner
   }
-  return current instanceof Error ? current.message.replace(/\.$/, "") : String(current)
+  return current instanceof Error ? current.message.replace(/\.$/, "") : printed(current)
+}
+
+/** An object may have no text, and a sentence about an error must not fail for that. */
+const printed = (value: unknown): string => {
+  try {
+    return String(value)
+  } catch {
+    return "for a reason that has no text"
+  }
 }
 
 /**

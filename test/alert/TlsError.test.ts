@@ -213,6 +213,9 @@ describe("TransportFailed", () => {
 
   it("prints a cause that is no error, and one that goes in circles", () => {
     const print = (cause: unknown) => new TransportFailed({ operation: "open", cause, phase: "handshaking" }).message
+    const silent: unknown = Object.create(null)
+    assert.include(print(silent), "could not be opened: for a reason that has no text.")
+    assert.include(print(new Error("outer", { cause: silent })), "for a reason that has no text.")
     assert.match(print("no route"), /: no route\. Check/)
     const circle = new Error("round")
     circle.cause = circle
