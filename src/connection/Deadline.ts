@@ -11,8 +11,8 @@ import * as Fiber from "effect/Fiber"
 import * as Option from "effect/Option"
 
 /**
- * As `Effect.timeoutOption`, for a third of the cost: there is no timer for what is over at once, and nobody waits for the end of a timer
- * that is no longer needed.
+ * As `Effect.timeoutOption`, and cheaper: there is no timer for what is over at once, and nobody waits for the end of a timer that is
+ * no longer needed.
  *
  * @category combinators
  * @since 0.1.0

@@ -1,9 +1,14 @@
 /** How messages share records, and how many tickets there are: RFC 8446 sections 5.1 and 4.6.1. */
 import { assert, describe } from "@effect/vitest"
 import * as Effect from "effect/Effect"
-import { type Session, SessionCache, TlsTest } from "effect-tls"
+import * as Fiber from "effect/Fiber"
+import * as Option from "effect/Option"
+import { TestClock } from "effect/testing"
+import { Identity, type Session, SessionCache, TlsTest } from "effect-tls"
+import { Outbox } from "../../src/connection/Outbox.ts"
 import { ContentType } from "../../src/wire/CodePoints.ts"
-import { bytes, test } from "../connection/conversation.ts"
+import { bytes, said, test, trustIn } from "../connection/conversation.ts"
+import { openDirection } from "../record/records.ts"
 
 const { application_data, change_cipher_spec, handshake } = ContentType
 
@@ -62,5 +67,37 @@ describe("the records of a server", () => {
       const [first] = yield* twice({ tickets: 0 }, { recordSizeLimit: 100 })
       // A certificate has some hundred bytes.
       assert.isAbove(first?.types.length ?? 0, 2 + 4 + 1)
+    }))
+})
+
+describe("a flight that is not sealed yet", () => {
+  test("leaves before the goodbye of a server that is out of time", () =>
+    Effect.gen(function*() {
+      const given = yield* TlsTest.identity("server.test", 0)
+      const identity = yield* Effect.orDie(Identity.makePem(given))
+      const select: typeof identity.select = (query) =>
+        Effect.map(identity.select(query), Option.map((found) => ({ ...found, sign: () => Effect.never })))
+      const ends = yield* TlsTest.ends({
+        identity: { ...identity, select },
+        trust: yield* trustIn(given),
+        client: { versions: ["1.3"], limits: { handshakeTimeout: "1 minute" } },
+        server: { versions: ["1.3"] }
+      })
+      const client = yield* Effect.forkChild(Effect.flip(Effect.scoped(ends.connect)))
+      const server = yield* Effect.forkChild(Effect.flip(Effect.scoped(ends.accept)))
+      yield* TestClock.adjust("11 seconds")
+      assert.strictEqual(said(yield* Fiber.join(server)), "HandshakeAborted")
+      const error = yield* Fiber.join(client)
+      assert.strictEqual(error._tag === "HandshakeAborted" ? error.by : error.message, "close_notify")
+    }))
+
+  test("is dropped with the keys that it was to be sealed under", () =>
+    Effect.sync(() => {
+      const outbox = new Outbox(openDirection().outbound)
+      outbox.addHandshake(Uint8Array.of(20, 0, 0, 0))
+      assert.isFalse(outbox.isEmpty)
+      outbox.forget()
+      assert.isTrue(outbox.isEmpty)
+      assert.lengthOf(outbox.records, 0)
     }))
 })
