@@ -48,6 +48,8 @@ export class Traffic13 {
 
   constructor(traffic: Traffic, inbound: Inbound, outbound: Outbound, sending: Sending) {
     this.#traffic = traffic
+    traffic.read.outlast()
+    traffic.write.outlast()
     this.sessionOf = traffic.sessionOf
     this.#inbound = inbound
     this.#outbound = outbound

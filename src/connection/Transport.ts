@@ -55,7 +55,12 @@ export interface Direct {
   readonly isWrittenOut: boolean
 }
 
-const directs = new WeakMap<Socket.Socket, () => Direct | undefined>()
+// Not a WeakMap: until the next full collection one that lives long keeps whatever it was given.
+const Way = Symbol("effect-tls/connection/Transport/Direct")
+
+interface WithDirect extends Socket.Socket {
+  readonly [Way]: () => Direct | undefined
+}
 
 /**
  * Makes the shorter way of a socket known, which may be there only once it is open.
@@ -64,9 +69,11 @@ const directs = new WeakMap<Socket.Socket, () => Direct | undefined>()
  * @since 0.1.0
  */
 export const withDirect = (socket: Socket.Socket, direct: () => Direct | undefined): Socket.Socket => {
-  directs.set(socket, direct)
-  return socket
+  const made: WithDirect = { ...socket, [Way]: direct }
+  return made
 }
+
+const hasDirect = (socket: Socket.Socket): socket is WithDirect => Way in socket
 
 /**
  * How the read side of a transport ended. RFC 9293: a FIN ends in order, anything else tears down. Effect's sockets give a FIN
@@ -144,7 +151,7 @@ class OpenSocket implements Transport {
     scopes: { readonly carried: Carried; readonly scope: Scope.Closeable; readonly writing: Scope.Closeable }
   ) {
     this.pull = halves.reader.pull
-    this.direct = directs.get(socket)?.()
+    this.direct = hasDirect(socket) ? socket[Way]() : undefined
     this.#writer = halves.writer
     this.#carried = scopes.carried
     this.#scope = scopes.scope

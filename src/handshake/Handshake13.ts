@@ -112,10 +112,9 @@ export const applicationSecrets = (context: SecretContext, secrets: Secrets): Ap
   const { primitives } = channel
   const master = KeySchedule.masterSecret(primitives, secrets.handshake)
   channel.keepSecret(master.bytes)
-  const derived = (label: string, logged: string) =>
-    KeySchedule.lasting(primitives, derive(context, master, label, logged))
-  const traffic = (label: string, logged: string) => new TrafficSecret(primitives, suite, derived(label, logged))
-  const exporter = derived("exp master", "EXPORTER_SECRET")
+  const traffic = (label: string, logged: string) =>
+    new TrafficSecret(primitives, suite, derive(context, master, label, logged))
+  const exporter = KeySchedule.lasting(primitives, derive(context, master, "exp master", "EXPORTER_SECRET"))
   return {
     master,
     client: traffic("c ap traffic", "CLIENT_TRAFFIC_SECRET_0"),
@@ -130,7 +129,7 @@ const exporterOf =
     KeySchedule.exportKeyingMaterial(primitives, secret, label, context ?? empty, length)
 
 /**
- * RFC 8446 section 7.1: the transcript must end with the client's Finished.
+ * RFC 8446 section 7.1: the transcript must end with the client's Finished. For the time of the handshake: see `lasting`.
  *
  * @category key schedule
  * @since 0.1.0
@@ -138,7 +137,7 @@ const exporterOf =
 export const resumptionSecret = (channel: Channel, master: KeySchedule.Secret): KeySchedule.Secret => {
   const secret = KeySchedule.deriveSecret(channel.primitives, master, "res master", channel.transcript.digest())
   channel.keepSecret(secret.bytes)
-  return KeySchedule.lasting(channel.primitives, secret)
+  return secret
 }
 
 /**

@@ -7,6 +7,7 @@ import * as crypto from "node:crypto"
 import type { KeyShare } from "../secret/Primitives.ts"
 import { concat } from "../wire/Bytes.ts"
 import { plain } from "./NodeBytes.ts"
+import { withoutStackTraces } from "./NodeKeys.ts"
 import { NodeKeyShare } from "./NodeKeyShare.ts"
 
 const group = "x25519mlkem768"
@@ -92,11 +93,10 @@ export const respond = (
   if (classical === undefined) return undefined
   let sealed: { readonly sharedKey: Buffer<ArrayBuffer>; readonly ciphertext: Buffer<ArrayBuffer> }
   try {
-    const key = crypto.createPublicKey({
-      key: Buffer.from(peer.subarray(0, encapsulationKeyLength)),
-      format: "raw-public",
-      asymmetricKeyType: "ml-kem-768"
-    })
+    const raw = Buffer.from(peer.subarray(0, encapsulationKeyLength))
+    const key = withoutStackTraces(() =>
+      crypto.createPublicKey({ key: raw, format: "raw-public", asymmetricKeyType: "ml-kem-768" })
+    )
     sealed = crypto.encapsulate(key)
   } catch {
     // FIPS 203 section 7.2: the key failed its check.

@@ -9,7 +9,6 @@ import type { KeyShare } from "../secret/Primitives.ts"
 import { concat } from "../wire/Bytes.ts"
 import type { NamedGroup } from "../wire/CodePoints.ts"
 import { plain } from "./NodeBytes.ts"
-import { withoutStackTraces } from "./NodeKeys.ts"
 
 interface Group {
   /** Of the public key, in bytes, as it is on the wire. */
@@ -58,43 +57,16 @@ const groups: { readonly [Name in Curve]: Group } = {
 }
 
 /**
- * A public key of the right length and form, by way of SubjectPublicKeyInfo. For the NIST curves this is the cheapest
- * form; it throws where the point is not on the curve.
+ * A public key of the right length and form. Throws where the point is not on the curve.
+ *
+ * As text: every other form has `node:crypto` throw and catch four times to tell what kind of key it is given.
  *
  * @category constructors
  * @since 0.1.0
  */
-export const importSpki = (group: Curve, publicKey: Uint8Array): KeyObject => {
-  const key = Buffer.concat([groups[group].spki, publicKey])
-  return withoutStackTraces(() => createPublicKey({ key, format: "der", type: "spki" }))
-}
-
-/**
- * An X25519 public key as it is. Ten microseconds cheaper than `importSpki`, but not known to every Node that we run
- * on.
- *
- * @category constructors
- * @since 0.1.0
- */
-export const importRawX25519 = (publicKey: Uint8Array): KeyObject => {
-  const key = Buffer.from(publicKey)
-  return withoutStackTraces(() => createPublicKey({ key, format: "raw-public", asymmetricKeyType: "x25519" }))
-}
-
-let knowsRaw: boolean | undefined
-
 const importPublic = (group: Curve, publicKey: Uint8Array): KeyObject => {
-  if (group !== "x25519" || knowsRaw === false) return importSpki(group, publicKey)
-  if (knowsRaw === true) return importRawX25519(publicKey)
-  try {
-    // Any 32 bytes are an X25519 public key, so that only a runtime without the form can throw.
-    const imported = importRawX25519(publicKey)
-    knowsRaw = true
-    return imported
-  } catch {
-    knowsRaw = false
-    return importSpki(group, publicKey)
-  }
+  const der = Buffer.concat([groups[group].spki, publicKey])
+  return createPublicKey(`-----BEGIN PUBLIC KEY-----\n${der.toString("base64")}\n-----END PUBLIC KEY-----`)
 }
 
 const coordinate = (value: string | undefined): Uint8Array => {

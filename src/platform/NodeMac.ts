@@ -5,7 +5,7 @@
  */
 import { createHmac, createSecretKey, hash, type KeyObject } from "node:crypto"
 import type { HashName, Mac } from "../secret/Primitives.ts"
-import { plain } from "./NodeBytes.ts"
+import { fromLatin1 } from "../wire/Bytes.ts"
 
 /**
  * With a key of OpenSSL's own.
@@ -25,7 +25,7 @@ export class NodeMac implements Mac {
   sign(...parts: ReadonlyArray<Uint8Array>): Uint8Array {
     const hmac = createHmac(this.algorithm, this.#key)
     for (const part of parts) hmac.update(part)
-    return plain(hmac.digest())
+    return fromLatin1(hmac.digest("binary"))
   }
 }
 
@@ -69,12 +69,11 @@ export class NodePassingMac implements Mac {
       inner.set(part, at)
       at += part.length
     }
-    const text = hash(algorithm, inner.subarray(0, length), "buffer")
-    outer.set(text, block)
-    const code = plain(hash(algorithm, outer.subarray(0, block + text.length), "buffer"))
-    text.fill(0)
+    const text = hash(algorithm, inner.subarray(0, length), "binary")
+    for (let i = 0; i < text.length; i++) outer[block + i] = text.charCodeAt(i)
+    const code = fromLatin1(hash(algorithm, outer.subarray(0, block + text.length), "binary"))
     inner.fill(0, 0, length)
-    outer.fill(0, 0, block + text.length)
+    outer.fill(0, 0, block + code.length)
     return code
   }
 }

@@ -10,9 +10,10 @@ import { domainToASCII } from "node:url"
 import { Primitives } from "../secret/Primitives.ts"
 import { Randomness } from "../service/Randomness.ts"
 import type { SystemAnchors } from "../service/Trust.ts"
+import { fromLatin1 } from "../wire/Bytes.ts"
 import { NodeAeadKey } from "./NodeAead.ts"
 import type { NamedGroup } from "../wire/CodePoints.ts"
-import { plain, release } from "./NodeBytes.ts"
+import { release } from "./NodeBytes.ts"
 import { NodeCertificate } from "./NodeCertificate.ts"
 import { importPrivateKey } from "./NodeKeys.ts"
 import * as NodeHybridShare from "./NodeHybridShare.ts"
@@ -58,8 +59,8 @@ const respond: Primitives["Service"]["respond"] = (group, peer, privateKey) => {
  * @since 0.1.0
  */
 export const make: Primitives["Service"] = {
-  digest: (name, bytes) => plain(hash(name, bytes, "buffer")),
-  sha1: (bytes) => plain(hash("sha1", bytes, "buffer")),
+  digest: (name, bytes) => fromLatin1(hash(name, bytes, "binary")),
+  sha1: (bytes) => fromLatin1(hash("sha1", bytes, "binary")),
   mac: (name, key) => new NodeMac(name, key),
   passingMac: (name, key) => new NodePassingMac(name, key),
   aead: (name, key) => new NodeAeadKey(name, key),

@@ -71,7 +71,7 @@ export class Outbound {
         const left = part.length - from
         if (staged === 0 && (left >= this.#limit || parts.length === 1)) {
           const size = Math.min(left, this.#limit)
-          at = this.#record(type, part.subarray(from, from + size), out, at)
+          at = this.#record(type, size === part.length ? part : part.subarray(from, from + size), out, at)
           from += size
           continue
         }

@@ -4,7 +4,7 @@
  * @since 0.1.0
  */
 import type { CipherSuite13 } from "../secret/CipherSuite.ts"
-import { nextTrafficSecret, type Secret, trafficKeys } from "../secret/KeySchedule13.ts"
+import { lasting, nextTrafficSecret, type Secret, trafficKeys } from "../secret/KeySchedule13.ts"
 import type { Primitives } from "../secret/Primitives.ts"
 import { nullCompression } from "./Compression.ts"
 import type { SecurityParameters } from "./ConnectionState.ts"
@@ -25,6 +25,11 @@ export class TrafficSecret {
     this.#primitives = primitives
     this.#suite = suite
     this.#secret = secret
+  }
+
+  /** From here on the bytes of the first secret, which the handshake overwrites, are no longer needed. */
+  outlast(): void {
+    this.#secret = lasting(this.#primitives, this.#secret)
   }
 
   /** What records are protected with under this secret; the sequence begins at zero. */

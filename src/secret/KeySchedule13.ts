@@ -3,7 +3,7 @@
  *
  * @since 0.1.0
  */
-import { concat, empty, fromText } from "../wire/Bytes.ts"
+import { concat, copyPart, empty, fromText } from "../wire/Bytes.ts"
 import { Writer } from "../wire/Writer.ts"
 import type { HashName, Mac, Primitives } from "./Primitives.ts"
 
@@ -71,7 +71,7 @@ const expand = (secret: Secret, info: Uint8Array, length: number): Uint8Array =>
   for (let at = 0, counter = 1; at < length; counter++) {
     const block = secret.mac.sign(previous, info, Uint8Array.of(counter))
     previous.fill(0)
-    out.set(block.subarray(0, length - at), at)
+    copyPart(block, out, at)
     at += block.length
     previous = block
   }

@@ -3,7 +3,7 @@
  *
  * @since 0.1.0
  */
-import { concat, fromText } from "../wire/Bytes.ts"
+import { concat, copyPart, fromText } from "../wire/Bytes.ts"
 import type { HashName, Mac, Primitives } from "./Primitives.ts"
 
 /**
@@ -29,7 +29,7 @@ export const expand = (mac: Mac, seed: Uint8Array, length: number): Uint8Array =
     if (chained !== seed) chained.fill(0)
     chained = next
     const block = mac.sign(chained, seed)
-    out.set(block.subarray(0, length - at), at)
+    copyPart(block, out, at)
     at += block.length
     block.fill(0)
   }

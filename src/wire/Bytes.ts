@@ -21,6 +21,18 @@ export const concat = (parts: ReadonlyArray<Uint8Array>): Uint8Array => {
 }
 
 /**
+ * Writes as much of `bytes` into `out` at `at` as there is room for. Short arrays live in the heap of V8 until something asks for a part
+ * of one: a `subarray` would cost them memory of their own, and two thirds of a microsecond.
+ *
+ * @category combinators
+ * @since 0.1.0
+ */
+export const copyPart = (bytes: Uint8Array, out: Uint8Array, at: number): void => {
+  const length = Math.min(bytes.length, out.length - at)
+  for (let i = 0; i < length; i++) out[at + i] = bytes[i] ?? 0
+}
+
+/**
  * Whether two public byte strings are equal. For secrets use `Primitives.equal`, which takes the same time wherever they
  * differ.
  *

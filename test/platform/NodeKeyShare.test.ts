@@ -1,6 +1,5 @@
 import { assert, describe, it } from "@effect/vitest"
 import { inspect } from "node:util"
-import { importRawX25519, importSpki } from "../../src/platform/NodeKeyShare.ts"
 import { make } from "../../src/platform/NodePrimitives.ts"
 import type { NamedGroup } from "../../src/wire/CodePoints.ts"
 import { hex, readVectors, titleOf, toHex } from "./vectors.ts"
@@ -142,18 +141,4 @@ describe("NIST points", () => {
     }
     assert.isAbove(short, 0)
   })
-})
-
-const knowsRaw = (): boolean => {
-  try {
-    importRawX25519(new Uint8Array(32))
-    return true
-  } catch {
-    return false
-  }
-}
-
-it.skipIf(!knowsRaw())("the two ways to import an X25519 key give the same key", () => {
-  const { publicKey } = make.keyShare("x25519")
-  assert.isTrue(importSpki("x25519", publicKey).equals(importRawX25519(publicKey)))
 })
