@@ -180,15 +180,15 @@ export const open = (
   Effect.uninterruptibleMask((restore) =>
     Effect.gen(function*() {
       const { role, settings, unread } = opening
-      const primitives = yield* Primitives
-      const randomness = yield* Randomness
-      const cache = yield* SessionCache
+      const services = yield* Effect.context<Primitives | Randomness | SessionCache | Scope.Scope>()
+      const primitives = Context.get(services, Primitives)
+      const randomness = Context.get(services, Randomness)
+      const cache = Context.get(services, SessionCache)
       const core = new Core(role, primitives, settings)
       const transport = yield* opening.transport(restore)
       const wire = new Wire(core, transport, cache)
-      const inside = yield* Inside
-      inside(wire)
-      const scope = yield* Scope.fork(yield* Effect.scope)
+      Context.get(services, Inside)(wire)
+      const scope = yield* Scope.fork(Context.get(services, Scope.Scope))
       yield* Scope.addFinalizerExit(scope, goodbyeOf(wire))
 
       const channel = HandshakeChannel.make(wire, primitives, randomness)
@@ -364,25 +364,21 @@ class OpenConnection implements Connection {
         return Effect.andThen(restore(Deferred.await(this.#reading)), restore(this.#alone(read)))
       }
       const reading = this.#reading = Deferred.makeUnsafe()
-      return Effect.ensuring(
-        restore(read),
-        Effect.sync(() => {
-          this.#reading = undefined
-          Deferred.doneUnsafe(reading, Exit.void)
-        })
-      )
+      return Effect.onExitPrimitive(restore(read), () => {
+        this.#reading = undefined
+        Deferred.doneUnsafe(reading, Exit.void)
+        return undefined
+      })
     })
   }
 
   /** Waits until there is data, or the reading has ended; what was decided on the way is carried out. */
   #untilData(target?: Target): Effect.Effect<void> {
-    return Effect.suspend(() => {
-      const core = this.#core
-      core.process(target)
-      const isOver = core.ending !== undefined || core.received.length > 0 || (target !== undefined && target.at > 0)
-      const next = isOver ? Effect.void : Effect.andThen(this.#wire.receive, this.#untilData(target))
-      return core.hasDecided ? Effect.andThen(this.#wire.settle, next) : next
-    })
+    const core = this.#core
+    core.process(target)
+    const isOver = core.ending !== undefined || core.received.length > 0 || (target !== undefined && target.at > 0)
+    const next = isOver ? Effect.void : Effect.flatMap(this.#wire.receive, () => this.#untilData(target))
+    return core.hasDecided ? Effect.andThen(this.#wire.settle, next) : next
   }
 
   #end(): Effect.Effect<never, TlsError | Cause.Done> {

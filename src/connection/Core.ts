@@ -46,8 +46,8 @@ export class Core {
   readonly sessions = new UsedSessions()
   #closure: ClosureState = "Open"
   #ending: Ending | undefined
-  /** Closure steps that are still to be carried out, beyond what is in the outbox. */
-  readonly #pendingSteps = new Set<ClosureStep>()
+  /** Closure steps that are still to be carried out, beyond what is in the outbox. Whoever carries one out takes it. */
+  readonly due = new Set<ClosureStep>()
   #traffic: Traffic13 | undefined
   readonly #secrets: Array<Uint8Array> = []
   #bytesRead = 0
@@ -117,17 +117,12 @@ export class Core {
 
   /** Whether there is something to carry out: bytes to send, or steps to take. */
   get hasDecided(): boolean {
-    return !this.outbox.isEmpty || this.#pendingSteps.size > 0 || (this.#traffic?.tickets.length ?? 0) > 0
-  }
-
-  /** Takes one of the steps that are due; true where it was. */
-  takeStep(step: ClosureStep): boolean {
-    return this.#pendingSteps.delete(step)
+    return !this.outbox.isEmpty || this.due.size > 0 || (this.#traffic?.tickets.length ?? 0) > 0
   }
 
   /** Takes the sessions that are due to be forgotten. */
   takeForgotten(): ReadonlyArray<UsedSession> {
-    return this.takeStep("forget session") ? this.sessions.forget() : []
+    return this.due.delete("forget session") ? this.sessions.forget() : []
   }
 
   /** Whether this connection may still store sessions (law 11). */
@@ -217,7 +212,7 @@ export class Core {
   abandon(error: TlsError): TlsError {
     if (this.#ending !== undefined) return this.#failureOf(this.#ending)
     this.#closure = "Failed"
-    this.#pendingSteps.add("end transport")
+    this.due.add("end transport")
     return this.#failureOf(this.#end({ _tag: "Failed", error }))
   }
 
@@ -342,7 +337,7 @@ export class Core {
     if (handshaking && wasOpen) {
       // In TLS 1.3 the other direction could go on, and has nothing to go on with.
       this.#step("close")
-      this.#pendingSteps.add("end transport")
+      this.due.add("end transport")
       this.#end({ _tag: "Failed", error: new HandshakeAborted({ by: "close_notify", version }) })
     } else this.#end(clean)
   }
@@ -356,13 +351,13 @@ export class Core {
     for (const step of steps) {
       if (step === "send close_notify") this.sendAlert(warning("close_notify"))
       else if (step === "forget session") this.#forget(event === "fault" ? "sent" : "received")
-      else if (step !== "send alert" && step !== "discard writes") this.#pendingSteps.add(step)
+      else if (step !== "send alert" && step !== "discard writes") this.due.add(step)
     }
     return steps
   }
 
   #forget(cause: FatalAlert): void {
-    if (forgets(this.settings.policies.forgetting, cause, this.isHandshaking)) this.#pendingSteps.add("forget session")
+    if (forgets(this.settings.policies.forgetting, cause, this.isHandshaking)) this.due.add("forget session")
   }
 
   #end(ending: Ending): Ending {

@@ -11,6 +11,27 @@ import * as Fiber from "effect/Fiber"
 import * as Option from "effect/Option"
 
 /**
+ * Interrupts a fiber that has not ended after that long. Gives the timer, where there is need of one; it ends with the fiber.
+ *
+ * @category combinators
+ * @since 0.1.0
+ */
+export const cutAfter = <A, E>(
+  work: Fiber.Fiber<A, E>,
+  duration: Duration.Input
+): Effect.Effect<Fiber.Fiber<void> | undefined> =>
+  Effect.suspend(() => {
+    if (work.pollUnsafe() !== undefined) return Effect.undefined
+    return Effect.map(Effect.forkDetach(Effect.sleep(duration), { startImmediately: true }), (timer) => {
+      timer.addObserver((exit) => {
+        if (Exit.isSuccess(exit)) work.interruptUnsafe()
+      })
+      work.addObserver(() => timer.interruptUnsafe())
+      return timer
+    })
+  })
+
+/**
  * As `Effect.timeoutOption`, and cheaper: there is no timer for what is over at once, and nobody waits for the end of a timer that is
  * no longer needed.
  *
@@ -25,20 +46,14 @@ export const within = <A, E, R>(
     Effect.flatMap(Effect.forkChild(effect, { startImmediately: true }), (work) => {
       const early = work.pollUnsafe()
       if (early !== undefined) return Exit.map(early, Option.some)
-      return Effect.flatMap(Effect.forkChild(Effect.sleep(duration), { startImmediately: true }), (timer) => {
-        let isLate = false
-        timer.addObserver((exit) => {
-          if (Exit.isFailure(exit)) return
-          isLate = true
-          work.interruptUnsafe()
-        })
-        return Effect.onInterrupt(restore(Fiber.await(work)), () => Fiber.interruptAll([work, timer])).pipe(
+      return Effect.flatMap(cutAfter(work, duration), (timer) =>
+        Effect.onInterrupt(restore(Fiber.await(work)), () => Fiber.interrupt(work)).pipe(
           Effect.flatMap((exit) => {
-            timer.interruptUnsafe()
+            const end = timer?.pollUnsafe()
+            const isLate = end !== undefined && Exit.isSuccess(end)
             const isCut = isLate && Exit.isFailure(exit) && Cause.hasInterruptsOnly(exit.cause)
             return isCut ? Effect.succeedNone : Exit.map(exit, Option.some)
           })
-        )
-      })
+        ))
     })
   )

@@ -41,10 +41,12 @@ export interface Transport {
  * @category models
  * @since 0.1.0
  */
-export interface Direct {
+export interface Direct extends Pick<Transport, "pull"> {
   /** Writes at once. False where `drained` is to be waited for, or tells why nothing was written. */
   readonly writeNow: (bytes: Uint8Array) => boolean
   readonly drained: Effect.Effect<void, Socket.SocketError>
+  readonly endWrite: () => void
+  readonly close: () => void
   /**
    * Whether bytes have one owner at a time: what is read is the reader's alone, and what has left is the writer's again. Their
    * memory can then be freed at once, and the next piece gets it while it is hot. In bulk, the garbage collections that are due
@@ -55,25 +57,33 @@ export interface Direct {
   readonly isWrittenOut: boolean
 }
 
-// Not a WeakMap: until the next full collection one that lives long keeps whatever it was given.
-const Way = Symbol("effect-tls/connection/Transport/Direct")
+/**
+ * Opens a socket of the platform, with no scope for either half. Only what it hands to its argument can be interrupted, and leaves
+ * nothing open then.
+ *
+ * @category models
+ * @since 0.1.0
+ */
+export type Shortcut = (restore: Restore) => Effect.Effect<Direct, Socket.SocketError>
 
-interface WithDirect extends Socket.Socket {
-  readonly [Way]: () => Direct | undefined
+const shortcut = Symbol("effect-tls/connection/Transport/shortcut")
+
+interface WithShortcut extends Socket.Socket {
+  readonly [shortcut]: Shortcut
 }
 
+const hasShortcut = (socket: Socket.Socket): socket is WithShortcut => shortcut in socket
+
 /**
- * Makes the shorter way of a socket known, which may be there only once it is open.
+ * Makes the shorter way to open a socket known to `open`.
  *
  * @category combinators
  * @since 0.1.0
  */
-export const withDirect = (socket: Socket.Socket, direct: () => Direct | undefined): Socket.Socket => {
-  const made: WithDirect = { ...socket, [Way]: direct }
-  return made
-}
-
-const hasDirect = (socket: Socket.Socket): socket is WithDirect => Way in socket
+export const withShortcut = (socket: Socket.Socket, way: Shortcut): Socket.Socket =>
+  // Not for a copy of the socket, which may have another reader. Not in a WeakMap either: one that lives long keeps what it was given
+  // until the next full collection.
+  Object.defineProperty(socket, shortcut, { value: way })
 
 /**
  * How the read side of a transport ended. RFC 9293: a FIN ends in order, anything else tears down. Effect's sockets give a FIN
@@ -136,54 +146,10 @@ interface Carried {
 // first would take the writer of the second with it.
 const carried = new WeakMap<Socket.Socket, Carried>()
 
-class OpenSocket implements Transport {
-  readonly pull: Transport["pull"]
-  readonly direct: Direct | undefined
-  readonly #writer: Socket.Writer
-  readonly #carried: Carried
-  readonly #scope: Scope.Closeable
-  /** A part of `scope`. */
-  readonly #writing: Scope.Closeable
-
-  constructor(
-    socket: Socket.Socket,
-    halves: Pick<Halves, "reader" | "writer">,
-    scopes: { readonly carried: Carried; readonly scope: Scope.Closeable; readonly writing: Scope.Closeable }
-  ) {
-    this.pull = halves.reader.pull
-    this.direct = hasDirect(socket) ? socket[Way]() : undefined
-    this.#writer = halves.writer
-    this.#carried = scopes.carried
-    this.#scope = scopes.scope
-    this.#writing = scopes.writing
-  }
-
-  write(bytes: Uint8Array): Effect.Effect<void, Socket.SocketError> {
-    return this.#writer.write(bytes)
-  }
-
-  get endWrite(): Effect.Effect<void> {
-    return this.#end(this.#writing)
-  }
-
-  get close(): Effect.Effect<void> {
-    return this.#end(this.#scope)
-  }
-
-  #end(scope: Scope.Closeable): Effect.Effect<void> {
-    return Effect.suspend(() => {
-      this.#carried.isEnding = true
-      return Effect.ignoreCause(Scope.close(scope, Exit.void))
-    })
-  }
-}
-
 const failed = (cause: unknown) => new TransportFailed({ operation: "open", cause, phase: "handshaking" })
 
 /**
- * Opens a socket: the reader first, since a writer without a reader waits for ever. The writer has a scope of its own, whose
- * end half-closes. Where the connection before on this socket is still taking its leave, waits for that; fails where it is in
- * use.
+ * Opens a socket. Where the connection before on this socket is still taking its leave, waits for that; fails where it is in use.
  *
  * To be run uninterruptibly: only what `restore` is given can be interrupted, and then leaves nothing open.
  *
@@ -200,21 +166,85 @@ export const open = (socket: Socket.Socket, restore: Restore): Effect.Effect<Tra
     }
     const mine: Carried = { isEnding: false, released: Deferred.makeUnsafe() }
     carried.set(socket, mine)
-    const scope = Scope.makeUnsafe()
-    const letGo = Effect.sync(() => {
-      carried.delete(socket)
+    const letGo = () => {
+      if (carried.get(socket) === mine) carried.delete(socket)
       Deferred.doneUnsafe(mine.released, Exit.void)
+    }
+    const opened: Effect.Effect<Transport, Socket.SocketError> = hasShortcut(socket)
+      ? Effect.map(socket[shortcut](restore), (direct) => new DirectTransport(direct, mine, letGo))
+      : inScopes(socket, restore, mine, letGo)
+    return Effect.mapError(onFailure(opened, letGo), failed)
+  })
+
+const onFailure = <A, E>(effect: Effect.Effect<A, E>, act: () => void): Effect.Effect<A, E> =>
+  Effect.onExitPrimitive(effect, (exit) => {
+    if (Exit.isFailure(exit)) act()
+    return undefined
+  })
+
+/** By its shortcut. */
+class DirectTransport implements Transport {
+  readonly pull: Transport["pull"]
+  readonly direct: Direct
+  readonly #carried: Carried
+  readonly #letGo: () => void
+
+  constructor(direct: Direct, carried: Carried, letGo: () => void) {
+    this.pull = direct.pull
+    this.direct = direct
+    this.#carried = carried
+    this.#letGo = letGo
+  }
+
+  write(bytes: Uint8Array): Effect.Effect<void, Socket.SocketError> {
+    return Effect.suspend(() => this.direct.writeNow(bytes) ? Effect.void : this.direct.drained)
+  }
+
+  get endWrite(): Effect.Effect<void> {
+    return Effect.sync(() => {
+      this.#carried.isEnding = true
+      this.direct.endWrite()
     })
+  }
+
+  get close(): Effect.Effect<void> {
+    return Effect.sync(() => {
+      this.#carried.isEnding = true
+      this.direct.close()
+      this.#letGo()
+    })
+  }
+}
+
+/**
+ * By its reader, which comes first, since a writer without a reader waits for ever. The writer has a scope of its own, whose end
+ * half-closes.
+ */
+const inScopes = (
+  socket: Socket.Socket,
+  restore: Restore,
+  carried: Carried,
+  letGo: () => void
+): Effect.Effect<Transport, Socket.SocketError> =>
+  Effect.suspend(() => {
+    const scope = Scope.makeUnsafe()
     const acquire = Effect.flatMap(Scope.provide(socket.reader, scope), (reader) => {
       const writing = Scope.forkUnsafe(scope)
-      return Effect.map(
-        Scope.provide(socket.writer, writing),
-        (writer): Transport => new OpenSocket(socket, { reader, writer }, { carried: mine, scope, writing })
-      )
+      return Effect.map(Scope.provide(socket.writer, writing), (writer): Transport => ({
+        pull: reader.pull,
+        write: (bytes) => writer.write(bytes),
+        endWrite: end(writing),
+        close: end(scope),
+        direct: undefined
+      }))
     })
-    return Scope.addFinalizer(scope, letGo).pipe(
+    const end = (scope: Scope.Closeable): Effect.Effect<void> =>
+      Effect.suspend(() => {
+        carried.isEnding = true
+        return Effect.ignoreCause(Scope.close(scope, Exit.void))
+      })
+    return Scope.addFinalizer(scope, Effect.sync(letGo)).pipe(
       Effect.andThen(restore(acquire)),
-      Effect.mapError(failed),
       Effect.onError((cause) => Scope.close(scope, Exit.failCause(cause)))
     )
   })

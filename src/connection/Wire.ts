@@ -14,7 +14,7 @@ import type { Session } from "../service/Session.ts"
 import type { SessionCache, SessionKey } from "../service/SessionCache.ts"
 import { fromText } from "../wire/Bytes.ts"
 import type { Core } from "./Core.ts"
-import { within } from "./Deadline.ts"
+import { cutAfter, within } from "./Deadline.ts"
 import { Lane, type LaneError } from "./Lane.ts"
 import type { Traffic13 } from "./Traffic13.ts"
 import { type Batch, endOf, type Transport } from "./Transport.ts"
@@ -35,6 +35,8 @@ export class Wire {
   /** A read for an application that does not read. */
   #ahead: Fiber.Fiber<Batch, Socket.SocketError> | undefined
   readonly #forgetting = Semaphore.makeUnsafe(1)
+  /** How many are in `#order`, or wait for it. */
+  #ordering = 0
   #isReceiving = false
   #hasWritten = false
   #isFailing = false
@@ -64,15 +66,14 @@ export class Wire {
       this.#isReceiving = true
       this.#hasWritten = false
       const pulled = this.#ahead === undefined ? Effect.exit(this.#transport.pull) : Fiber.await(this.#ahead)
-      return pulled.pipe(
-        Effect.map((exit) => {
-          this.#ahead = undefined
-          this.#take(exit)
-        }),
-        Effect.ensuring(Effect.sync(() => {
-          this.#isReceiving = false
-        }))
-      )
+      const taken = Effect.map(pulled, (exit) => {
+        this.#ahead = undefined
+        this.#take(exit)
+      })
+      return Effect.onExitPrimitive(taken, () => {
+        this.#isReceiving = false
+        return undefined
+      })
     })
   }
 
@@ -199,7 +200,11 @@ export class Wire {
     return Effect.suspend(() => {
       const { core } = this
       const { traffic } = core
-      const store = traffic === undefined || traffic.tickets.length === 0 ? Effect.void : this.#storeTickets(traffic)
+      const hasTickets = traffic !== undefined && traffic.tickets.length > 0
+      // Most of the time there is nothing to be done.
+      if (!hasTickets && core.due.size === 0 && !core.hasLastWord && this.#ordering === 0) return Effect.void
+      this.#ordering++
+      const store = hasTickets ? this.#storeTickets(traffic) : Effect.void
       const forget = Effect.suspend(() =>
         Effect.forEach(core.takeForgotten(), ({ key, session }) => this.#cache.invalidate(key, session), {
           concurrency: "unbounded",
@@ -207,9 +212,13 @@ export class Wire {
         })
       )
       // One at a time: who comes second, and may be about to let go of the transport, waits until the last word is out.
-      return this.#forgetting.withPermits(1)(
+      const ordered = this.#forgetting.withPermits(1)(
         Effect.andThen(Effect.andThen(store, forget), Effect.sync(() => core.sayLastWord()))
       )
+      return Effect.onExitPrimitive(ordered, () => {
+        this.#ordering--
+        return undefined
+      })
     })
   }
 
@@ -218,7 +227,7 @@ export class Wire {
     return Effect.uninterruptible(Effect.suspend(() => {
       const { core } = this
       if (core.ending !== undefined) Deferred.doneUnsafe(this.#ended, Effect.void)
-      if (core.takeStep("end transport")) {
+      if (core.due.delete("end transport")) {
         return Effect.andThen(this.#order, this.release(core.hasLastWord ? "drain later" : "now"))
       }
       this.lane.flushLater()
@@ -248,29 +257,37 @@ export class Wire {
       const released = this.#released = Deferred.makeUnsafe<void>()
       // What comes from now on is drained. Only who reads already may still see the end.
       if (!this.#isReceiving) this.core.letGo()
-      const drained = how === "now"
-        ? this.#close(released)
-        : Effect.andThen(this.#transport.endWrite, Effect.ensuring(this.#drain, this.#close(released)))
+      const close = this.#close(released)
+      const end = how === "now" ? close : this.#drainAndThen(close)
       return this.#flushInTime.pipe(
         Effect.andThen(this.lane.giveUp),
-        Effect.andThen(
-          how === "drain later" ? Effect.asVoid(Effect.forkDetach(drained, { startImmediately: true })) : drained
-        )
+        Effect.andThen(end),
+        Effect.andThen(how === "drain" ? Deferred.await(released) : Effect.void)
       )
     }))
   }
 
-  /** RFC 5246 section 7.2.1 wants what was written to arrive: read on, within limits, until the peer is done as well. */
-  get #drain(): Effect.Effect<void> {
+  /**
+   * RFC 5246 section 7.2.1 wants what was written to arrive: read on, within limits, until the peer is done as well. On a fiber of its
+   * own, which nobody has to wait for.
+   */
+  #drainAndThen(close: Effect.Effect<void>): Effect.Effect<void> {
+    const { drainTimeout } = this.core.settings.limits
+    const drained = Effect.ensuring(Effect.ignoreCause(this.#isReceiving ? this.ended : this.#drain), close)
+    return Effect.andThen(
+      this.#transport.endWrite,
+      Effect.flatMap(Effect.forkDetach(drained, { startImmediately: true }), (drain) => cutAfter(drain, drainTimeout))
+    )
+  }
+
+  get #drain(): Effect.Effect<void, Socket.SocketError> {
     return Effect.suspend(() => {
-      const { drainBytes, drainTimeout } = this.core.settings.limits
-      if (this.#isReceiving) return Effect.asVoid(within(this.ended, drainTimeout))
-      let left = drainBytes
+      let left = this.core.settings.limits.drainBytes
       const more: Effect.Effect<void, Socket.SocketError> = Effect.flatMap(this.#nextBatch, (chunks) => {
         for (const chunk of chunks) left -= chunk.length
         return left > 0 ? more : Effect.void
       })
-      return Effect.ignoreCause(within(more, drainTimeout))
+      return more
     })
   }
 

@@ -17,7 +17,7 @@ import * as Socket from "effect/socket/Socket"
 import * as SocketServer from "effect/socket/SocketServer"
 import * as Net from "node:net"
 import type { Duplex } from "node:stream"
-import { type Direct, withDirect } from "../connection/Transport.ts"
+import { type Direct, type Restore, withShortcut } from "../connection/Transport.ts"
 import { withoutStackTraces } from "./NodeKeys.ts"
 
 // A bare FIN must not take the answer of the other direction with it (RFC 5246 section 7.2.1), and a flight is one write.
@@ -83,12 +83,14 @@ class Flow implements Socket.Reader, Socket.Writer, Direct {
     if (!this.#socket.writableEnded) this.#socket.end()
   }
 
-  /** Leaves the socket to whoever destroys it. */
-  leave(): void {
+  /** Lets what was written leave, and then destroys a socket of our own. Any other is left to whoever destroys it. */
+  close(): void {
     this.#over(() => reset)
     this.#socket.off("readable", this.#serve)
     this.#socket.off("end", this.#ended)
     this.#socket.off("close", this.#closed)
+    if (this.#socket instanceof Net.Socket) this.#socket.destroySoon()
+    else this.endWrite()
   }
 
   readonly #serve = (): void => {
@@ -159,17 +161,17 @@ const drained = (socket: Duplex): Effect.Effect<void, Socket.SocketError> =>
     return Effect.sync(leave)
   })
 
-/** The reader opens; the writer waits for it. Closing lets what was written leave. */
-const socketOf = (open: Effect.Effect<Duplex, Socket.SocketError, Scope.Scope>): Socket.Socket => {
+/** The reader opens; the writer waits for it. `open` leaves nothing behind where it is interrupted. */
+const socketOf = (open: Effect.Effect<Duplex, Socket.SocketError>): Socket.Socket => {
+  const flowed = (restore: Restore): Effect.Effect<Flow, Socket.SocketError> =>
+    Effect.map(restore(open), (duplex) => new Flow(duplex))
   let flow: Flow | undefined
   let opened: Deferred.Deferred<Flow> | undefined
-  const attach = (socket: Duplex, scope: Scope.Scope): Effect.Effect<Flow> => {
-    const attached = flow = new Flow(socket)
+  const attach = (attached: Flow, scope: Scope.Scope): Effect.Effect<Flow> => {
+    flow = attached
     if (opened !== undefined) Deferred.doneUnsafe(opened, Exit.succeed(attached))
     const close = Effect.sync(() => {
-      attached.leave()
-      if (socket instanceof Net.Socket) socket.destroySoon()
-      else attached.endWrite()
+      attached.close()
       flow = undefined
       opened = undefined
     })
@@ -181,9 +183,8 @@ const socketOf = (open: Effect.Effect<Duplex, Socket.SocketError, Scope.Scope>):
     writeAll: (chunks) => Effect.flatMap(waiting, (flow) => flow.writeAll(chunks))
   }
   const socket = Socket.make({
-    reader: Effect.flatMap(
-      open,
-      (socket) => Effect.uninterruptible(Effect.flatMap(Effect.scope, (scope) => attach(socket, scope)))
+    reader: Effect.uninterruptibleMask((restore) =>
+      Effect.flatMap(flowed(restore), (flow) => Effect.flatMap(Effect.scope, (scope) => attach(flow, scope)))
     ),
     writer: Effect.flatMap(Effect.scope, (scope) =>
       Effect.as(
@@ -191,22 +192,17 @@ const socketOf = (open: Effect.Effect<Duplex, Socket.SocketError, Scope.Scope>):
         flow ?? later
       ))
   })
-  return withDirect(socket, () => flow)
+  return withShortcut(socket, flowed)
 }
 
-const dial = (options: Net.NetConnectOpts): Effect.Effect<Net.Socket, Socket.SocketError, Scope.Scope> =>
-  Effect.flatMap(
-    Effect.acquireRelease(
-      Effect.sync(() => Net.createConnection({ ...defaults, ...options })),
-      (socket) => Effect.sync(() => socket.connecting ? void socket.destroy() : socket.destroySoon())
-    ),
-    (socket) =>
-      Effect.callback<Net.Socket, Socket.SocketError>((resume) => {
-        socket.once("connect", () => resume(Effect.succeed(socket)))
-        // Stays for good: an error that nobody listens to is thrown.
-        socket.on("error", (cause) => resume(Effect.fail(openFailed(cause))))
-      })
-  )
+const dial = (options: Net.NetConnectOpts): Effect.Effect<Net.Socket, Socket.SocketError> =>
+  Effect.callback((resume) => {
+    const socket = Net.createConnection({ ...defaults, ...options })
+    socket.once("connect", () => resume(Effect.succeed(socket)))
+    // Stays for good: an error that nobody listens to is thrown.
+    socket.on("error", (cause) => resume(Effect.fail(openFailed(cause))))
+    return Effect.sync(() => socket.destroy())
+  })
 
 /**
  * A client's socket. Its reader dials.
