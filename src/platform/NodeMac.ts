@@ -29,16 +29,25 @@ export class NodeMac implements Mac {
   }
 }
 
-const blockLength: Readonly<Record<HashName, number>> = { sha256: 64, sha384: 128, sha512: 128 }
+const [innerPad, outerPad] = [0x36, 0x5c]
 const mostInScratch = 512
 
-// Used again for every call, and overwritten before it returns: no call waits in the middle.
-const inner = new Uint8Array(128 + mostInScratch)
-const outer = new Uint8Array(128 + 64)
+/** What the two hashes of one HMAC are over: a block of padding, into which the key is mixed, and what comes after it. */
+const scratchOf = (blockLength: number, hashLength: number) => ({
+  blockLength,
+  inner: new Uint8Array(blockLength + mostInScratch).fill(innerPad, 0, blockLength),
+  outer: new Uint8Array(blockLength + hashLength).fill(outerPad, 0, blockLength)
+})
+
+// Used again for every call, and as it was before it returns: no call waits in the middle.
+const scratches = { sha256: scratchOf(64, 32), sha384: scratchOf(128, 48), sha512: scratchOf(128, 64) } satisfies {
+  readonly [Name in HashName]: unknown
+}
 
 /**
- * From two hashes, over a key that stays where it is. Two calls of `hash` cost half of what a key object and an `Hmac` cost, and
- * leave nothing for the garbage collector to free: a TLS 1.3 handshake has some fifty keys, most of them for one message.
+ * From two hashes, over a key that stays where it is. Two calls of `hash` cost a third of what a key object and an `Hmac` cost, and
+ * leave nothing for the garbage collector to free: a TLS 1.3 handshake has some fifty keys, most of them for one message. Hashes come as
+ * text, which costs a fifth of a buffer.
  *
  * @category models
  * @since 0.1.0
@@ -54,26 +63,26 @@ export class NodePassingMac implements Mac {
 
   sign(...parts: ReadonlyArray<Uint8Array>): Uint8Array {
     const [algorithm, key] = [this.algorithm, this.#key]
-    const block = blockLength[algorithm]
-    let length = block
+    const { blockLength, inner, outer } = scratches[algorithm]
+    let length = blockLength
     for (const part of parts) length += part.length
-    if (length > inner.length || key.length > block) return new NodeMac(algorithm, key).sign(...parts)
+    if (length > inner.length || key.length > blockLength) return new NodeMac(algorithm, key).sign(...parts)
     // RFC 2104 section 2: H(K XOR opad, H(K XOR ipad, text)), with the key padded to a block.
-    for (let i = 0; i < block; i++) {
+    for (let i = 0; i < key.length; i++) {
       const byte = key[i] ?? 0
-      inner[i] = byte ^ 0x36
-      outer[i] = byte ^ 0x5c
+      inner[i] = byte ^ innerPad
+      outer[i] = byte ^ outerPad
     }
-    let at = block
+    let at = blockLength
     for (const part of parts) {
       inner.set(part, at)
       at += part.length
     }
     const text = hash(algorithm, inner.subarray(0, length), "binary")
-    for (let i = 0; i < text.length; i++) outer[block + i] = text.charCodeAt(i)
-    const code = fromLatin1(hash(algorithm, outer.subarray(0, block + text.length), "binary"))
-    inner.fill(0, 0, length)
-    outer.fill(0, 0, block + code.length)
+    for (let i = 0; i < text.length; i++) outer[blockLength + i] = text.charCodeAt(i)
+    const code = fromLatin1(hash(algorithm, outer, "binary"))
+    inner.fill(innerPad, 0, key.length).fill(0, blockLength, length)
+    outer.fill(outerPad, 0, key.length).fill(0, blockLength)
     return code
   }
 }

@@ -4,7 +4,6 @@
  * @since 0.1.0
  */
 import { concat, copyPart, empty, fromText } from "../wire/Bytes.ts"
-import { Writer } from "../wire/Writer.ts"
 import type { HashName, Mac, Primitives } from "./Primitives.ts"
 
 type Needed = Pick<Primitives["Service"], "mac" | "passingMac" | "digest">
@@ -87,15 +86,22 @@ const expand = (secret: Secret, info: Uint8Array, length: number): Uint8Array =>
  * @since 0.1.0
  */
 export const expandLabel = (secret: Secret, label: string, context: Uint8Array, length: number): Uint8Array =>
-  expand(
-    secret,
-    new Writer()
-      .uint16(length)
-      .vector8((writer) => writer.bytes(fromText(`tls13 ${label}`)))
-      .vector8((writer) => writer.bytes(context))
-      .finish(),
-    length
-  )
+  expand(secret, hkdfLabel(`tls13 ${label}`, context, length), length)
+
+const hkdfLabel = (label: string, context: Uint8Array, length: number): Uint8Array => {
+  const bytes = fromText(label)
+  if (bytes.length > 255 || context.length > 255) {
+    throw new RangeError(`a label of ${bytes.length} and a context of ${context.length} bytes, where 255 are the most`)
+  }
+  const info = new Uint8Array(4 + bytes.length + context.length)
+  info[0] = length >>> 8
+  info[1] = length
+  info[2] = bytes.length
+  info.set(bytes, 3)
+  info[3 + bytes.length] = context.length
+  info.set(context, 4 + bytes.length)
+  return info
+}
 
 /**
  * Derive-Secret, RFC 8446 section 7.1, with the transcript hash already computed.
