@@ -126,15 +126,14 @@ export class Lane {
   #start(turn: Turn): void {
     this.#isBusy = true
     const work = this.#run(turn)
-    if (work === undefined) {
-      this.#isBusy = false
-      return
-    }
-    this.#handOver = Effect.runFork(work)
-    this.#handOver.addObserver((exit) => {
+    if (work === undefined) return
+    const handOver = Effect.runFork(work)
+    // It may be over already, and whoever waited for it may have begun the next one.
+    if (handOver.pollUnsafe() === undefined) this.#handOver = handOver
+    handOver.addObserver((exit) => {
+      if (Exit.isSuccess(exit)) return
       this.#isBusy = false
       this.#handOver = undefined
-      if (Exit.isSuccess(exit)) return
       const failure = Cause.hasInterruptsOnly(exit.cause) ? Exit.fail(givenUp()) : exit
       this.#current?.end(failure)
       for (const turn of this.#waiting.splice(0)) turn.end(failure)
@@ -170,9 +169,17 @@ export class Lane {
   }
 
   #runNext(): Effect.Effect<void, Socket.SocketError> | undefined {
-    this.#current?.end(Exit.void)
+    const done = this.#current
     this.#current = undefined
-    if (this.#waiting.length === 0) return this.#core.outbox.isEmpty ? undefined : this.#run(new Turn())
+    if (this.#waiting.length === 0 && this.#core.outbox.isEmpty) {
+      // Before the writer hears of it, who may go on at once.
+      this.#isBusy = false
+      this.#handOver = undefined
+      done?.end(Exit.void)
+      return undefined
+    }
+    done?.end(Exit.void)
+    if (this.#waiting.length === 0) return this.#run(new Turn())
     // Readers come first: what they learn may be that nothing more is to be sent.
     return Effect.flatMap(Effect.yieldNow, () => {
       const turn = this.#waiting.shift() ?? new Turn()
