@@ -46,14 +46,17 @@ export const within = <A, E, R>(
     Effect.flatMap(Effect.forkChild(effect, { startImmediately: true }), (work) => {
       const early = work.pollUnsafe()
       if (early !== undefined) return Exit.map(early, Option.some)
-      return Effect.flatMap(cutAfter(work, duration), (timer) =>
-        Effect.onInterrupt(restore(Fiber.await(work)), () => Fiber.interrupt(work)).pipe(
-          Effect.flatMap((exit) => {
-            const end = timer?.pollUnsafe()
-            const isLate = end !== undefined && Exit.isSuccess(end)
-            const isCut = isLate && Exit.isFailure(exit) && Cause.hasInterruptsOnly(exit.cause)
-            return isCut ? Effect.succeedNone : Exit.map(exit, Option.some)
-          })
-        ))
+      return Effect.flatMap(
+        cutAfter(work, duration),
+        (timer) =>
+          Effect.onInterrupt(restore(Fiber.await(work)), () => Fiber.interrupt(work)).pipe(
+            Effect.flatMap((exit) => {
+              const end = timer?.pollUnsafe()
+              const isLate = end !== undefined && Exit.isSuccess(end)
+              const isCut = isLate && Exit.isFailure(exit) && Cause.hasInterruptsOnly(exit.cause)
+              return isCut ? Effect.succeedNone : Exit.map(exit, Option.some)
+            })
+          )
+      )
     })
   )

@@ -70,8 +70,11 @@ export const make: Primitives["Service"] = {
   parseCertificate: NodeCertificate.parse,
   importPrivateKey,
   equal: (a, b) => a.length === b.length && timingSafeEqual(a, b),
-  // To clear a small block is cheaper than to have Buffer make one that is not cleared.
-  allocate: (length) => length < 4096 ? new Uint8Array(length) : new Uint8Array(Buffer.allocUnsafeSlow(length).buffer),
+  allocate: (length) => {
+    // A small one comes out of the pool of Node, and costs the allocator and the garbage collector nothing of its own.
+    const { buffer, byteOffset } = length < 4096 ? Buffer.allocUnsafe(length) : Buffer.allocUnsafeSlow(length)
+    return new Uint8Array(buffer, byteOffset, length)
+  },
   release,
   hostToAscii,
   isAddress: (text) => isIP(text) !== 0
