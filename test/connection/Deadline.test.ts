@@ -5,7 +5,7 @@ import * as Exit from "effect/Exit"
 import * as Fiber from "effect/Fiber"
 import * as Option from "effect/Option"
 import { TestClock } from "effect/testing"
-import { within } from "../../src/connection/Deadline.ts"
+import { cutAfter, within } from "../../src/connection/Deadline.ts"
 
 /** Work that never ends by itself, and whose end takes a second. */
 const slow = (log: Array<string>) =>
@@ -53,5 +53,30 @@ describe("within", () => {
     Effect.gen(function*() {
       const exit = yield* Effect.exit(within(Effect.andThen(Effect.yieldNow, Effect.interrupt), "1 second"))
       assert.isTrue(Exit.hasInterrupts(exit))
+    }))
+})
+
+describe("cutAfter", () => {
+  it.effect("has no timer for what is over, and one for the rest, which ends with it", () =>
+    Effect.gen(function*() {
+      const over = yield* Effect.forkChild(Effect.succeed(1), { startImmediately: true })
+      assert.strictEqual(yield* cutAfter(over, "1 second"), undefined)
+      const later = yield* Deferred.make<number>()
+      const fiber = yield* Effect.forkChild(Deferred.await(later), { startImmediately: true })
+      const timer = yield* cutAfter(fiber, "1 second")
+      yield* Deferred.succeed(later, 2)
+      assert.strictEqual(yield* Fiber.join(fiber), 2)
+      const end = timer?.pollUnsafe()
+      assert.isTrue(end !== undefined && Exit.hasInterrupts(end))
+    }))
+
+  it.effect("cuts what is late", () =>
+    Effect.gen(function*() {
+      const log: Array<string> = []
+      const fiber = yield* Effect.forkChild(slow(log), { startImmediately: true })
+      yield* cutAfter(fiber, "1 second")
+      yield* TestClock.adjust("2 seconds")
+      assert.isTrue(Exit.hasInterrupts(yield* Fiber.await(fiber)))
+      assert.deepStrictEqual(log, ["cut"])
     }))
 })

@@ -42,6 +42,25 @@ test("who gives up waiting has sent nothing, and nobody else notices", () =>
     assert.strictEqual(text(yield* Stream.runCollect(server.stream)), expected.join(""))
   }))
 
+test("who writes again as soon as it may is not made to wait for the next turn of the event loop", () =>
+  Effect.gen(function*() {
+    const { client, server, wire } = yield* TlsTest.pair()
+    let turns = 0
+    yield* Effect.forkChild(Effect.forever(Effect.andThen(Effect.yieldNow, Effect.sync(() => turns++))))
+    yield* wire.stall({ from: "client" })
+    const pieces = numbered(200)
+    const writer = yield* Effect.forkChild(Effect.forEach(pieces, (piece) => client.write(bytes(piece))), {
+      startImmediately: true
+    })
+    assert.strictEqual(writer.pollUnsafe(), undefined)
+    const before = turns
+    yield* wire.release({ from: "client" })
+    yield* Fiber.join(writer)
+    assert.isBelow(turns - before, 5)
+    yield* client.close
+    assert.strictEqual(text(yield* Stream.runCollect(server.stream)), pieces.join(""))
+  }))
+
 test("all who wait fail with the transport, in the same way", () =>
   Effect.gen(function*() {
     const { client, wire } = yield* TlsTest.pair()

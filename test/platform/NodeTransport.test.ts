@@ -11,6 +11,7 @@ import { type Connection, Identity, SessionCache, TlsClient, TlsServer, Trust } 
 import * as NodePrimitives from "effect-tls/platform/NodePrimitives"
 import { createHash, randomBytes } from "node:crypto"
 import { createConnection, createServer, type Socket as NetSocket } from "node:net"
+import * as Transport from "../../src/connection/Transport.ts"
 import * as NodeTransport from "../../src/platform/NodeTransport.ts"
 import { listen } from "../harness/Listen.ts"
 import { testCredential, testPki } from "../harness/Pki.ts"
@@ -30,14 +31,18 @@ const nodeServer = Effect.gen(function*() {
 })
 
 interface Side {
-  readonly reader: Socket.Reader
-  readonly writer: Socket.Writer
+  readonly reader: Pick<Socket.Reader, "pull">
+  readonly writer: Pick<Socket.Writer, "writeAll"> & {
+    readonly write: (bytes: Uint8Array) => Effect.Effect<void, Socket.SocketError>
+  }
   readonly endWrite: Effect.Effect<void>
   readonly close: Effect.Effect<void>
 }
 
-/** In the order of a connection: the reader, then the writer in a scope of its own. */
-const openSide = (socket: Socket.Socket) =>
+type Opening = (socket: Socket.Socket) => Effect.Effect<Side, unknown, Scope.Scope>
+
+/** As anybody may: the reader, then the writer in a scope of its own. */
+const byScopes: Opening = (socket) =>
   Effect.gen(function*() {
     const scope = yield* Scope.fork(yield* Effect.scope)
     const reader = yield* Scope.provide(socket.reader, scope)
@@ -46,34 +51,54 @@ const openSide = (socket: Socket.Socket) =>
     return { reader, writer, endWrite: Scope.close(writing, Exit.void), close: Scope.close(scope, Exit.void) }
   })
 
-const asClient = Effect.gen(function*() {
-  const { peer, port } = yield* nodeServer
-  const side: Side = yield* openSide(yield* NodeTransport.makeNet({ port, host: "127.0.0.1" }))
-  return { side, peer: yield* peer }
-})
-
-const asServer = Effect.gen(function*() {
-  const server = yield* NodeTransport.makeServer({ port: 0, host: "127.0.0.1" })
-  const opened = yield* Deferred.make<Side>()
-  yield* Effect.forkScoped(
-    server.run((socket) =>
-      Effect.scoped(Effect.gen(function*() {
-        yield* Deferred.succeed(opened, yield* openSide(socket))
-        return yield* Effect.never
-      }))
+/** As a connection does. */
+const byShortcut: Opening = (socket) =>
+  Effect.gen(function*() {
+    const transport = yield* Effect.uninterruptibleMask((restore) =>
+      Effect.tap(Transport.open(socket, restore), ({ close }) => Effect.addFinalizer(() => close))
     )
-  )
-  if (server.address._tag !== "InetAddressV4") return yield* Effect.die(server.address)
-  const peer = createConnection({ port: server.address.port, host: "127.0.0.1", allowHalfOpen: true })
-  peer.on("error", () => {})
-  yield* Effect.addFinalizer(() => Effect.sync(() => void peer.destroy()))
-  return { side: yield* Deferred.await(opened), peer }
-})
+    assert.isDefined(transport.direct)
+    return {
+      reader: transport,
+      writer: {
+        write: (bytes) => transport.write(bytes),
+        writeAll: Effect.forEach((chunk) => transport.write(typeof chunk === "string" ? bytes(chunk) : chunk))
+      },
+      endWrite: transport.endWrite,
+      close: transport.close
+    }
+  })
+
+const asClient = (openSide: Opening) =>
+  Effect.gen(function*() {
+    const { peer, port } = yield* nodeServer
+    const side = yield* openSide(yield* NodeTransport.makeNet({ port, host: "127.0.0.1" }))
+    return { side, peer: yield* peer }
+  })
+
+const asServer = (openSide: Opening) =>
+  Effect.gen(function*() {
+    const server = yield* NodeTransport.makeServer({ port: 0, host: "127.0.0.1" })
+    const opened = yield* Deferred.make<Side>()
+    yield* Effect.forkScoped(
+      server.run((socket) =>
+        Effect.scoped(Effect.gen(function*() {
+          yield* Deferred.succeed(opened, yield* openSide(socket))
+          return yield* Effect.never
+        }))
+      )
+    )
+    if (server.address._tag !== "InetAddressV4") return yield* Effect.die(server.address)
+    const peer = createConnection({ port: server.address.port, host: "127.0.0.1", allowHalfOpen: true })
+    peer.on("error", () => {})
+    yield* Effect.addFinalizer(() => Effect.sync(() => void peer.destroy()))
+    return { side: yield* Deferred.await(opened), peer }
+  })
 
 const event = (peer: NetSocket, name: string) =>
   Effect.callback<void>((resume) => void peer.once(name, () => resume(Effect.void)))
 
-const readAll = (reader: Socket.Reader, length: number): Effect.Effect<string, Socket.SocketError> =>
+const readAll = (reader: Side["reader"], length: number): Effect.Effect<string, Socket.SocketError> =>
   Effect.gen(function*() {
     let text = ""
     while (text.length < length) for (const chunk of yield* reader.pull) text += Buffer.from(chunk).toString("latin1")
@@ -83,9 +108,16 @@ const readAll = (reader: Socket.Reader, length: number): Effect.Effect<string, S
 const reasonOf = (error: Socket.SocketError): string =>
   error.reason._tag === "SocketCloseError" ? `closed ${error.reason.code}` : error.reason._tag
 
-describe.each([["client", Effect.orDie(asClient)], ["server", Effect.orDie(asServer)]] as const)(
-  "as a %s",
-  (_, open) => {
+describe.each(
+  [
+    ["client", "scopes", Effect.orDie(asClient(byScopes))],
+    ["client", "the shortcut", Effect.orDie(asClient(byShortcut))],
+    ["server", "scopes", Effect.orDie(asServer(byScopes))],
+    ["server", "the shortcut", Effect.orDie(asServer(byShortcut))]
+  ] as const
+)(
+  "as a %s, by %s",
+  (_role, _way, open) => {
     const test = (name: string, body: (_: { side: Side; peer: NetSocket }) => Effect.Effect<void, unknown>) =>
       it.live(name, () => Effect.scoped(Effect.flatMap(open, body)))
 
@@ -208,14 +240,41 @@ it.live("memory that is given back was needed no more: bulk data arrives as it w
     })))
   ))
 
-it.live("who waits for a connection can be interrupted", () =>
-  Effect.gen(function*() {
-    // A host name that is never resolved.
-    const socket = yield* NodeTransport.makeNet({ port: 1, host: "never.example", lookup: () => {} })
-    const opening = yield* Effect.forkChild(Effect.scoped(socket.reader), { startImmediately: true })
-    yield* Fiber.interrupt(opening)
-    assert.isTrue(Exit.hasInterrupts(yield* Fiber.await(opening)))
-  }))
+it.live.each([["scopes", byScopes], ["the shortcut", byShortcut]] as const)(
+  "who waits for a connection can be interrupted, and another may try: by %s",
+  ([, openSide]) =>
+    Effect.gen(function*() {
+      // A host name that is never resolved.
+      const socket = yield* NodeTransport.makeNet({ port: 1, host: "never.example", lookup: () => {} })
+      for (let i = 0; i < 2; i++) {
+        const opening = yield* Effect.forkChild(Effect.scoped(openSide(socket)), { startImmediately: true })
+        assert.strictEqual(opening.pollUnsafe(), undefined)
+        yield* Fiber.interrupt(opening)
+        assert.isTrue(Exit.hasInterrupts(yield* Fiber.await(opening)))
+      }
+    })
+)
+
+it.live("a copy of a socket with another reader has no shortcut past it", () =>
+  Effect.scoped(Effect.gen(function*() {
+    const { peer, port } = yield* nodeServer
+    const socket = yield* NodeTransport.makeNet({ port, host: "127.0.0.1" })
+    const read: Array<string> = []
+    const watched: Socket.Socket = {
+      ...socket,
+      reader: Effect.map(socket.reader, (reader) => ({
+        ...reader,
+        pull: Effect.tap(reader.pull, ([first]) => Effect.sync(() => read.push(String(first))))
+      }))
+    }
+    const transport = yield* Effect.uninterruptibleMask((restore) => Transport.open(watched, restore))
+    assert.strictEqual(transport.direct, undefined)
+    const connected = yield* peer
+    connected.write("seen")
+    assert.strictEqual(yield* readAll({ pull: transport.pull }, 4), "seen")
+    assert.strictEqual(read.length, 1)
+    yield* transport.close
+  })))
 
 it.live("a writer that is there first waits for the reader to open", () =>
   Effect.scoped(Effect.gen(function*() {
@@ -233,10 +292,14 @@ it.live("a writer that is there first waits for the reader to open", () =>
     assert.strictEqual(received, "early")
   })))
 
-it.live("a client that nobody answers fails to open", () =>
+it.live("a client that nobody answers fails to open, as often as it tries", () =>
   Effect.gen(function*() {
     const port = yield* Effect.scoped(listen(createServer()))
     const socket = yield* NodeTransport.makeNet({ port, host: "127.0.0.1" })
     const error = yield* Effect.flip(Effect.scoped(socket.reader))
     assert.strictEqual(reasonOf(error), "SocketOpenError")
+    for (let i = 0; i < 2; i++) {
+      const failure = yield* Effect.flip(Effect.uninterruptibleMask((restore) => Transport.open(socket, restore)))
+      assert.match(failure.message, /ECONNREFUSED/)
+    }
   }))
