@@ -331,9 +331,10 @@ const sendTickets = Effect.fnUntraced(
     readonly peerCertificates: ReadonlyArray<Uint8Array>
   }): Effect.fn.Return<void> {
     for (let index = 0; index < count; index++) {
-      const [a = 0, b = 0, c = 0, d = 0] = channel.randomness.bytes(4)
+      const random = channel.randomness.bytes(handleLength + 4)
+      const [a = 0, b = 0, c = 0, d = 0] = random.slice(handleLength)
       const ticket = {
-        ticket: channel.randomness.bytes(handleLength),
+        ticket: random.slice(0, handleLength),
         nonce: Uint8Array.of(index),
         lifetime: ticketLifetime,
         ageAdd: ((a << 24) | (b << 16) | (c << 8) | d) >>> 0
