@@ -377,10 +377,11 @@ export class Core {
     return this.#closure === "CloseSent" ? "closing" : "established"
   }
 
-  /** The transport is let go of: who reads on has nothing to read from. */
-  letGo(): void {
+  /** Who reads on has nothing to read from. Behind our close_notify the peer's alerts still count: see `overhear`. */
+  stopReading(): void {
     this.#end({ _tag: "Released" })
-    this.wipe()
+    if (this.#closure === "CloseSent") this.outbound.forget()
+    else this.wipe()
   }
 
   /** Law 12: keys and secrets go as soon as nothing more will be sealed or opened. */

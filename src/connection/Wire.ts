@@ -15,6 +15,7 @@ import type { SessionCache, SessionKey } from "../service/SessionCache.ts"
 import { fromText } from "../wire/Bytes.ts"
 import type { Core } from "./Core.ts"
 import { cutAfter, within } from "./Deadline.ts"
+import { overhear } from "./Drain.ts"
 import { Lane, type LaneError } from "./Lane.ts"
 import type { Traffic13 } from "./Traffic13.ts"
 import { type Batch, endOf, type Transport } from "./Transport.ts"
@@ -256,7 +257,7 @@ export class Wire {
       if (this.#released !== undefined) return how === "drain" ? Deferred.await(this.#released) : Effect.void
       const released = this.#released = Deferred.makeUnsafe<void>()
       // What comes from now on is drained. Only who reads already may still see the end.
-      if (!this.#isReceiving) this.core.letGo()
+      if (!this.#isReceiving) this.core.stopReading()
       const close = this.#close(released)
       const end = how === "now" ? close : this.#drainAndThen(close)
       return this.#flushInTime.pipe(
@@ -282,18 +283,26 @@ export class Wire {
 
   get #drain(): Effect.Effect<void, Socket.SocketError> {
     return Effect.suspend(() => {
-      let left = this.core.settings.limits.drainBytes
+      const { core } = this
+      let left = core.settings.limits.drainBytes
+      const heard = (): Effect.Effect<void> => {
+        overhear(core)
+        return core.due.has("forget session") ? this.#order : Effect.void
+      }
       const more: Effect.Effect<void, Socket.SocketError> = Effect.flatMap(this.#nextBatch, (chunks) => {
         for (const chunk of chunks) left -= chunk.length
-        return left > 0 ? more : Effect.void
+        if (core.closure !== "CloseSent") return left > 0 ? more : Effect.void
+        this.#take(Exit.succeed(chunks))
+        return Effect.andThen(heard(), left > 0 ? more : Effect.void)
       })
-      return more
+      return Effect.andThen(heard(), more)
     })
   }
 
   #close(released: Deferred.Deferred<void>): Effect.Effect<void> {
     return Effect.suspend(() => {
-      this.core.letGo()
+      this.core.stopReading()
+      this.core.wipe()
       const reading = this.#ahead
       this.#ahead = undefined
       return this.#transport.close.pipe(

@@ -2,8 +2,10 @@
 import { assert, describe } from "@effect/vitest"
 import * as Deferred from "effect/Deferred"
 import * as Effect from "effect/Effect"
+import type * as Exit from "effect/Exit"
 import * as Fiber from "effect/Fiber"
 import * as Redacted from "effect/Redacted"
+import { TestClock } from "effect/testing"
 import { Alert, CipherSuite, Session, SessionCache, type TlsConfig, TlsTest } from "effect-tls"
 import { counted, counts } from "../service/sessions.ts"
 import { bytes, how, observed, said, test } from "./conversation.ts"
@@ -140,6 +142,78 @@ describe("order", () => {
         yield* Fiber.join(serving)
       }))
   }
+})
+
+describe("an alert behind our close_notify, with nobody left to read", () => {
+  /** What the server says is still on its way when the client is done; what it said then is all there. */
+  const afterClose = Effect.fnUntraced(function*(
+    version: Version,
+    say: (pair: TlsTest.Pair, reading: Fiber.Fiber<Exit.Exit<unknown, unknown>>) => Effect.Effect<void, unknown>
+  ) {
+    const world = yield* makeWorld(version)
+    yield* world.visit
+    const pair = yield* world.pair()
+    assert.isTrue(pair.client.resumed)
+    yield* pair.wire.hold({ from: "server" })
+    const reading = yield* Effect.forkChild(Effect.exit(pair.server.pull), { startImmediately: true })
+    yield* say(pair, reading)
+    yield* pair.client.close
+    assert.notInclude(world.forgotten, "client")
+    yield* pair.wire.release({ from: "server" })
+    yield* Effect.all([pair.server.close, TestClock.adjust("5 seconds")])
+    return { ...world, pair }
+  })
+
+  for (const version of versions) {
+    test(`TLS ${version}: a fatal one forgets the session, whatever came before it`, () =>
+      Effect.gen(function*() {
+        const { forgotten, pair, visit } = yield* afterClose(version, ({ client, server, wire }, reading) =>
+          Effect.gen(function*() {
+            yield* server.write(new Uint8Array(40_000))
+            yield* server.updateKeys()
+            yield* server.write(data)
+            yield* wire.corrupt({ from: "client", record: 0, fragmentBit: 0 })
+            yield* client.write(data)
+            assert.strictEqual(how(yield* Fiber.join(reading)), "AlertSent BadRecordMac")
+          }))
+        assert.include(forgotten, "client")
+        assert.strictEqual((yield* pair.client.closure)._tag, "Failed")
+        assert.isFalse(yield* visit)
+      }))
+
+    test(`TLS ${version}: a goodbye, data and what cannot be opened do not`, () =>
+      Effect.gen(function*() {
+        for (const isCorrupt of [false, true]) {
+          const { forgotten, pair, visit } = yield* afterClose(version, ({ server, wire }) =>
+            Effect.gen(function*() {
+              if (isCorrupt) yield* wire.corrupt({ from: "server", record: 0, fragmentBit: 0 })
+              yield* server.write(data)
+              yield* server.closeWrite
+            }))
+          assert.deepStrictEqual(forgotten, [])
+          assert.strictEqual((yield* pair.client.closure)._tag, isCorrupt ? "CloseSent" : "Closed")
+          // In TLS 1.3 the ticket is used up, and the next one came too late.
+          assert.strictEqual(yield* visit, version === "1.2")
+        }
+      }))
+  }
+
+  test("where it comes later than the drain lasts, it is not heard", () =>
+    Effect.gen(function*() {
+      const world = yield* makeWorld("1.2")
+      yield* world.visit
+      const { client, server, wire } = yield* world.pair()
+      yield* wire.hold({ from: "server" })
+      const reading = yield* Effect.forkChild(Effect.exit(server.pull), { startImmediately: true })
+      yield* wire.corrupt({ from: "client", record: 0, fragmentBit: 0 })
+      yield* client.write(data)
+      yield* Fiber.join(reading)
+      yield* client.close
+      yield* TestClock.adjust("1 second")
+      yield* wire.release({ from: "server" })
+      yield* server.close
+      assert.deepStrictEqual(world.forgotten, ["server"])
+    }))
 })
 
 describe("policy", () => {

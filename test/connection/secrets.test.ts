@@ -191,7 +191,8 @@ describe("keys are dropped", () => {
         Effect.andThen(wire.truncate({ from: "server", by: "reset" }), Effect.forever(client.write(data))),
       "TransportFailed"
     ],
-    ["close", ({ client }) => client.close, "success"],
+    // The peer is listened to for a while: it may have a fatal alert on its way.
+    ["close", ({ client }) => Effect.andThen(client.close, TestClock.adjust("1 second")), "success"],
     ["the close_notify of the peer", ({ client, server }) => Effect.andThen(server.close, client.pull), "Done"]
   ]
   for (const [name, end, expected] of endings) {
@@ -209,6 +210,15 @@ describe("keys are dropped", () => {
       }))
   }
 })
+
+test("what seals is dropped with the close_notify", () =>
+  Effect.gen(function*() {
+    const { client, core, server } = yield* opened(1, yield* TlsTest.identity("server.test", 0))
+    yield* client.close
+    const { protection } = core.outbound.state.current
+    assert.throws(() => protection.seal(23, data, 0, new Uint8Array(100), 0, 0), "after its keys were forgotten")
+    yield* server.close
+  }))
 
 /** Every way in which a value may be written down. */
 const printed = (value: unknown): string => {
