@@ -1,4 +1,5 @@
 import { assert } from "@effect/vitest"
+import * as Deferred from "effect/Deferred"
 import * as Effect from "effect/Effect"
 import type * as Scope from "effect/Scope"
 import { SessionCache } from "effect-tls"
@@ -91,6 +92,26 @@ eachPeer("resumption by session identifiers: PEER", (peer, it) => {
         ending(yield* Effect.exit(call(server, { port: proxy.port, cache }))),
         "AlertReceived BadRecordMac"
       )
+      assert.strictEqual((yield* call(server, { port: proxy.port, cache })).facts.isResumed, false)
+    }))
+
+  it.live("our client makes a full handshake after a fatal alert of the server that nobody read", () =>
+    Effect.gen(function*() {
+      const server = yield* peer.server()
+      const proxy = yield* spoiling(server.port, "clientToServer", corrupted)
+      const memory = yield* SessionCache.makeMemory()
+      const forgotten = yield* Deferred.make<void>()
+      const cache: SessionCache.SessionCache["Service"] = {
+        ...memory,
+        invalidate: (key, session) =>
+          Effect.andThen(memory.invalidate(key, session), Deferred.succeed(forgotten, undefined))
+      }
+      yield* Effect.scoped(Effect.gen(function*() {
+        const connection = yield* ourClient({ port: proxy.port, cache })
+        yield* sendLine(connection, "12321")
+        yield* proxy.until("an alert", () => proxy.seen.serverToClient.some(([type]) => type === 21))
+      }))
+      yield* Deferred.await(forgotten)
       assert.strictEqual((yield* call(server, { port: proxy.port, cache })).facts.isResumed, false)
     }))
 
