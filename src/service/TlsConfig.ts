@@ -44,7 +44,7 @@ export interface Limits {
   readonly handshakeTimeout: Duration.Duration
   /** How long our last record may take to leave: 1 second. Then the transport is closed without it. */
   readonly closeTimeout: Duration.Duration
-  /** Bytes that are read and dropped after our last record, so that the peer can read it: 4 MiB. Then the transport is closed. */
+  /** Bytes that are read for nobody after our last record, so that the peer can read it: 4 MiB. Then the transport is closed. */
   readonly drainBytes: number
   /** How long those bytes are waited for: 1 second. Then the transport is closed. */
   readonly drainTimeout: Duration.Duration
