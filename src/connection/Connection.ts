@@ -239,7 +239,7 @@ const giveUp = (wire: Wire): Effect.Effect<never, TlsError> =>
   Effect.suspend(() => {
     const { core } = wire
     const error = new HandshakeAborted({ by: "timeout", version: core.inbound.version })
-    if (core.anyRecordPassed) core.cancel()
+    if (core.anyRecordPassed && core.ending === undefined) core.cancel()
     const stored = core.abandon(error)
     return Effect.andThen(wire.settle, Effect.fail(stored))
   })

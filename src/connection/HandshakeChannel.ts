@@ -6,6 +6,7 @@
 import * as Effect from "effect/Effect"
 import * as Result from "effect/Result"
 import type { Fault } from "../alert/Fault.ts"
+import { ConnectionClosed } from "../alert/TlsError.ts"
 import type { Channel, HandshakeFailure } from "../handshake/Channel.ts"
 import { decodeHandshake, encodeHandshake, type HandshakeMessage, messageTag } from "../message/HandshakeMessage.ts"
 import type { Incoming } from "../record/Inbound.ts"
@@ -42,7 +43,10 @@ export const make = (
   /** What has come: the next message or ChangeCipherSpec, or why there will be none. `undefined` where it is to be waited for. */
   const arrived = (expected: ReadonlyArray<string>): Result.Result<Awaited, HandshakeFailure> | undefined => {
     for (;;) {
-      if (core.ending?._tag === "Failed") return Result.fail(core.ending.error)
+      // Where the scope has ended around us, there will be nothing to read, and nobody to answer to.
+      if (core.ending !== undefined) {
+        return Result.fail(core.ending._tag === "Failed" ? core.ending.error : new ConnectionClosed({ by: "local" }))
+      }
       const incoming = inbound.next()
       if (incoming === undefined) return undefined
       switch (incoming._tag) {

@@ -31,12 +31,12 @@ export interface Transport {
   readonly endWrite: Effect.Effect<void>
   /** Releases everything, after what was written has left. */
   readonly close: Effect.Effect<void>
-  /** A shorter way to write, where there is one. */
+  /** A shorter way, where there is one. */
   readonly direct: Direct | undefined
 }
 
 /**
- * What the platform's own sockets can do beside what every Socket of Effect can.
+ * An open socket of the platform: with less around it than every Socket of Effect has, and what only these can do.
  *
  * @category models
  * @since 0.1.0
@@ -72,7 +72,7 @@ interface WithShortcut extends Socket.Socket {
   readonly [shortcut]: Shortcut
 }
 
-const hasShortcut = (socket: Socket.Socket): socket is WithShortcut => shortcut in socket
+const hasShortcut = (socket: Socket.Socket): socket is WithShortcut => Object.hasOwn(socket, shortcut)
 
 /**
  * Makes the shorter way to open a socket known to `open`.
@@ -81,7 +81,7 @@ const hasShortcut = (socket: Socket.Socket): socket is WithShortcut => shortcut 
  * @since 0.1.0
  */
 export const withShortcut = (socket: Socket.Socket, way: Shortcut): Socket.Socket =>
-  // Not for a copy of the socket, which may have another reader. Not in a WeakMap either: one that lives long keeps what it was given
+  // Not for what was made out of the socket, and may have another reader. Not in a WeakMap either: one that lives long keeps what it was given
   // until the next full collection.
   Object.defineProperty(socket, shortcut, { value: way })
 
@@ -201,18 +201,21 @@ class DirectTransport implements Transport {
   }
 
   get endWrite(): Effect.Effect<void> {
-    return Effect.sync(() => {
+    return Effect.ignoreCause(Effect.sync(() => {
       this.#carried.isEnding = true
       this.direct.endWrite()
-    })
+    }))
   }
 
   get close(): Effect.Effect<void> {
-    return Effect.sync(() => {
+    return Effect.ignoreCause(Effect.sync(() => {
       this.#carried.isEnding = true
-      this.direct.close()
-      this.#letGo()
-    })
+      try {
+        this.direct.close()
+      } finally {
+        this.#letGo()
+      }
+    }))
   }
 }
 

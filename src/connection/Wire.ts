@@ -269,25 +269,29 @@ export class Wire {
   }
 
   /**
-   * RFC 5246 section 7.2.1 wants what was written to arrive: read on, within limits, until the peer is done as well. On a fiber of its
-   * own, which nobody has to wait for.
+   * RFC 5246 section 7.2.1 wants what was written to arrive: half-close, and read on, within limits, until the peer is done as well. On
+   * fibers of their own, which nobody has to wait for: a half-close may never end where the peer does not read.
    */
   #drainAndThen(close: Effect.Effect<void>): Effect.Effect<void> {
-    const { drainTimeout } = this.core.settings.limits
-    const drained = Effect.ensuring(Effect.ignoreCause(this.#isReceiving ? this.ended : this.#drain), close)
+    const { endWrite } = this.#transport
+    const drained = Effect.ensuring(Effect.ignoreCause(this.#drain), close)
     return Effect.andThen(
-      this.#transport.endWrite,
-      Effect.flatMap(Effect.forkDetach(drained, { startImmediately: true }), (drain) => cutAfter(drain, drainTimeout))
+      this.#transport.direct === undefined ? Effect.forkDetach(endWrite, { startImmediately: true }) : endWrite,
+      Effect.flatMap(
+        Effect.forkDetach(drained, { startImmediately: true }),
+        (drain) => cutAfter(drain, this.core.settings.limits.drainTimeout)
+      )
     )
   }
 
   get #drain(): Effect.Effect<void, Socket.SocketError> {
     return Effect.suspend(() => {
+      if (this.#isReceiving) return this.ended
       const { core } = this
       let left = core.settings.limits.drainBytes
       const heard = (): Effect.Effect<void> => {
         overhear(core)
-        return core.due.has("forget session") ? this.#order : Effect.void
+        return core.due.has("forget session") ? Effect.uninterruptible(this.#order) : Effect.void
       }
       const more: Effect.Effect<void, Socket.SocketError> = Effect.flatMap(this.#nextBatch, (chunks) => {
         for (const chunk of chunks) left -= chunk.length

@@ -11,7 +11,6 @@ import type { CertificateRequest13 } from "../message/CertificateRequest13.ts"
 import { findExtension } from "../message/Extension.ts"
 import { isHelloRetryRequest, type ServerHello } from "../message/ServerHello.ts"
 import type { CipherSuite13 } from "../secret/CipherSuite.ts"
-import { lasting } from "../secret/KeySchedule13.ts"
 import { type Credential, schemesFor } from "../service/Identity.ts"
 import type { VerifiedChain } from "../service/Trust.ts"
 import type { SignatureScheme } from "../wire/CodePoints.ts"
@@ -113,7 +112,7 @@ export const handshake = Effect.fnUntraced(
     if (proved.request !== undefined) yield* answerRequest(channel, story, proved.request)
     sendFinished(channel, secrets.client)
     channel.installWrite(application.client.parameters)
-    const resumption = lasting(channel.primitives, resumptionSecret(channel, application.master))
+    const resumption = resumptionSecret(channel, application.master)
 
     const serverName = serverNameOf(story)
     const { peerCertificates } = proved

@@ -129,7 +129,7 @@ const exporterOf =
     KeySchedule.exportKeyingMaterial(primitives, secret, label, context ?? empty, length)
 
 /**
- * RFC 8446 section 7.1: the transcript must end with the client's Finished. For the time of the handshake: see `lasting`.
+ * RFC 8446 section 7.1: the transcript must end with the client's Finished. Tickets come of it when the bytes may be overwritten.
  *
  * @category key schedule
  * @since 0.1.0
@@ -137,7 +137,7 @@ const exporterOf =
 export const resumptionSecret = (channel: Channel, master: KeySchedule.Secret): KeySchedule.Secret => {
   const secret = KeySchedule.deriveSecret(channel.primitives, master, "res master", channel.transcript.digest())
   channel.keepSecret(secret.bytes)
-  return secret
+  return KeySchedule.lasting(channel.primitives, secret)
 }
 
 /**

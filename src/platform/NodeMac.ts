@@ -29,17 +29,16 @@ export class NodeMac implements Mac {
   }
 }
 
-const [innerPad, outerPad] = [0x36, 0x5c]
 const mostInScratch = 512
 
 /** What the two hashes of one HMAC are over: a block of padding, into which the key is mixed, and what comes after it. */
 const scratchOf = (blockLength: number, hashLength: number) => ({
   blockLength,
-  inner: new Uint8Array(blockLength + mostInScratch).fill(innerPad, 0, blockLength),
-  outer: new Uint8Array(blockLength + hashLength).fill(outerPad, 0, blockLength)
+  inner: new Uint8Array(blockLength + mostInScratch),
+  outer: new Uint8Array(blockLength + hashLength)
 })
 
-// Used again for every call, and as it was before it returns: no call waits in the middle.
+// Used again for every call, and overwritten before it returns: no call waits in the middle.
 const scratches = { sha256: scratchOf(64, 32), sha384: scratchOf(128, 48), sha512: scratchOf(128, 64) } satisfies {
   readonly [Name in HashName]: unknown
 }
@@ -68,10 +67,10 @@ export class NodePassingMac implements Mac {
     for (const part of parts) length += part.length
     if (length > inner.length || key.length > blockLength) return new NodeMac(algorithm, key).sign(...parts)
     // RFC 2104 section 2: H(K XOR opad, H(K XOR ipad, text)), with the key padded to a block.
-    for (let i = 0; i < key.length; i++) {
+    for (let i = 0; i < blockLength; i++) {
       const byte = key[i] ?? 0
-      inner[i] = byte ^ innerPad
-      outer[i] = byte ^ outerPad
+      inner[i] = byte ^ 0x36
+      outer[i] = byte ^ 0x5c
     }
     let at = blockLength
     for (const part of parts) {
@@ -81,8 +80,8 @@ export class NodePassingMac implements Mac {
     const text = hash(algorithm, inner.subarray(0, length), "binary")
     for (let i = 0; i < text.length; i++) outer[blockLength + i] = text.charCodeAt(i)
     const code = fromLatin1(hash(algorithm, outer, "binary"))
-    inner.fill(innerPad, 0, key.length).fill(0, blockLength, length)
-    outer.fill(outerPad, 0, key.length).fill(0, blockLength)
+    inner.fill(0, 0, length)
+    outer.fill(0)
     return code
   }
 }

@@ -70,11 +70,9 @@ export const make: Primitives["Service"] = {
   parseCertificate: NodeCertificate.parse,
   importPrivateKey,
   equal: (a, b) => a.length === b.length && timingSafeEqual(a, b),
-  allocate: (length) => {
-    // A small one comes out of the pool of Node, and costs the allocator and the garbage collector nothing of its own.
-    const { buffer, byteOffset } = length < 4096 ? Buffer.allocUnsafe(length) : Buffer.allocUnsafeSlow(length)
-    return new Uint8Array(buffer, byteOffset, length)
-  },
+  // To clear a small block is cheaper than to have Buffer make one that is not cleared. Its pool is none for what a transport may keep,
+  // hand on or transfer.
+  allocate: (length) => length < 4096 ? new Uint8Array(length) : new Uint8Array(Buffer.allocUnsafeSlow(length).buffer),
   release,
   hostToAscii,
   isAddress: (text) => isIP(text) !== 0

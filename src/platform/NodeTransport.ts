@@ -161,7 +161,7 @@ const drained = (socket: Duplex): Effect.Effect<void, Socket.SocketError> =>
     return Effect.sync(leave)
   })
 
-/** The reader opens; the writer waits for it. `open` leaves nothing behind where it is interrupted. */
+/** Its reader opens, and so does its shortcut; the writer waits for the reader. `open` leaves nothing behind where it is interrupted. */
 const socketOf = (open: Effect.Effect<Duplex, Socket.SocketError>): Socket.Socket => {
   const flowed = (restore: Restore): Effect.Effect<Flow, Socket.SocketError> =>
     Effect.map(restore(open), (duplex) => new Flow(duplex))
@@ -205,7 +205,7 @@ const dial = (options: Net.NetConnectOpts): Effect.Effect<Net.Socket, Socket.Soc
   })
 
 /**
- * A client's socket. Its reader dials.
+ * A client's socket. It dials when it is opened.
  *
  * @category constructors
  * @since 0.1.0
@@ -214,7 +214,7 @@ export const makeNet = (options: Net.NetConnectOpts): Effect.Effect<Socket.Socke
   Effect.sync(() => socketOf(dial(options)))
 
 /**
- * A client's socket. Its reader dials.
+ * A client's socket. It dials when it is opened.
  *
  * @example
  * import { SessionCache, TlsClient } from "effect-tls"

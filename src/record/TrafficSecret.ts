@@ -11,7 +11,8 @@ import type { SecurityParameters } from "./ConnectionState.ts"
 import { protection13 } from "./Protection.ts"
 
 /**
- * The secret of one direction. It owns the bytes: they are overwritten by `next` and `forget`.
+ * The secret of one direction. It owns the bytes: they are overwritten by `next` and `forget`, those of the first one by the handshake:
+ * see `outlast`.
  *
  * @category models
  * @since 0.1.0

@@ -7,7 +7,7 @@ import { concat, empty } from "../wire/Bytes.ts"
 import { HandshakeType } from "../wire/CodePoints.ts"
 import type { HashName, Primitives } from "./Primitives.ts"
 
-// More than a resumption needs, and small enough for the allocator to have it at hand.
+// Most resumptions need no more, unless a hybrid share is among the messages; and the allocator has it at hand.
 const firstCapacity = 1000
 
 /**

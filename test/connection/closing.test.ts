@@ -104,6 +104,42 @@ describe("the goodbye of a scope (law 15)", () => {
       }))
   }
 
+  test("a half-close that takes for ever holds nobody up", () =>
+    Effect.gen(function*() {
+      const { both, clientSocket } = yield* Tls12.ends()
+      const { writer } = clientSocket
+      Object.defineProperty(clientSocket, "writer", {
+        value: Effect.tap(writer, () => Effect.addFinalizer(() => Effect.never))
+      })
+      const { client } = yield* both
+      const closing = yield* Effect.forkDetach(client.close, { startImmediately: true })
+      for (let turn = 0; turn < 20; turn++) yield* Effect.yieldNow
+      assert.isDefined(closing.pollUnsafe())
+    }))
+
+  test("a reader that gives up while the close_notify waits leaves the drain to the connection", () =>
+    Effect.gen(function*() {
+      const { both, clientSocket, wire } = yield* Tls12.ends()
+      const { reader } = clientSocket
+      let isReleased = false
+      Object.defineProperty(clientSocket, "reader", {
+        value: Effect.tap(reader, () => Effect.addFinalizer(() => Effect.sync(() => isReleased = true)))
+      })
+      const { client, server } = yield* both
+      const reading = yield* Effect.forkChild(client.pull, { startImmediately: true })
+      yield* wire.stall({ from: "client" })
+      const writing = yield* Effect.forkChild(Effect.exit(client.write(data)), { startImmediately: true })
+      const closing = yield* Effect.forkChild(client.close, { startImmediately: true })
+      yield* Fiber.interrupt(reading)
+      yield* wire.release({ from: "client" })
+      yield* Fiber.join(writing)
+      yield* Fiber.join(closing)
+      assert.isFalse(isReleased)
+      yield* server.close
+      for (let turn = 0; turn < 50; turn++) yield* Effect.yieldNow
+      assert.isTrue(isReleased)
+    }))
+
   test("a connection that is over says nothing more", () =>
     Effect.gen(function*() {
       const { alerts, running, server } = yield* ended((client) => Effect.andThen(client.close, Effect.die("late")))

@@ -198,6 +198,30 @@ describe("an alert behind our close_notify, with nobody left to read", () => {
       }))
   }
 
+  test("a store that takes longer than the drain forgets all the same", () =>
+    Effect.gen(function*() {
+      const memory = yield* SessionCache.makeMemory()
+      const forgotten: Array<string> = []
+      const { client, server, wire } = yield* TlsTest.pair({
+        client: { versions: ["1.2"] },
+        sessionCache: {
+          ...memory,
+          invalidate: (key) =>
+            Effect.andThen(Effect.sleep("3 seconds"), Effect.sync(() => forgotten.push(key.slice(0, 6))))
+        }
+      })
+      yield* wire.hold({ from: "server" })
+      const reading = yield* Effect.forkChild(Effect.exit(server.pull), { startImmediately: true })
+      yield* wire.corrupt({ from: "client", record: 0, fragmentBit: 0 })
+      yield* client.write(data)
+      yield* TestClock.adjust("3 seconds")
+      yield* Fiber.join(reading)
+      yield* client.close
+      yield* wire.release({ from: "server" })
+      yield* TestClock.adjust("3 seconds")
+      assert.deepStrictEqual(forgotten, ["server", "client"])
+    }))
+
   test("where it comes later than the drain lasts, it is not heard", () =>
     Effect.gen(function*() {
       const world = yield* makeWorld("1.2")

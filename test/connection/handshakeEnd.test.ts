@@ -246,6 +246,33 @@ describe("a handshake that failed leaves nothing open in a long scope (law 15)",
   }
 })
 
+describe("a scope that is closed while the handshake waits", () => {
+  for (const side of ["client", "server"] as const) {
+    test(`ends the handshake of the ${side} when the transport is let go of`, () =>
+      Effect.gen(function*() {
+        const ends = yield* hanging()
+        const scope = yield* Scope.make()
+        const mine = side === "client" ? ends.connect : ends.accept
+        const opening = yield* Effect.forkChild(Effect.flip(Scope.provide(mine, scope)), { startImmediately: true })
+        yield* Scope.close(scope, Exit.void)
+        yield* TestClock.adjust("1 second")
+        const error = yield* Fiber.join(opening)
+        assert.deepStrictEqual([error._tag, "by" in error && error.by], ["ConnectionClosed", "local"])
+      }))
+  }
+
+  test("is not out of time on top of it", () =>
+    Effect.gen(function*() {
+      const { accept } = yield* hanging({ server: { limits: { drainTimeout: "1 minute" } } })
+      const scope = yield* Scope.make()
+      const opening = yield* Effect.forkChild(Effect.flip(Scope.provide(accept, scope)), { startImmediately: true })
+      yield* Scope.close(scope, Exit.void)
+      yield* TestClock.adjust("10 seconds")
+      assert.strictEqual((yield* Fiber.join(opening))._tag, "HandshakeAborted")
+      yield* TestClock.adjust("1 minute")
+    }))
+})
+
 describe("a transport that does not open", () => {
   test("is TransportFailed, and the session cache is not asked", () =>
     Effect.gen(function*() {

@@ -1,5 +1,6 @@
 /** Which sessions a connection of TLS 1.3 takes with it, and which secrets: RFC 8446 section 6, laws 11 and 12. */
 import { assert, describe } from "@effect/vitest"
+import * as Deferred from "effect/Deferred"
 import * as Effect from "effect/Effect"
 import * as Exit from "effect/Exit"
 import * as Fiber from "effect/Fiber"
@@ -8,6 +9,7 @@ import * as Redacted from "effect/Redacted"
 import * as Scope from "effect/Scope"
 import * as TestClock from "effect/testing/TestClock"
 import { Alert, Primitives, type Session, SessionCache, TlsTest } from "effect-tls"
+import * as KeySchedule from "../../src/secret/KeySchedule13.ts"
 import { toHex } from "../../src/wire/Bytes.ts"
 import { bytes, test, text } from "../connection/conversation.ts"
 import { conversation, converse } from "../handshake13/conversation.ts"
@@ -341,6 +343,41 @@ describe("R8446-6-06: secrets are overwritten", () => {
             yield* TestClock.adjust("1 minute")
             assert.deepStrictEqual(left(), [], what)
           }
+        }
+      }
+    }))
+
+  test("a ticket that is stored when they are gone is not made of zeros", () =>
+    Effect.gen(function*() {
+      const primitives = yield* Primitives
+      const mayStore = yield* Deferred.make<void>()
+      const secrets: Array<string> = []
+      const memory = yield* SessionCache.makeMemory()
+      const { accept, connect } = yield* TlsTest.ends({
+        server: { tickets: 3 },
+        sessionCache: {
+          ...memory,
+          store: (_, { secret }) =>
+            Effect.suspend(() => {
+              secrets.push(toHex(Redacted.value(secret)))
+              return Deferred.await(mayStore)
+            })
+        }
+      })
+      const scope = yield* Scope.make()
+      yield* Effect.forkChild(Effect.exit(Scope.provide(accept, scope)), { startImmediately: true })
+      yield* Effect.forkChild(Effect.exit(connect), { startImmediately: true })
+      for (let turn = 0; turn < 50; turn++) yield* Effect.yieldNow
+      assert.strictEqual(secrets.length, 1)
+      yield* Effect.forkChild(Scope.close(scope, Exit.void), { startImmediately: true })
+      yield* TestClock.adjust("2 seconds")
+      yield* Deferred.succeed(mayStore, undefined)
+      for (let turn = 0; turn < 50; turn++) yield* Effect.yieldNow
+      assert.strictEqual(secrets.length, 3)
+      for (const hash of ["sha256", "sha384"] as const) {
+        const zeros = KeySchedule.secretOf(primitives, hash, new Uint8Array(KeySchedule.hashLength[hash]))
+        for (let nonce = 0; nonce < 3; nonce++) {
+          assert.notInclude(secrets, toHex(KeySchedule.ticketPsk(zeros, Uint8Array.of(nonce))))
         }
       }
     }))

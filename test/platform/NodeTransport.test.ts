@@ -255,18 +255,27 @@ it.live.each([["scopes", byScopes], ["the shortcut", byShortcut]] as const)(
     })
 )
 
-it.live("a copy of a socket with another reader has no shortcut past it", () =>
+it.live.each(
+  [
+    ["a copy", (socket: Socket.Socket, reader: Socket.Socket["reader"]): Socket.Socket => ({ ...socket, reader })],
+    [
+      "what is derived",
+      (socket: Socket.Socket, reader: Socket.Socket["reader"]): Socket.Socket =>
+        Object.create(socket, { reader: { value: reader } })
+    ]
+  ] as const
+)("%s of a socket, with another reader, has no shortcut past it", ([, made]) =>
   Effect.scoped(Effect.gen(function*() {
     const { peer, port } = yield* nodeServer
     const socket = yield* NodeTransport.makeNet({ port, host: "127.0.0.1" })
     const read: Array<string> = []
-    const watched: Socket.Socket = {
-      ...socket,
-      reader: Effect.map(socket.reader, (reader) => ({
+    const watched = made(
+      socket,
+      Effect.map(socket.reader, (reader) => ({
         ...reader,
         pull: Effect.tap(reader.pull, ([first]) => Effect.sync(() => read.push(String(first))))
       }))
-    }
+    )
     const transport = yield* Effect.uninterruptibleMask((restore) => Transport.open(watched, restore))
     assert.strictEqual(transport.direct, undefined)
     const connected = yield* peer
