@@ -261,15 +261,16 @@ describe("a scope that is closed while the handshake waits", () => {
       }))
   }
 
-  test("is not out of time on top of it", () =>
+  test("says nothing more when that is out of time as well", () =>
     Effect.gen(function*() {
-      const { accept } = yield* hanging({ server: { limits: { drainTimeout: "1 minute" } } })
+      const memory = yield* SessionCache.makeMemory()
+      const { connect, wire } = yield* TlsTest.ends({ sessionCache: { ...memory, offer: () => Effect.never } })
       const scope = yield* Scope.make()
-      const opening = yield* Effect.forkChild(Effect.flip(Scope.provide(accept, scope)), { startImmediately: true })
+      const opening = yield* Effect.forkChild(Effect.flip(Scope.provide(connect, scope)), { startImmediately: true })
       yield* Scope.close(scope, Exit.void)
       yield* TestClock.adjust("10 seconds")
-      assert.strictEqual((yield* Fiber.join(opening))._tag, "HandshakeAborted")
-      yield* TestClock.adjust("1 minute")
+      assert.strictEqual((yield* Fiber.join(opening))._tag, "ConnectionClosed")
+      assert.deepStrictEqual(yield* toldBy(wire, "client"), ["fin"])
     }))
 })
 
