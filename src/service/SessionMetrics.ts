@@ -38,29 +38,37 @@ export type Operation = "offer" | "store" | "invalidate"
 
 const operations = ["offer", "store", "invalidate"] as const satisfies ReadonlyArray<Operation>
 
-const countOf = (name: string, description: string) => Metric.counter(name, { description, incremental: true })
+const countOf = (name: string, description: string, attributes: Readonly<Record<string, string>> = {}) =>
+  Metric.counter(name, { description, attributes, incremental: true })
 
-const byValue = <const Value extends string, Input, State>(
-  metric: Metric.Metric<Input, State>,
-  attribute: string,
-  values: ReadonlyArray<Value>
-): (value: Value) => Metric.Metric<Input, State> => {
-  const metrics = new Map(values.map((value) => [value, Metric.withAttributes(metric, { [attribute]: value })]))
-  return (value) => metrics.get(value) ?? metric
+/** One for each value: `Metric.withAttributes` would look for its series at every update. */
+const byValue = <const Value extends string, Made>(
+  values: ReadonlyArray<Value>,
+  make: (value: Value) => Made
+): (value: Value) => Made => {
+  const made = new Map(values.map((value) => [value, make(value)]))
+  return (value) => made.get(value) ?? make(value)
 }
 
-const resumedCount = countOf("tls_sessions_resumed", "Handshakes that resumed a session")
-const refusedCount = countOf("tls_sessions_refused", "Sessions that were asked for and not resumed, by reason")
-const errorCount = countOf("tls_session_store_errors", "Operations of a session store that failed or came too late")
-const latencyTimer = Metric.timer("tls_session_store_latency", {
-  description: "How long the operations of a session store take",
-  boundaries: Metric.exponentialBoundaries({ start: 0.125, factor: 2, count: 16 })
-})
-
-const resumedBy = byValue(resumedCount, "role", ["client", "server"])
-const refusedBy = byValue(refusedCount, "reason", refusals)
-const errorsBy = byValue(errorCount, "operation", operations)
-const latencyBy = byValue(latencyTimer, "operation", operations)
+const resumedBy = byValue(
+  ["client", "server"],
+  (role) => countOf("tls_sessions_resumed", "Handshakes that resumed a session", { role })
+)
+const refusedBy = byValue(
+  refusals,
+  (reason) => countOf("tls_sessions_refused", "Sessions that were asked for and not resumed, by reason", { reason })
+)
+const errorsBy = byValue(
+  operations,
+  (operation) =>
+    countOf("tls_session_store_errors", "Operations of a session store that failed or came too late", { operation })
+)
+const latencyBy = byValue(operations, (operation) =>
+  Metric.timer("tls_session_store_latency", {
+    description: "How long the operations of a session store take",
+    attributes: { operation },
+    boundaries: Metric.exponentialBoundaries({ start: 0.125, factor: 2, count: 16 })
+  }))
 
 const offeredCount = countOf("tls_sessions_offered", "Sessions that a cache was asked for")
 const storedCount = countOf("tls_sessions_stored", "Sessions that a cache took")
