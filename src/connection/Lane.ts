@@ -127,10 +127,8 @@ export class Lane {
     this.#isBusy = true
     const work = this.#run(turn)
     if (work === undefined) return
-    const handOver = Effect.runFork(work)
-    // It may be over already, and whoever waited for it may have begun the next one.
-    if (handOver.pollUnsafe() === undefined) this.#handOver = handOver
-    handOver.addObserver((exit) => {
+    this.#handOver = Effect.runFork(work)
+    this.#handOver.addObserver((exit) => {
       if (Exit.isSuccess(exit)) return
       this.#isBusy = false
       this.#handOver = undefined

@@ -167,22 +167,29 @@ export const open = (socket: Socket.Socket, restore: Restore): Effect.Effect<Tra
     const mine: Carried = { isEnding: false, released: Deferred.makeUnsafe() }
     carried.set(socket, mine)
     const letGo = () => {
-      if (carried.get(socket) === mine) carried.delete(socket)
+      carried.delete(socket)
       Deferred.doneUnsafe(mine.released, Exit.void)
     }
-    const opened: Effect.Effect<Transport, Socket.SocketError> = hasShortcut(socket)
-      ? Effect.map(socket[shortcut](restore), (direct) => new DirectTransport(direct, mine, letGo))
+    const opened = hasShortcut(socket)
+      ? directly(socket[shortcut](restore), mine, letGo)
       : inScopes(socket, restore, mine, letGo)
-    return Effect.mapError(onFailure(opened, letGo), failed)
-  })
-
-const onFailure = <A, E>(effect: Effect.Effect<A, E>, act: () => void): Effect.Effect<A, E> =>
-  Effect.onExitPrimitive(effect, (exit) => {
-    if (Exit.isFailure(exit)) act()
-    return undefined
+    return Effect.mapError(opened, failed)
   })
 
 /** By its shortcut. */
+const directly = (
+  opened: Effect.Effect<Direct, Socket.SocketError>,
+  carried: Carried,
+  letGo: () => void
+): Effect.Effect<Transport, Socket.SocketError> =>
+  Effect.onExitPrimitive(
+    Effect.map(opened, (direct): Transport => new DirectTransport(direct, carried, letGo)),
+    (exit) => {
+      if (Exit.isFailure(exit)) letGo()
+      return undefined
+    }
+  )
+
 class DirectTransport implements Transport {
   readonly pull: Transport["pull"]
   readonly direct: Direct

@@ -56,14 +56,8 @@ const groups: { readonly [Name in Curve]: Group } = {
   }
 }
 
-/**
- * A public key of the right length and form. Throws where the point is not on the curve.
- *
- * As text: every other form has `node:crypto` throw and catch four times to tell what kind of key it is given.
- *
- * @category constructors
- * @since 0.1.0
- */
+// As text: every other form has node:crypto throw and catch four times to tell what kind of key it is given. Throws where the point is
+// not on the curve.
 const importPublic = (group: Curve, publicKey: Uint8Array): KeyObject => {
   const der = Buffer.concat([groups[group].spki, publicKey])
   return createPublicKey(`-----BEGIN PUBLIC KEY-----\n${der.toString("base64")}\n-----END PUBLIC KEY-----`)

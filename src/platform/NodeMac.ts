@@ -45,7 +45,7 @@ const scratches = { sha256: scratchOf(64, 32), sha384: scratchOf(128, 48), sha51
 
 /**
  * From two hashes, over a key that stays where it is. Two calls of `hash` cost a third of what a key object and an `Hmac` cost, and
- * leave nothing for the garbage collector to free: a TLS 1.3 handshake has some fifty keys, most of them for one message. Hashes come as
+ * leave no native object for the garbage collector to free: a TLS 1.3 handshake has some fifty keys, most of them for one message. Hashes come as
  * text, which costs a fifth of a buffer.
  *
  * @category models

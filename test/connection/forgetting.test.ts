@@ -106,6 +106,30 @@ describe("order", () => {
         assert.strictEqual(how(yield* Fiber.join(writing)), "AlertSent BadRecordMac")
       }))
 
+    test(`TLS ${version}: the end of the scope waits for it when the alert is the peer's, too`, () =>
+      Effect.gen(function*() {
+        const memory = yield* SessionCache.makeMemory()
+        const [isAsked, mayEnd] = [yield* Deferred.make<void>(), yield* Deferred.make<void>()]
+        const { client, server, wire } = yield* TlsTest.pair({
+          client: { versions: [version] },
+          server: { versions: [version] },
+          sessionCache: {
+            ...memory,
+            invalidate: () => Effect.andThen(Deferred.succeed(isAsked, undefined), Deferred.await(mayEnd))
+          }
+        })
+        yield* wire.send({ from: "client", alert: Alert.fatal("internal_error") })
+        const reading = yield* Effect.forkChild(Effect.flip(server.pull), { startImmediately: true })
+        yield* Deferred.await(isAsked)
+        const closing = yield* Effect.forkChild(server.close, { startImmediately: true })
+        for (let turn = 0; turn < 100; turn++) yield* Effect.yieldNow
+        assert.isUndefined(closing.pollUnsafe())
+        yield* Deferred.succeed(mayEnd, undefined)
+        yield* Fiber.join(closing)
+        assert.strictEqual(said(yield* Fiber.join(reading)), "AlertReceived InternalError")
+        yield* client.close
+      }))
+
     test(`TLS ${version}: the end of the scope waits for it, and neither hurries the alert nor takes it away`, () =>
       Effect.gen(function*() {
         const memory = yield* SessionCache.makeMemory()
@@ -170,7 +194,7 @@ describe("an alert behind our close_notify, with nobody left to read", () => {
         const { forgotten, pair, visit } = yield* afterClose(version, ({ client, server, wire }, reading) =>
           Effect.gen(function*() {
             yield* server.write(new Uint8Array(40_000))
-            yield* server.updateKeys()
+            yield* server.updateKeys(true)
             yield* server.write(data)
             yield* wire.corrupt({ from: "client", record: 0, fragmentBit: 0 })
             yield* client.write(data)
@@ -197,6 +221,24 @@ describe("an alert behind our close_notify, with nobody left to read", () => {
         }
       }))
   }
+
+  test("a fatal one forgets the session that had come already, behind data that nobody asked for", () =>
+    Effect.gen(function*() {
+      const world = yield* makeWorld("1.2")
+      yield* world.visit
+      const { client, server, wire } = yield* world.pair()
+      yield* wire.hold({ from: "server" })
+      const reading = yield* Effect.forkChild(Effect.exit(server.pull), { startImmediately: true })
+      yield* server.write(data)
+      yield* wire.corrupt({ from: "client", record: 0, fragmentBit: 0 })
+      yield* client.write(data)
+      yield* Fiber.join(reading)
+      yield* wire.release({ from: "server" })
+      assert.strictEqual(yield* client.pullInto(new Uint8Array(1)), 1)
+      yield* client.close
+      yield* server.close
+      assert.deepStrictEqual(world.forgotten, ["server", "client"])
+    }))
 
   test("a store that takes longer than the drain forgets all the same", () =>
     Effect.gen(function*() {

@@ -56,6 +56,15 @@ describe.each(hashes)("%s", (name) => {
     assert.deepStrictEqual(passing.sign(text("abc")), make.mac(name, new Uint8Array(6)).sign(text("abc")))
   })
 
+  it("a MAC that throws in its middle leaves nothing of its key in the next one", () => {
+    const [long, short] = [new Uint8Array(48).fill(7), text("short")]
+    // Says that it is empty, and has no room.
+    const lying = Object.defineProperty(new Uint8Array(700), "length", { value: 0 })
+    assert.throws(() => make.passingMac(name, long).sign(lying), RangeError)
+    const wanted = createHmac(name, short).update("abc").digest("hex")
+    assert.strictEqual(toHex(make.passingMac(name, short).sign(text("abc"))), wanted)
+  })
+
   it("a MAC prints its algorithm, not its key", () => {
     const mac = make.mac(name, text("secret"))
     assert.strictEqual(inspect(mac, { showHidden: true, depth: null }), `NodeMac { algorithm: '${name}' }`)

@@ -11,6 +11,7 @@ import { type Connection, Identity, SessionCache, TlsClient, TlsServer, Trust } 
 import * as NodePrimitives from "effect-tls/platform/NodePrimitives"
 import { createHash, randomBytes } from "node:crypto"
 import { createConnection, createServer, type Socket as NetSocket } from "node:net"
+import { duplexPair } from "node:stream"
 import * as Transport from "../../src/connection/Transport.ts"
 import * as NodeTransport from "../../src/platform/NodeTransport.ts"
 import { listen } from "../harness/Listen.ts"
@@ -254,6 +255,50 @@ it.live.each([["scopes", byScopes], ["the shortcut", byShortcut]] as const)(
       }
     })
 )
+
+it.live("a dial that was interrupted connects to nobody, when the name is found after all", () =>
+  Effect.scoped(Effect.gen(function*() {
+    const ports: Array<number | undefined> = []
+    const server = createServer((socket) => {
+      ports.push(socket.remotePort)
+      socket.destroy()
+    })
+    const port = yield* listen(server)
+    let found = () => {}
+    const socket = yield* NodeTransport.makeNet({
+      port,
+      host: "late.example",
+      lookup: (_host, _options, answer) => {
+        found = () => answer(null, [{ address: "127.0.0.1", family: 4 }])
+      }
+    })
+    const opening = yield* Effect.forkChild(Effect.scoped(byShortcut(socket)), { startImmediately: true })
+    yield* Fiber.interrupt(opening)
+    found()
+    const after = createConnection({ port, host: "127.0.0.1" })
+    after.on("error", () => {})
+    const own = yield* Effect.callback<number | undefined>((resume) => {
+      after.once("connect", () => resume(Effect.succeed(after.localPort)))
+    })
+    yield* event(after, "close")
+    assert.deepStrictEqual(ports, [own])
+  })))
+
+it.live("a stream whose end throws is let go of, and hides nothing from whoever closes it", () =>
+  Effect.gen(function*() {
+    const [duplex] = duplexPair()
+    const socket = NodeTransport.fromDuplex(duplex)
+    Object.defineProperty(duplex, "end", {
+      value: () => {
+        throw new Error("no end")
+      }
+    })
+    for (let time = 0; time < 2; time++) {
+      const transport = yield* Effect.uninterruptibleMask((restore) => Transport.open(socket, restore))
+      yield* transport.endWrite
+      yield* transport.close
+    }
+  }))
 
 it.live.each(
   [
