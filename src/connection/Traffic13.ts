@@ -114,6 +114,7 @@ export class Traffic13 {
   forget(): void {
     this.#traffic.read.forget()
     this.#traffic.write.forget()
+    this.#traffic.resumption?.bytes.fill(0)
     this.tickets.length = 0
   }
 }

@@ -3,6 +3,7 @@
  *
  * @since 0.1.0
  */
+import * as Clock from "effect/Clock"
 import * as Deferred from "effect/Deferred"
 import * as Effect from "effect/Effect"
 import * as Exit from "effect/Exit"
@@ -177,7 +178,7 @@ export class Wire {
   /** Keeps a session, unless this connection has failed, and remembers it for the forgetting (law 11). */
   storeSession(key: SessionKey, session: Session): Effect.Effect<void> {
     return Effect.suspend(() => {
-      if (!this.core.mayStoreSessions) return Effect.void
+      if (!this.core.mayStoreSessions) return Effect.sync(() => session.wipe())
       this.core.sessions.add({ key, session })
       // The cache has a copy; what this connection needs it for is the name of what to forget.
       return Effect.ensuring(this.#cache.store(key, session), Effect.sync(() => session.wipe()))
@@ -185,15 +186,11 @@ export class Wire {
   }
 
   #storeTickets({ sessionOf, tickets }: Traffic13): Effect.Effect<void> {
-    return Effect.forEach(
-      tickets.splice(0),
-      (ticket) =>
-        sessionOf === undefined ? Effect.void : Effect.flatMap(
-          sessionOf(ticket),
-          (made) => made === undefined ? Effect.void : this.storeSession(made.key, made.session)
-        ),
-      { discard: true }
-    )
+    return Effect.flatMap(Clock.currentTimeMillis, (now) => {
+      // All of them at once: to store one may take longer than the secret lives that they are made of.
+      const made = tickets.splice(0).flatMap((ticket) => sessionOf?.(ticket, now) ?? [])
+      return Effect.forEach(made, ({ key, session }) => this.storeSession(key, session), { discard: true })
+    })
   }
 
   /** Stores tickets, forgets sessions, and only then says a fatal alert: whoever hears it may rely on the forgetting. */

@@ -11,6 +11,7 @@ import type { NewSessionTicket } from "../message/NewSessionTicket.ts"
 import type { HandshakeMessage } from "../message/HandshakeMessage.ts"
 import type { SecurityParameters } from "../record/ConnectionState.ts"
 import type { TrafficSecret } from "../record/TrafficSecret.ts"
+import type { Secret } from "../secret/KeySchedule13.ts"
 import type { Primitives } from "../secret/Primitives.ts"
 import type { Transcript } from "../secret/Transcript.ts"
 import type { Randomness } from "../service/Randomness.ts"
@@ -77,8 +78,12 @@ export interface Channel {
 export interface Traffic {
   readonly read: TrafficSecret
   readonly write: TrafficSecret
-  /** For clients: the session of a ticket. */
+  /** For clients: what sessions are made of, and the session of a ticket that came at that time, in milliseconds since the epoch. */
+  readonly resumption: Secret | undefined
   readonly sessionOf:
-    | ((ticket: NewSessionTicket) => Effect.Effect<{ readonly key: SessionKey; readonly session: Session } | undefined>)
+    | ((
+      ticket: NewSessionTicket,
+      createdAt: number
+    ) => { readonly key: SessionKey; readonly session: Session } | undefined)
     | undefined
 }

@@ -17,6 +17,7 @@ import type { SignatureScheme } from "../wire/CodePoints.ts"
 import type { Channel, HandshakeFailure } from "./Channel.ts"
 import { type ClientHelloOffer, retriedHello, sendHello } from "./ClientHello.ts"
 import { type ClientStory, serverNameOf } from "./ClientStory.ts"
+import { copyOf } from "../secret/KeySchedule13.ts"
 import type { Established } from "./Established.ts"
 import {
   applicationSecrets,
@@ -112,7 +113,8 @@ export const handshake = Effect.fnUntraced(
     if (proved.request !== undefined) yield* answerRequest(channel, story, proved.request)
     sendFinished(channel, secrets.client)
     channel.installWrite(application.client.parameters)
-    const resumption = resumptionSecret(channel, application.master)
+    // The bytes of the handshake are overwritten with it, and tickets come later.
+    const resumption = copyOf(channel.primitives, resumptionSecret(channel, application.master))
 
     const serverName = serverNameOf(story)
     const { peerCertificates } = proved
@@ -120,19 +122,20 @@ export const handshake = Effect.fnUntraced(
     channel.openTraffic({
       read: application.server,
       write: application.client,
+      resumption,
       // RFC 8446 section 4.6.1: a lifetime of zero is a ticket to be dropped at once, and a week is the most.
-      sessionOf: (ticket) =>
-        ticket.lifetime === 0 ? Effect.undefined : Effect.map(
-          ticketSession({
-            channel,
+      sessionOf: (ticket, createdAt) =>
+        ticket.lifetime === 0 ? undefined : {
+          key: story.sessionKey,
+          session: ticketSession({
             suite,
             resumption,
             ticket: { ...ticket, lifetime: Math.min(ticket.lifetime, maxLifetime) },
             serverName,
-            peerCertificates
-          }),
-          (session) => ({ key: story.sessionKey, session })
-        )
+            peerCertificates,
+            createdAt
+          })
+        }
     })
     return {
       version: "1.3",

@@ -3,7 +3,6 @@
  *
  * @since 0.1.0
  */
-import * as Clock from "effect/Clock"
 import * as Effect from "effect/Effect"
 import * as Redacted from "effect/Redacted"
 import type { Fault } from "../alert/Fault.ts"
@@ -129,7 +128,7 @@ const exporterOf =
     KeySchedule.exportKeyingMaterial(primitives, secret, label, context ?? empty, length)
 
 /**
- * RFC 8446 section 7.1: the transcript must end with the client's Finished. Tickets come of it when the bytes may be overwritten.
+ * RFC 8446 section 7.1: the transcript must end with the client's Finished.
  *
  * @category key schedule
  * @since 0.1.0
@@ -137,7 +136,7 @@ const exporterOf =
 export const resumptionSecret = (channel: Channel, master: KeySchedule.Secret): KeySchedule.Secret => {
   const secret = KeySchedule.deriveSecret(channel.primitives, master, "res master", channel.transcript.digest())
   channel.keepSecret(secret.bytes)
-  return KeySchedule.lasting(channel.primitives, secret)
+  return secret
 }
 
 /**
@@ -168,7 +167,6 @@ export const binderOf = (
  * @since 0.1.0
  */
 export const ticketSession = (options: {
-  readonly channel: Pick<Channel, "primitives">
   readonly suite: CipherSuite13
   readonly resumption: KeySchedule.Secret
   readonly ticket: {
@@ -179,19 +177,19 @@ export const ticketSession = (options: {
   }
   readonly serverName: string | undefined
   readonly peerCertificates: ReadonlyArray<Uint8Array>
-}): Effect.Effect<Session> =>
-  Effect.map(Clock.currentTimeMillis, (createdAt) =>
-    new Session({
-      version: "1.3",
-      id: options.ticket.ticket.slice(),
-      cipherSuite: options.suite.id,
-      secret: Redacted.make(KeySchedule.ticketPsk(options.resumption, options.ticket.nonce)),
-      serverName: options.serverName,
-      peerCertificates: options.peerCertificates.map((der) => der.slice()),
-      createdAt,
-      lifetime: options.ticket.lifetime,
-      ageAdd: options.ticket.ageAdd
-    }))
+  readonly createdAt: number
+}): Session =>
+  new Session({
+    version: "1.3",
+    id: options.ticket.ticket.slice(),
+    cipherSuite: options.suite.id,
+    secret: Redacted.make(KeySchedule.ticketPsk(options.resumption, options.ticket.nonce)),
+    serverName: options.serverName,
+    peerCertificates: options.peerCertificates.map((der) => der.slice()),
+    createdAt: options.createdAt,
+    lifetime: options.ticket.lifetime,
+    ageAdd: options.ticket.ageAdd
+  })
 
 /**
  * RFC 8446 section 4.4.4, with the traffic secret of the sender.

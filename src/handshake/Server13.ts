@@ -141,7 +141,12 @@ export const handshake = Effect.fnUntraced(
     const certificate = isRequested ? yield* expectCertificate(channel, settings, clientAuth) : undefined
     yield* expectFinished(channel, secrets.client)
     yield* channel.installRead(application.client.parameters)
-    channel.openTraffic({ read: application.client, write: application.server, sessionOf: undefined })
+    channel.openTraffic({
+      read: application.client,
+      write: application.server,
+      resumption: undefined,
+      sessionOf: undefined
+    })
 
     const peerCertificates = certificate?.chain ?? session?.session.peerCertificates ?? []
     const resumption = resumptionSecret(channel, application.master)
@@ -330,7 +335,9 @@ const sendTickets = Effect.fnUntraced(
     readonly serverName: string | undefined
     readonly peerCertificates: ReadonlyArray<Uint8Array>
   }): Effect.fn.Return<void> {
-    for (let index = 0; index < count; index++) {
+    const createdAt = yield* Clock.currentTimeMillis
+    // All of them at once: to store one may take longer than the secret lives that they are made of.
+    const made = Array.from({ length: count }, (_, index) => {
       const random = channel.randomness.bytes(handleLength + 4)
       const [a = 0, b = 0, c = 0, d = 0] = random.slice(handleLength)
       const ticket = {
@@ -339,7 +346,9 @@ const sendTickets = Effect.fnUntraced(
         lifetime: ticketLifetime,
         ageAdd: ((a << 24) | (b << 16) | (c << 8) | d) >>> 0
       }
-      const session = yield* ticketSession({ channel, ticket, ...options })
+      return { ticket, session: ticketSession({ ticket, createdAt, ...options }) }
+    })
+    for (const { session, ticket } of made) {
       const issued = yield* issue(channel, story, cache, session)
       if (issued.length > 0) channel.send({ _tag: "NewSessionTicket", ...ticket, ticket: issued, extensions: [] })
     }

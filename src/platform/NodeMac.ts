@@ -5,7 +5,7 @@
  */
 import { createHmac, createSecretKey, hash, type KeyObject } from "node:crypto"
 import type { HashName, Mac } from "../secret/Primitives.ts"
-import { fromLatin1 } from "../wire/Bytes.ts"
+import { copyPart, fromLatin1 } from "../wire/Bytes.ts"
 
 /**
  * With a key of OpenSSL's own.
@@ -35,6 +35,8 @@ const mostInScratch = 512
 const scratchOf = (blockLength: number, hashLength: number) => ({
   blockLength,
   inner: new Uint8Array(blockLength + mostInScratch),
+  /** The first bytes of `inner`, by their number: a view costs as much as a hash. */
+  firstOfInner: [] as Array<Uint8Array | undefined>,
   outer: new Uint8Array(blockLength + hashLength)
 })
 
@@ -61,27 +63,33 @@ export class NodePassingMac implements Mac {
   }
 
   sign(...parts: ReadonlyArray<Uint8Array>): Uint8Array {
-    const [algorithm, key] = [this.algorithm, this.#key]
-    const { blockLength, inner, outer } = scratches[algorithm]
+    const algorithm = this.algorithm
+    const key = this.#key
+    const scratch = scratches[algorithm]
+    const { blockLength, firstOfInner, inner, outer } = scratch
     let length = blockLength
     for (const part of parts) length += part.length
     if (length > inner.length || key.length > blockLength) return new NodeMac(algorithm, key).sign(...parts)
     // RFC 2104 section 2: H(K XOR opad, H(K XOR ipad, text)), with the key padded to a block.
-    for (let i = 0; i < blockLength; i++) {
+    for (let i = 0; i < key.length; i++) {
       const byte = key[i] ?? 0
       inner[i] = byte ^ 0x36
       outer[i] = byte ^ 0x5c
     }
+    for (let i = key.length; i < blockLength; i++) {
+      inner[i] = 0x36
+      outer[i] = 0x5c
+    }
     let at = blockLength
     for (const part of parts) {
-      inner.set(part, at)
+      copyPart(part, inner, at)
       at += part.length
     }
-    const text = hash(algorithm, inner.subarray(0, length), "binary")
+    const text = hash(algorithm, firstOfInner[length] ??= inner.subarray(0, length), "binary")
     for (let i = 0; i < text.length; i++) outer[blockLength + i] = text.charCodeAt(i)
     const code = fromLatin1(hash(algorithm, outer, "binary"))
-    inner.fill(0, 0, length)
-    outer.fill(0)
+    for (let i = 0; i < length; i++) inner[i] = 0
+    for (let i = 0; i < outer.length; i++) outer[i] = 0
     return code
   }
 }

@@ -4,7 +4,7 @@
  * @since 0.1.0
  */
 import type { CipherSuite13 } from "../secret/CipherSuite.ts"
-import { lasting, nextTrafficSecret, type Secret, trafficKeys } from "../secret/KeySchedule13.ts"
+import { copyOf, nextTrafficSecret, type Secret, trafficKeys } from "../secret/KeySchedule13.ts"
 import type { Primitives } from "../secret/Primitives.ts"
 import { nullCompression } from "./Compression.ts"
 import type { SecurityParameters } from "./ConnectionState.ts"
@@ -28,9 +28,9 @@ export class TrafficSecret {
     this.#secret = secret
   }
 
-  /** From here on the bytes of the first secret, which the handshake overwrites, are no longer needed. */
+  /** From here on the bytes of the first secret, which the handshake overwrites, are no longer needed: it has others of its own. */
   outlast(): void {
-    this.#secret = lasting(this.#primitives, this.#secret)
+    this.#secret = copyOf(this.#primitives, this.#secret)
   }
 
   /** What records are protected with under this secret; the sequence begins at zero. */

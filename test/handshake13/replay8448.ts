@@ -255,7 +255,7 @@ export const play = (
         if (incoming._tag !== "Handshake") continue
         const ticket = decode(incoming.bytes)
         if (ticket._tag !== "NewSessionTicket" || traffic?.sessionOf === undefined) continue
-        const made = yield* traffic.sessionOf(ticket)
+        const made = traffic.sessionOf(ticket, 0)
         psk = made === undefined ? undefined : toHex(Redacted.value(made.session.secret))
       }
     }
