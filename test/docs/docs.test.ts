@@ -2,7 +2,8 @@ import { assert, describe, it } from "@effect/vitest"
 import { execFileSync } from "node:child_process"
 import { existsSync, mkdirSync, readdirSync, readFileSync, rmSync, writeFileSync } from "node:fs"
 import { dirname, join, relative, resolve } from "node:path"
-import { regenerate } from "./tables.ts"
+import { Fault } from "../../src/alert/Fault.ts"
+import { regenerate, tables, tablesOf } from "./tables.ts"
 
 const root = resolve(import.meta.dirname, "../..")
 
@@ -17,6 +18,15 @@ const read = (file: string): string => readFileSync(file, "utf8")
 describe("documentation", () => {
   it.each(pages.map((page) => [relative(root, page), page] as const))("%s has fresh tables", (_, page) => {
     assert.strictEqual(regenerate(read(page)), read(page), "run npm run docs")
+  })
+
+  it("every table is in one page, once", () => {
+    assert.deepStrictEqual(pages.flatMap((page) => tablesOf(read(page))).sort(), Object.keys(tables).sort())
+  })
+
+  it("every fault is in the table of what raises alerts", () => {
+    const table = tables["raised"]?.() ?? ""
+    assert.deepStrictEqual(Object.keys(Fault.cases).filter((tag) => !table.includes(`\`${tag}\``)), [])
   })
 
   it.each(pages.map((page) => [relative(root, page), page] as const))("%s links to what exists", (_, page) => {
