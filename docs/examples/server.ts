@@ -8,7 +8,6 @@ import * as NodeSocketServer from "@effect/platform-node/NodeSocketServer"
 import { Effect, Layer, Stream } from "effect"
 import { Identity, SessionCache, TlsServer } from "effect-tls"
 import * as NodePrimitives from "effect-tls/platform/NodePrimitives"
-import * as NodeRemoteAddress from "effect-tls/platform/NodeRemoteAddress"
 import { readFileSync } from "node:fs"
 
 /** Sends back whatever comes, until the client says close_notify. Handshakes that fail are logged with their address. */
@@ -22,8 +21,7 @@ export const layer = (options: {
   Layer.mergeAll(
     NodeSocketServer.layer({ host: "127.0.0.1", port: options.port, allowHalfOpen: true }),
     Identity.layerPem(options),
-    SessionCache.layerMemory({ timeToLive: "1 hour" }),
-    NodeRemoteAddress.layer
+    SessionCache.layerMemory({ timeToLive: "1 hour" })
   ).pipe(Layer.provideMerge(NodePrimitives.layer))
 
 if (import.meta.main) {

@@ -20,6 +20,7 @@ import * as NodeHybridShare from "./NodeHybridShare.ts"
 import { NodeKeyShare } from "./NodeKeyShare.ts"
 import { NodeMac, NodePassingMac } from "./NodeMac.ts"
 import * as NodeRandomness from "./NodeRandomness.ts"
+import * as NodeRemoteAddress from "./NodeRemoteAddress.ts"
 import * as NodeSystemAnchors from "./NodeSystemAnchors.ts"
 
 // What the URL parser behind domainToASCII would cut off, decode or skip in place of refusing it.
@@ -87,7 +88,8 @@ export const make: Primitives["Service"] = {
 export const layerPrimitives: Layer.Layer<Primitives> = Layer.succeed(Primitives, make)
 
 /**
- * Primitives, randomness and system anchors.
+ * Primitives, randomness and system anchors, and the `RemoteAddress` of Node's sockets, which a server reports and logs. Who knows
+ * better, as behind a proxy, provides that inside of this.
  *
  * @category layers
  * @since 0.1.0
@@ -95,5 +97,6 @@ export const layerPrimitives: Layer.Layer<Primitives> = Layer.succeed(Primitives
 export const layer: Layer.Layer<Primitives | Randomness | SystemAnchors> = Layer.mergeAll(
   layerPrimitives,
   Layer.succeed(Randomness, NodeRandomness.make(make)),
-  NodeSystemAnchors.layer
+  NodeSystemAnchors.layer,
+  NodeRemoteAddress.layer
 )

@@ -1,6 +1,6 @@
 import * as NodeSocket from "@effect/platform-node/NodeSocket"
 import { assert, describe, it } from "@effect/vitest"
-import { Effect, Fiber, Layer } from "effect"
+import { Deferred, Effect, Fiber, Layer, Logger, References } from "effect"
 import { SessionCache, TlsTest, Trust } from "effect-tls"
 import * as NodePrimitives from "effect-tls/platform/NodePrimitives"
 import * as SocketServer from "effect/socket/SocketServer"
@@ -13,6 +13,7 @@ import * as starttls from "../../docs/examples/starttls.ts"
 import { listen } from "../harness/Listen.ts"
 import { nodeTlsClient, nodeTlsServer } from "../harness/NodeTls.ts"
 import { testCredential, testPki } from "../harness/Pki.ts"
+import { rawClient } from "../harness/RawTcp.ts"
 
 describe("docs/examples", () => {
   it.live("client.ts reads a page of node:tls to its clean end", () =>
@@ -58,6 +59,34 @@ describe("docs/examples", () => {
         yield* peer.end
         yield* peer.waitForEnd
       }).pipe(Effect.provide(server.layer({ certificate: certificatePem, privateKey: privateKeyPem, port: 0 })))
+    }))
+
+  it.live("server.ts logs a handshake that failed, with the address of the peer", () =>
+    Effect.gen(function*() {
+      const { certificatePem, privateKeyPem } = yield* testCredential("ec")
+      const logged = yield* Deferred.make<{ readonly message: string; readonly remoteAddress: unknown }>()
+      const logger = Logger.make(({ fiber, message }) =>
+        Deferred.doneUnsafe(
+          logged,
+          Effect.succeed({
+            message: String(message),
+            remoteAddress: fiber.getRef(References.CurrentLogAnnotations)["remoteAddress"]
+          })
+        )
+      )
+      yield* Effect.gen(function*() {
+        const { address } = yield* SocketServer.SocketServer
+        const port = "port" in address ? address.port : 0
+        yield* Effect.forkChild(server.echo, { startImmediately: true })
+        const peer = yield* rawClient(port)
+        yield* peer.send(new TextEncoder().encode("GET / HTTP/1.0\r\n\r\n"))
+        const { message, remoteAddress } = yield* Deferred.await(logged)
+        assert.match(message, /^TLS handshake failed: We ended the TLS connection during the handshake/)
+        assert.strictEqual(remoteAddress, `127.0.0.1:${peer.socket.localPort}`)
+      }).pipe(Effect.provide([
+        server.layer({ certificate: certificatePem, privateKey: privateKeyPem, port: 0 }),
+        Logger.layer([logger])
+      ]))
     }))
 
   const startTls = (answer: string) =>
