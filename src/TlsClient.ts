@@ -32,7 +32,7 @@ export type Requirements = Trust | SessionCache | Primitives | Randomness | Scop
  * A handshake that fails, takes too long or is interrupted has let go of the transport before this returns.
  *
  * @example
- * import { NodeSocket } from "@effect/platform-node"
+ * import * as NodeSocket from "@effect/platform-node/NodeSocket"
  * import { Effect, Layer, Stream } from "effect"
  * import { SessionCache, TlsClient, Trust } from "effect-tls"
  * import * as NodePrimitives from "effect-tls/platform/NodePrimitives"
@@ -44,7 +44,7 @@ export type Requirements = Trust | SessionCache | Primitives | Randomness | Scop
  * }).pipe(
  *   Effect.scoped,
  *   Effect.provide([
- *     NodeSocket.layerNet({ host: "example.com", port: 443 }),
+ *     NodeSocket.layerNet({ host: "example.com", port: 443, allowHalfOpen: true }),
  *     SessionCache.layerMemory(),
  *     Trust.layerSystem.pipe(Layer.provide(NodePrimitives.layer)),
  *     NodePrimitives.layer

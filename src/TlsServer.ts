@@ -106,7 +106,7 @@ const opened = (
  * handler is the end of the scope of its connection, which says close_notify. Runs until it is interrupted.
  *
  * @example
- * import { NodeSocketServer } from "@effect/platform-node"
+ * import * as NodeSocketServer from "@effect/platform-node/NodeSocketServer"
  * import { Effect, Layer, Stream } from "effect"
  * import { Identity, SessionCache, TlsServer } from "effect-tls"
  * import * as NodePrimitives from "effect-tls/platform/NodePrimitives"
@@ -115,7 +115,7 @@ const opened = (
  * declare const privateKey: string
  * const serve = TlsServer.run((tls) => Stream.run(tls.stream, tls.sink)).pipe(
  *   Effect.provide([
- *     NodeSocketServer.layer({ port: 8443 }),
+ *     NodeSocketServer.layer({ port: 8443, allowHalfOpen: true }),
  *     Identity.layerPem({ certificate, privateKey }).pipe(Layer.provide(NodePrimitives.layer)),
  *     SessionCache.layerMemory(),
  *     NodePrimitives.layer
