@@ -79,7 +79,7 @@ const resolve = (from: string, specifier: string): string => normalize(join(dirn
 
 // ---- the floors
 
-const floors: ReadonlyMap<string, number> = new Map([
+export const floors: ReadonlyMap<string, number> = new Map([
   ["wire", 0],
   ["alert", 1],
   ["secret", 2],

@@ -3,6 +3,7 @@ import { execFileSync } from "node:child_process"
 import { existsSync, mkdirSync, readdirSync, readFileSync, rmSync, writeFileSync } from "node:fs"
 import { dirname, join, relative, resolve } from "node:path"
 import { Fault } from "../../src/alert/Fault.ts"
+import { floors } from "../house.ts"
 import { regenerate, tables, tablesOf } from "./tables.ts"
 
 const root = resolve(import.meta.dirname, "../..")
@@ -27,6 +28,13 @@ describe("documentation", () => {
   it("every fault is in the table of what raises alerts", () => {
     const table = tables["raised"]?.() ?? ""
     assert.deepStrictEqual(Object.keys(Fault.cases).filter((tag) => !table.includes(`\`${tag}\``)), [])
+  })
+
+  it("the floors of the architecture are those of the house", () => {
+    const page = read(join(root, "docs/architecture.md"))
+    const told = [...page.matchAll(/^\| (\d+) +\| `(?:([a-z0-9]+)\/|\*\.ts)` /gm)]
+      .map(([, floor, folder = ""]) => [folder, Number(floor)] as const)
+    assert.deepStrictEqual(told, [...floors])
   })
 
   it.each(pages.map((page) => [relative(root, page), page] as const))("%s links to what exists", (_, page) => {
