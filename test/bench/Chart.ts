@@ -20,11 +20,14 @@ export const chart = (lines: ReadonlyArray<LineResult>): string => {
     const middle = y + rowHeight / 2
     const measure = line.measures[0] ?? ""
     const ratios = outcome.ratios[measure]
-    if (ratios === undefined || Number.isNaN(ratios.median)) return []
+    if (ratios === undefined) return []
     const { max, median, min } = ratios
-    const ticks = line.outcomes.filter(({ part }) => part === "probe").map(({ name, ratios }) => {
-      const at = x(ratios[measure]?.median ?? 0)
-      return `<path class="limit" d="M${at} ${y + 3}v${rowHeight - 6}"><title>${escape(name)}</title></path>`
+    const ticks = line.outcomes.filter(({ part }) => part === "probe").flatMap(({ name, ratios }) => {
+      const limit = ratios[measure]
+      if (limit === undefined) return []
+      return [
+        `<path class="limit" d="M${x(limit.median)} ${y + 3}v${rowHeight - 6}"><title>${escape(name)}</title></path>`
+      ]
     })
     return [
       `<text x="${labelWidth - 8}" y="${middle + 4}" text-anchor="end">${

@@ -39,7 +39,10 @@ export interface Outcome {
   readonly part: Contender["part"]
   /** By measure. */
   readonly costs: Readonly<Record<string, Spread>>
-  /** Cost of the reference / own cost, taken inside each round: above 1 is ahead of the reference. */
+  /**
+   * Cost of the reference / own cost, taken inside each round: above 1 is ahead of the reference. There is none for a measure by which
+   * the own cost is about zero.
+   */
   readonly ratios: Readonly<Record<string, Spread>>
 }
 
@@ -62,6 +65,9 @@ export const spreadOf = (values: ReadonlyArray<number>): Spread => {
     max: at(sorted.length - 1)
   }
 }
+
+// A cost a thousand times smaller, or below zero, is what the measuring itself is off by.
+const isTelling = ({ max, min }: Spread): boolean => min > 0 && max < 1000
 
 const collectGarbage = Effect.sync(() => globalThis.gc?.())
 
@@ -91,16 +97,17 @@ const resultOf = (
   const outcomes = contenders.map(({ name, part }): Outcome => {
     const own = of(name)
     const spreads = (value: (cost: Cost, round: number, measure: string) => number) =>
-      Object.fromEntries(
-        line.measures.map((measure) => [measure, spreadOf(own.map((cost, round) => value(cost, round, measure)))])
+      line.measures.map((measure) =>
+        [measure, spreadOf(own.map((cost, round) => value(cost, round, measure)))] as const
       )
+    const ratios = spreads((cost, round, measure) =>
+      (reference[round]?.[measure] ?? Number.NaN) / (cost[measure] ?? Number.NaN)
+    )
     return {
       name,
       part,
-      costs: spreads((cost, _, measure) => cost[measure] ?? Number.NaN),
-      ratios: spreads((cost, round, measure) =>
-        (reference[round]?.[measure] ?? Number.NaN) / (cost[measure] ?? Number.NaN)
-      )
+      costs: Object.fromEntries(spreads((cost, _, measure) => cost[measure] ?? Number.NaN)),
+      ratios: Object.fromEntries(ratios.filter(([, ratio]) => isTelling(ratio)))
     }
   })
   const { goal, measures, name, unit } = line

@@ -25,9 +25,9 @@ const row = (line: LineResult, outcome: Outcome): ReadonlyArray<string> => [
   ...line.measures.map((measure) => {
     const costs = outcome.costs[measure]
     const ratios = outcome.ratios[measure]
-    if (costs === undefined || ratios === undefined || Number.isNaN(costs.median)) return "-"
+    if (costs === undefined || Number.isNaN(costs.median)) return "-"
     const cost = formatCost(line.unit, measure, costs.median)
-    return outcome.part === "reference" ? cost : `${cost}  ${spread(ratios)}`
+    return outcome.part === "reference" || ratios === undefined ? cost : `${cost}  ${spread(ratios)}`
   })
 ]
 
@@ -46,8 +46,10 @@ export const formatMarkdown = (lines: ReadonlyArray<LineResult>): string => {
   const rows = lines.flatMap((line) => {
     const judged = line.measures[0] ?? ""
     return line.outcomes.filter(({ part }) => part === "ours").map((outcome) => {
-      const limits = line.outcomes.filter(({ part }) => part === "probe")
-        .map(({ name, ratios }) => `${name} ${ratio(ratios[judged]?.median ?? Number.NaN)}`)
+      const limits = line.outcomes.filter(({ part }) => part === "probe").flatMap(({ name, ratios }) => {
+        const limit = ratios[judged]
+        return limit === undefined ? [] : [`${name} ${ratio(limit.median)}`]
+      })
       const of = (measure: string): string => {
         const ratios = outcome.ratios[measure]
         return ratios === undefined ? "-" : spread(ratios)

@@ -22,7 +22,7 @@ it.prop("a spread is the least, the middle and the greatest", { values }, ({ val
 })
 
 /** A line whose costs are known. */
-const known = (goal: number): Line => {
+const known = (goal: number, limit: ReadonlyArray<number> = [1, 1, 1]): Line => {
   const contender = (name: string, part: Contender["part"], costs: ReadonlyArray<number>): Contender => {
     // The first one is the warm-up.
     let round = -1
@@ -37,7 +37,7 @@ const known = (goal: number): Line => {
       Effect.succeed([
         contender("quick", "ours", [1, 2, 5]),
         contender("reference", "reference", [10, 10, 10]),
-        contender("limit", "probe", [1, 1, 1])
+        contender("limit", "probe", limit)
       ])
   }
 }
@@ -54,6 +54,16 @@ it.effect("ratios are taken inside a round, and the first of our ways is judged"
     assert.strictEqual(reached(yield* measure(known(5.1), { rounds: 3, scale: 1 })), false)
     assert.match(formatLine(result), /known +goal 5: reached[^]*quick +2\.0 ns +5\.00 \(2\.00-10\.0\)/)
     assert.include(formatMarkdown([result]), "| known: quick | 5 | 5.00 (2.00-10.0) | - | 2.0 ns | limit 10.0 |")
+  }))
+
+it.effect("a cost of about zero, or below it for noise, has no ratio", () =>
+  Effect.gen(function*() {
+    for (const limit of [[0, 0, 1], [1, -1, 1], [0.001, 1, 1]]) {
+      const result = yield* measure(known(5, limit), { rounds: 3, scale: 1 })
+      assert.match(formatLine(result), /^  limit: limit +-?\d\.\d ns$/m)
+      assert.match(formatMarkdown([result]), /\| - \|$/)
+      assert.notInclude(chart([result]), `class="limit"`)
+    }
   }))
 
 describe("the quick form", () => {
