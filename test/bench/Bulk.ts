@@ -119,7 +119,7 @@ const bulkTwoProcesses = (name: string, goal: number, size: number, setup: Setup
 })
 
 const pieces = (setup: Setup): Line => ({
-  name: `${setup.profile.label}: 64-byte pipelined writes, in memory`,
+  name: `${setup.profile.label}: 64-byte pieces of a stream into sink, in memory`,
   unit: "write",
   measures: ["cpu", "wall"],
   goal: 0.5,
@@ -127,7 +127,7 @@ const pieces = (setup: Setup): Line => ({
     Effect.gen(function*() {
       const count = whole(scale, 256 * 1024, 1024)
       const kinds: ReadonlyArray<Kind> = [
-        { _tag: "Ours", name: "stream of pieces into sink", mode: { read: "pullInto", pieces: "sink" } },
+        { _tag: "Ours", name: "sink", mode: { read: "pullInto", pieces: "sink" } },
         { _tag: "Ours", name: "1024 concurrent writes", mode: { read: "pullInto", pieces: "writes" } },
         { _tag: "NodeTls" }
       ]
