@@ -79,7 +79,8 @@ describe("docs/examples", () => {
         const port = "port" in address ? address.port : 0
         yield* Effect.forkChild(server.echo, { startImmediately: true })
         const peer = yield* rawClient(port)
-        yield* peer.send(new TextEncoder().encode("GET / HTTP/1.0\r\n\r\n"))
+        yield* peer.send("GET / HTTP/1.0\r\n\r\n")
+        yield* peer.end
         const { message, remoteAddress } = yield* Deferred.await(logged)
         assert.match(message, /^TLS handshake failed: We ended the TLS connection during the handshake/)
         assert.strictEqual(remoteAddress, `127.0.0.1:${peer.socket.localPort}`)
