@@ -1,33 +1,39 @@
 /**
- * A time limit for what is mostly over before it.
+ * Time limits for what is mostly over before them.
  *
  * @since 0.1.0
  */
 import * as Cause from "effect/Cause"
-import type * as Duration from "effect/Duration"
+import * as Clock from "effect/Clock"
+import * as Context from "effect/Context"
+import * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
 import * as Exit from "effect/Exit"
 import * as Fiber from "effect/Fiber"
 import * as Option from "effect/Option"
 
+const platformClock = Context.get(Context.empty(), Clock.Clock)
+const longestTimer = 2 ** 31 - 1
+
 /**
- * Interrupts a fiber that has not ended after that long. Gives the timer, where there is need of one; it ends with the fiber.
+ * Rings after that long. Gives what calls it off.
  *
  * @category combinators
  * @since 0.1.0
  */
-export const cutAfter = <A, E>(
-  work: Fiber.Fiber<A, E>,
-  duration: Duration.Input
-): Effect.Effect<Fiber.Fiber<void> | undefined> =>
-  Effect.suspend(() => {
-    if (work.pollUnsafe() !== undefined) return Effect.undefined
-    return Effect.map(Effect.forkDetach(Effect.sleep(duration), { startImmediately: true }), (timer) => {
-      timer.addObserver((exit) => {
-        if (Exit.isSuccess(exit)) work.interruptUnsafe()
+export const alarm = (duration: Duration.Input, ring: () => void): Effect.Effect<() => void> =>
+  Clock.clockWith((clock) => {
+    const millis = Duration.toMillis(duration)
+    // By the clock of the platform there need be no fiber, and there are four alarms in the life of a pair of connections.
+    if (clock === platformClock && millis <= longestTimer) {
+      const timer = setTimeout(ring, millis)
+      return Effect.succeed(() => clearTimeout(timer))
+    }
+    return Effect.map(Effect.forkDetach(Effect.sleep(duration), { startImmediately: true }), (sleep) => {
+      sleep.addObserver((exit) => {
+        if (Exit.isSuccess(exit)) ring()
       })
-      work.addObserver(() => timer.interruptUnsafe())
-      return timer
+      return () => sleep.interruptUnsafe()
     })
   })
 
@@ -46,17 +52,19 @@ export const within = <A, E, R>(
     Effect.flatMap(Effect.forkChild(effect, { startImmediately: true }), (work) => {
       const early = work.pollUnsafe()
       if (early !== undefined) return Exit.map(early, Option.some)
-      return Effect.flatMap(
-        cutAfter(work, duration),
-        (timer) =>
-          Effect.onInterrupt(restore(Fiber.await(work)), () => Fiber.interrupt(work)).pipe(
-            Effect.flatMap((exit) => {
-              const end = timer?.pollUnsafe()
-              const isLate = end !== undefined && Exit.isSuccess(end)
-              const isCut = isLate && Exit.isFailure(exit) && Cause.hasInterruptsOnly(exit.cause)
-              return isCut ? Effect.succeedNone : Exit.map(exit, Option.some)
-            })
-          )
-      )
+      let isLate = false
+      const cut = (): void => {
+        isLate = true
+        work.interruptUnsafe()
+      }
+      return Effect.flatMap(alarm(duration, cut), (callOff) => {
+        work.addObserver(callOff)
+        return Effect.onInterrupt(restore(Fiber.await(work)), () => Fiber.interrupt(work)).pipe(
+          Effect.flatMap((exit) => {
+            const isCut = isLate && Exit.isFailure(exit) && Cause.hasInterruptsOnly(exit.cause)
+            return isCut ? Effect.succeedNone : Exit.map(exit, Option.some)
+          })
+        )
+      })
     })
   )

@@ -26,6 +26,8 @@ export type Batch = NonEmptyReadonlyArray<Uint8Array | string>
 export interface Transport {
   /** Bytes as they come, text as well from sockets that have it. Every end is a failure: see `endOf`. */
   readonly pull: Effect.Effect<Batch, Socket.SocketError>
+  /** The same for who is no fiber. Gives what calls it off. */
+  readonly take: (then: (exit: Exit.Exit<Batch, Socket.SocketError>) => void) => () => void
   readonly write: (bytes: Uint8Array) => Effect.Effect<void, Socket.SocketError>
   /** Says that nothing more will be written, once everything written has left. */
   readonly endWrite: Effect.Effect<void>
@@ -41,7 +43,7 @@ export interface Transport {
  * @category models
  * @since 0.1.0
  */
-export interface Direct extends Pick<Transport, "pull"> {
+export interface Direct extends Pick<Transport, "pull" | "take"> {
   /** Writes at once. False where `drained` is to be waited for, or tells why nothing was written. */
   readonly writeNow: (bytes: Uint8Array) => boolean
   readonly drained: Effect.Effect<void, Socket.SocketError>
@@ -103,6 +105,12 @@ export const endOf = ({ reason }: Socket.SocketError): "fin" | "reset" =>
  */
 export type Restore = <A, E, R>(effect: Effect.Effect<A, E, R>) => Effect.Effect<A, E, R>
 
+const takeBy = (pull: Transport["pull"]): Transport["take"] => (then) => {
+  const reading = Effect.runFork(pull)
+  reading.addObserver(then)
+  return () => reading.interruptUnsafe()
+}
+
 /**
  * A transport in mid-conversation, such as that of SMTP after STARTTLS: the halves of a socket that is open, and stays with its
  * owner. Whatever was read from it beyond the last line in the clear is to be named in `unread`: TLS does not begin behind
@@ -127,8 +135,10 @@ export const upgraded = ({ reader, writer }: Halves): Transport => {
   // The reader outlives the connection: who still waits for it then has to be let go of by hand.
   const closed = Deferred.makeUnsafe<never, Socket.SocketError>()
   const end = new Socket.SocketError({ reason: new Socket.SocketCloseError({ code: 1006 }) })
+  const pull = Effect.raceFirst(reader.pull, Deferred.await(closed))
   return {
-    pull: Effect.raceFirst(reader.pull, Deferred.await(closed)),
+    pull,
+    take: takeBy(pull),
     write: (bytes) => writer.write(bytes),
     endWrite: Effect.void,
     close: Effect.asVoid(Deferred.fail(closed, end)),
@@ -192,12 +202,14 @@ const directly = (
 
 class DirectTransport implements Transport {
   readonly pull: Transport["pull"]
+  readonly take: Transport["take"]
   readonly direct: Direct
   readonly #carried: Carried
   readonly #letGo: () => void
 
   constructor(direct: Direct, carried: Carried, letGo: () => void) {
     this.pull = direct.pull
+    this.take = direct.take
     this.direct = direct
     this.#carried = carried
     this.#letGo = letGo
@@ -242,6 +254,7 @@ const inScopes = (
       const writing = Scope.forkUnsafe(scope)
       return Effect.map(Scope.provide(socket.writer, writing), (writer): Transport => ({
         pull: reader.pull,
+        take: takeBy(reader.pull),
         write: (bytes) => writer.write(bytes),
         endWrite: end(writing),
         close: end(scope),

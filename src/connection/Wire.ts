@@ -15,8 +15,8 @@ import type { Session } from "../service/Session.ts"
 import type { SessionCache, SessionKey } from "../service/SessionCache.ts"
 import { fromText } from "../wire/Bytes.ts"
 import type { Core } from "./Core.ts"
-import { cutAfter, within } from "./Deadline.ts"
-import { overhear } from "./Drain.ts"
+import { alarm, within } from "./Deadline.ts"
+import { Drain } from "./Drain.ts"
 import { Lane, type LaneError } from "./Lane.ts"
 import type { Traffic13 } from "./Traffic13.ts"
 import { type Batch, endOf, type Transport } from "./Transport.ts"
@@ -266,38 +266,30 @@ export class Wire {
   }
 
   /**
-   * RFC 5246 section 7.2.1 wants what was written to arrive: half-close, and read on, within limits, until the peer is done as well. On
-   * fibers of their own, which nobody has to wait for: a half-close may never end where the peer does not read.
+   * RFC 5246 section 7.2.1 wants what was written to arrive: half-close, and read on, within limits, until the peer is done as well.
+   * Nobody has to wait for either: a half-close may never end where the peer does not read.
    */
   #drainAndThen(close: Effect.Effect<void>): Effect.Effect<void> {
-    const { endWrite } = this.#transport
-    const drained = Effect.ensuring(Effect.ignoreCause(this.#drain), close)
+    const { direct, endWrite } = this.#transport
     return Effect.andThen(
-      this.#transport.direct === undefined ? Effect.forkDetach(endWrite, { startImmediately: true }) : endWrite,
-      Effect.flatMap(
-        Effect.forkDetach(drained, { startImmediately: true }),
-        (drain) => cutAfter(drain, this.core.settings.limits.drainTimeout)
-      )
-    )
-  }
-
-  get #drain(): Effect.Effect<void, Socket.SocketError> {
-    return Effect.suspend(() => {
-      if (this.#isReceiving) return this.ended
-      const { core } = this
-      let left = core.settings.limits.drainBytes
-      const heard = (): Effect.Effect<void> => {
-        overhear(core)
-        return core.due.has("forget session") ? Effect.uninterruptible(this.#order) : Effect.void
-      }
-      const more: Effect.Effect<void, Socket.SocketError> = Effect.flatMap(this.#nextBatch, (chunks) => {
-        for (const chunk of chunks) left -= chunk.length
-        if (core.closure !== "CloseSent") return left > 0 ? more : Effect.void
-        this.#take(Exit.succeed(chunks))
-        return Effect.andThen(heard(), left > 0 ? more : Effect.void)
+      direct === undefined ? Effect.forkDetach(endWrite, { startImmediately: true }) : endWrite,
+      Effect.withFiber(({ context }) => {
+        const { core } = this
+        const perform = Effect.runForkWith(context)
+        const drain = new Drain(core, this.#transport, {
+          perform,
+          forget: Effect.suspend(() => this.#order),
+          close
+        })
+        const end = () => drain.end()
+        if (this.#isReceiving) perform(this.ended).addObserver(end)
+        else {
+          drain.begin(this.#ahead)
+          this.#ahead = undefined
+        }
+        return Effect.map(alarm(core.settings.limits.drainTimeout, end), (callOff) => drain.endBy(callOff))
       })
-      return Effect.andThen(heard(), more)
-    })
+    )
   }
 
   #close(released: Deferred.Deferred<void>): Effect.Effect<void> {

@@ -43,7 +43,7 @@ class Flow implements Socket.Reader, Socket.Writer, Direct {
   // may hand on the very buffers that they are given.
   readonly ownsMemory: boolean
   readonly #socket: Duplex
-  #waiting: ((batch: Effect.Effect<Batch, Socket.SocketError>) => void) | undefined
+  #waiting: ((exit: Exit.Exit<Batch, Socket.SocketError>) => void) | undefined
   /** Why there is nothing more to read. */
   #end: (() => Socket.SocketError) | undefined
 
@@ -57,13 +57,15 @@ class Flow implements Socket.Reader, Socket.Writer, Direct {
     socket.on("close", this.#closed)
   }
 
-  readonly pull = Effect.callback<Batch, Socket.SocketError>((resume) => {
-    this.#waiting = resume
+  readonly pull = Effect.callback<Batch, Socket.SocketError>((resume) => Effect.sync(this.take(resume)))
+
+  readonly take = (then: (exit: Exit.Exit<Batch, Socket.SocketError>) => void): () => void => {
+    this.#waiting = then
     this.#serve()
-    return Effect.sync(() => {
-      if (this.#waiting === resume) this.#waiting = undefined
-    })
-  })
+    return () => {
+      if (this.#waiting === then) this.#waiting = undefined
+    }
+  }
 
   readonly write: Socket.Writer["write"] = (chunk) =>
     Effect.suspend(() => {
@@ -94,16 +96,16 @@ class Flow implements Socket.Reader, Socket.Writer, Direct {
   }
 
   readonly #serve = (): void => {
-    const [resume, end] = [this.#waiting, this.#end]
-    if (resume === undefined) return
+    const [then, end] = [this.#waiting, this.#end]
+    if (then === undefined) return
     const first: Uint8Array | null = this.#socket.read()
     if (first === null && end === undefined) return
     this.#waiting = undefined
     if (first !== null) {
       const batch: [Uint8Array, ...Array<Uint8Array>] = [first]
       for (let next = this.#socket.read(); next !== null; next = this.#socket.read()) batch.push(next)
-      resume(Effect.succeed(batch))
-    } else if (end !== undefined) resume(Effect.failSync(end))
+      then(Exit.succeed(batch))
+    } else if (end !== undefined) then(Exit.fail(end()))
   }
 
   #over(end: () => Socket.SocketError): void {

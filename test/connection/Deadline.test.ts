@@ -5,7 +5,7 @@ import * as Exit from "effect/Exit"
 import * as Fiber from "effect/Fiber"
 import * as Option from "effect/Option"
 import { TestClock } from "effect/testing"
-import { cutAfter, within } from "../../src/connection/Deadline.ts"
+import { alarm, within } from "../../src/connection/Deadline.ts"
 
 /** Work that never ends by itself, and whose end takes a second. */
 const slow = (log: Array<string>) =>
@@ -56,27 +56,42 @@ describe("within", () => {
     }))
 })
 
-describe("cutAfter", () => {
-  it.effect("has no timer for what is over, and one for the rest, which ends with it", () =>
+describe("alarm", () => {
+  const ringing = (rung: Array<string>) =>
     Effect.gen(function*() {
-      const over = yield* Effect.forkChild(Effect.succeed(1), { startImmediately: true })
-      assert.strictEqual(yield* cutAfter(over, "1 second"), undefined)
-      const later = yield* Deferred.make<number>()
-      const fiber = yield* Effect.forkChild(Deferred.await(later), { startImmediately: true })
-      const timer = yield* cutAfter(fiber, "1 second")
-      yield* Deferred.succeed(later, 2)
-      assert.strictEqual(yield* Fiber.join(fiber), 2)
-      const end = timer?.pollUnsafe()
-      assert.isTrue(end !== undefined && Exit.hasInterrupts(end))
+      const done = yield* Deferred.make<void>()
+      const callOff = yield* alarm("1 millis", () => rung.push("called off"))
+      yield* alarm("1 millis", () => rung.push("first"))
+      yield* alarm("5 millis", () => {
+        rung.push("last")
+        Deferred.doneUnsafe(done, Exit.void)
+      })
+      callOff()
+      return Deferred.await(done)
+    })
+
+  it.live("rings by the clock of the platform, unless it is called off", () =>
+    Effect.gen(function*() {
+      const rung: Array<string> = []
+      yield* yield* ringing(rung)
+      assert.deepStrictEqual(rung, ["first", "last"])
     }))
 
-  it.effect("cuts what is late", () =>
+  it.effect("rings by any other clock", () =>
     Effect.gen(function*() {
-      const log: Array<string> = []
-      const fiber = yield* Effect.forkChild(slow(log), { startImmediately: true })
-      yield* cutAfter(fiber, "1 second")
-      yield* TestClock.adjust("2 seconds")
-      assert.isTrue(Exit.hasInterrupts(yield* Fiber.await(fiber)))
-      assert.deepStrictEqual(log, ["cut"])
+      const rung: Array<string> = []
+      const done = yield* ringing(rung)
+      yield* TestClock.adjust("4 millis")
+      assert.deepStrictEqual(rung, ["first"])
+      yield* TestClock.adjust("1 millis")
+      yield* done
+      assert.deepStrictEqual(rung, ["first", "last"])
+    }))
+
+  it.live("never, where that is asked for", () =>
+    Effect.gen(function*() {
+      const callOff = yield* alarm("Infinity", () => assert.fail("rang"))
+      yield* yield* ringing([])
+      callOff()
     }))
 })
