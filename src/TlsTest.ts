@@ -151,7 +151,7 @@ const sendAs = (innards: Innards | undefined, what: Parameters<Wire["send"]>[0])
   return Effect.suspend(() => {
     if (content.length > 0) core.send(contentType, content)
     else core.outbox.records.push(emptyRecord(core.outbound.state, contentType))
-    return Effect.orDie(lane.flush)
+    return Effect.orDie(lane.flush())
   })
 }
 

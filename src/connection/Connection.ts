@@ -32,6 +32,7 @@ import { within } from "./Deadline.ts"
 import * as HandshakeChannel from "./HandshakeChannel.ts"
 import { moveInto } from "./Received.ts"
 import * as Transport from "./Transport.ts"
+import { andThen } from "./Sequence.ts"
 import { Wire } from "./Wire.ts"
 
 /**
@@ -145,10 +146,10 @@ const goodbye = (wire: Wire, exit: Exit.Exit<unknown, unknown>): Effect.Effect<v
         core.fail({ _tag: "ApplicationFailed" })
     }
     const wait = waitForPeer && core.closure === "CloseSent" ? awaitPeer(wire) : Effect.void
-    return wait.pipe(
-      Effect.andThen(wire.settle),
-      Effect.andThen(wire.release(core.alertIsOut ? "drain" : core.closure === "Closed" ? "now" : "drain later"))
-    )
+    return andThen(wait, () => {
+      const how = core.alertIsOut ? "drain" : core.closure === "Closed" ? "now" : "drain later"
+      return Effect.andThen(wire.settle, wire.release(how))
+    })
   }).pipe(Effect.ignoreCause)
 
 /** A function of its own, so that the connection does not hold on to all that opened it. */
@@ -163,7 +164,7 @@ const awaitPeer = (wire: Wire): Effect.Effect<void> => {
     // Two who receive would steal from each other: a reader that still waits does it for us.
     return wire.isReceiving ? wire.ended : Effect.andThen(wire.receive, until)
   })
-  const flushed = Effect.andThen(Effect.ignoreCause(wire.lane.flush), until)
+  const flushed = Effect.andThen(Effect.ignoreCause(wire.lane.flush()), until)
   return Effect.asVoid(within(flushed, wire.core.settings.limits.closeTimeout))
 }
 
@@ -197,7 +198,7 @@ export const open = (
         : opening.handshake(channel, cache)
       const story = handshake.pipe(
         // The last flight, where the story ends with one of ours.
-        Effect.tap(() => core.outbox.isEmpty ? Effect.void : wire.flush),
+        Effect.tap(() => core.outbox.isEmpty ? Effect.void : wire.flush()),
         Effect.catch((failure) => settleFailure(wire, failure)),
         (story) => within(story, settings.limits.handshakeTimeout),
         Effect.flatMap((established) => Option.isSome(established) ? Effect.succeed(established.value) : giveUp(wire))
@@ -283,8 +284,7 @@ class OpenConnection implements Connection {
   get pull(): Connection["pull"] {
     return this.#alone(Effect.suspend(() => {
       const { received } = this.#core
-      const filled = received.length > 0 ? Effect.void : this.#untilData()
-      return Effect.flatMap(filled, (): Connection["pull"] => {
+      return andThen(received.length > 0 ? Effect.void : this.#untilData(), (): Connection["pull"] => {
         const [first, ...rest] = received.splice(0)
         return first === undefined ? this.#end() : Effect.succeed([first, ...rest])
       })
@@ -354,7 +354,7 @@ class OpenConnection implements Connection {
       if (refusal !== undefined) return Effect.fail(refusal)
       if (traffic === undefined) return Effect.void
       traffic.updateWrite(isPeerAsked)
-      return this.#wire.flush
+      return this.#wire.flush()
     })
 
   /** One reader at a time: who comes second waits for the first. */

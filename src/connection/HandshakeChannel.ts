@@ -14,6 +14,7 @@ import type { Primitives } from "../secret/Primitives.ts"
 import { Transcript } from "../secret/Transcript.ts"
 import type { Randomness } from "../service/Randomness.ts"
 import { ContentType, HandshakeType } from "../wire/CodePoints.ts"
+import { andThen } from "./Sequence.ts"
 import type { Wire } from "./Wire.ts"
 
 const unexpected = (expected: ReadonlyArray<string>, received: string): Fault => ({
@@ -80,7 +81,7 @@ export const make = (
   }
 
   // What was sent goes out before anything is waited for: one flight, one write.
-  const arrival = Effect.suspend(() => core.outbox.isEmpty ? wire.receive : Effect.andThen(wire.flush, wire.receive))
+  const arrival = Effect.suspend(() => core.outbox.isEmpty ? wire.receive : andThen(wire.flush(), () => wire.receive))
 
   /** Takes what has come at once, without a detour: most of a flight arrives together. */
   const next = <A>(

@@ -81,30 +81,28 @@ export class Lane {
   }
 
   /**
+   * What is to be waited for is given back; the rest is done by the call.
+   *
    * Seals application data and hands it over with whatever is in the outbox. While the lane is busy, what several writers want
    * to send is gathered, and sealed together.
    */
   send(parts: ReadonlyArray<Uint8Array>, length: number): Effect.Effect<void, LaneError> {
-    return Effect.suspend(() => {
-      if (this.#isBusy) return this.#gather(parts, length)
-      const turn = new Turn()
-      turn.add(parts, length)
-      const refusal = this.#seal(turn)
-      if (refusal !== undefined) return Effect.fail(refusal)
-      this.#start(turn)
-      return turn.ended
-    })
+    if (this.#isBusy) return this.#gather(parts, length)
+    const turn = new Turn()
+    turn.add(parts, length)
+    const refusal = this.#seal(turn)
+    if (refusal !== undefined) return Effect.fail(refusal)
+    this.#start(turn)
+    return turn.ended
   }
 
   /** Hands over what is in the outbox. */
-  get flush(): Effect.Effect<void, LaneError> {
-    return Effect.suspend(() => {
-      if (this.#core.outbox.isEmpty) return Effect.void
-      if (this.#isBusy) return this.#gather([], 0)
-      const turn = new Turn()
-      this.#start(turn)
-      return turn.ended
-    })
+  flush(): Effect.Effect<void, LaneError> {
+    if (this.#core.outbox.isEmpty) return Effect.void
+    if (this.#isBusy) return this.#gather([], 0)
+    const turn = new Turn()
+    this.#start(turn)
+    return turn.ended
   }
 
   /** The same, without waiting for it: for a reader, who must not wait on the peer's reader. */
@@ -113,12 +111,10 @@ export class Lane {
   }
 
   /** Stops the hand-over where it is: nothing more leaves. */
-  get giveUp(): Effect.Effect<void> {
-    return Effect.suspend(() => {
-      this.#hasGivenUp = true
-      this.#core.outbox.records.length = 0
-      return this.#handOver === undefined ? Effect.void : Fiber.interrupt(this.#handOver)
-    })
+  giveUp(): Effect.Effect<void> {
+    this.#hasGivenUp = true
+    this.#core.outbox.records.length = 0
+    return this.#handOver === undefined ? Effect.void : Fiber.interrupt(this.#handOver)
   }
 
   // What is to be waited for runs on a fiber of its own, so that an interrupted writer neither cuts it nor waits for it. Most of

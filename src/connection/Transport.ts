@@ -29,10 +29,13 @@ export interface Transport {
   /** The same for who is no fiber. Gives what calls it off. */
   readonly take: (then: (exit: Exit.Exit<Batch, Socket.SocketError>) => void) => () => void
   readonly write: (bytes: Uint8Array) => Effect.Effect<void, Socket.SocketError>
-  /** Says that nothing more will be written, once everything written has left. */
-  readonly endWrite: Effect.Effect<void>
+  /**
+   * Says that nothing more will be written, once everything written has left. As of `close`, the rest is to be run in any case: what can be done
+   * at once is done by the call.
+   */
+  readonly endWrite: () => Effect.Effect<void>
   /** Releases everything, after what was written has left. */
-  readonly close: Effect.Effect<void>
+  readonly close: () => Effect.Effect<void>
   /** A shorter way, where there is one. */
   readonly direct: Direct | undefined
 }
@@ -140,8 +143,8 @@ export const upgraded = ({ reader, writer }: Halves): Transport => {
     pull,
     take: takeBy(pull),
     write: (bytes) => writer.write(bytes),
-    endWrite: Effect.void,
-    close: Effect.asVoid(Deferred.fail(closed, end)),
+    endWrite: () => Effect.void,
+    close: () => Effect.asVoid(Deferred.fail(closed, end)),
     direct: undefined
   }
 }
@@ -219,23 +222,27 @@ class DirectTransport implements Transport {
     return Effect.suspend(() => this.direct.writeNow(bytes) ? Effect.void : this.direct.drained)
   }
 
-  get endWrite(): Effect.Effect<void> {
-    return Effect.ignoreCause(Effect.sync(() => {
-      this.#carried.isEnding = true
-      this.direct.endWrite()
-    }))
+  endWrite(): Effect.Effect<void> {
+    this.#carried.isEnding = true
+    return atOnce(() => this.direct.endWrite())
   }
 
-  get close(): Effect.Effect<void> {
-    return Effect.ignoreCause(Effect.sync(() => {
-      this.#carried.isEnding = true
-      try {
-        this.direct.close()
-      } finally {
-        this.#letGo()
-      }
-    }))
+  close(): Effect.Effect<void> {
+    this.#carried.isEnding = true
+    const closed = atOnce(() => this.direct.close())
+    this.#letGo()
+    return closed
   }
+}
+
+/** A defect of the platform when it is told goodbye has nobody to hear of it. */
+const atOnce = (farewell: () => void): Effect.Effect<void> => {
+  try {
+    farewell()
+  } catch {
+    // The transport is over, one way or the other.
+  }
+  return Effect.void
 }
 
 /**
@@ -256,8 +263,8 @@ const inScopes = (
         pull: reader.pull,
         take: takeBy(reader.pull),
         write: (bytes) => writer.write(bytes),
-        endWrite: end(writing),
-        close: end(scope),
+        endWrite: () => end(writing),
+        close: () => end(scope),
         direct: undefined
       }))
     })

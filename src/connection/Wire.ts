@@ -18,8 +18,9 @@ import type { Core } from "./Core.ts"
 import { alarm, within } from "./Deadline.ts"
 import { Drain } from "./Drain.ts"
 import { Lane, type LaneError } from "./Lane.ts"
+import { andThen, isDone } from "./Sequence.ts"
 import type { Traffic13 } from "./Traffic13.ts"
-import { type Batch, endOf, type Transport } from "./Transport.ts"
+import { type Batch, type Direct, endOf, type Transport } from "./Transport.ts"
 
 /**
  * A class, and its effects are made when they are asked for: a server may hold many that are idle.
@@ -65,16 +66,35 @@ export class Wire {
     return Effect.suspend(() => {
       // A writer may have looked ahead since the reader found nothing.
       if (this.core.received.length > 0 || this.core.ending !== undefined) return Effect.void
-      this.#isReceiving = true
       this.#hasWritten = false
-      const pulled = this.#ahead === undefined ? Effect.exit(this.#transport.pull) : Fiber.await(this.#ahead)
-      const taken = Effect.map(pulled, (exit) => {
-        this.#ahead = undefined
-        this.#take(exit)
+      const { direct, pull } = this.#transport
+      if (this.#ahead === undefined && direct !== undefined) return this.#receiveBy(direct)
+      const taken = Effect.suspend(() => {
+        this.#isReceiving = true
+        return Effect.map(this.#ahead === undefined ? Effect.exit(pull) : Fiber.await(this.#ahead), (exit) => {
+          this.#ahead = undefined
+          this.#take(exit)
+        })
       })
       return Effect.onExitPrimitive(taken, () => {
         this.#isReceiving = false
         return undefined
+      })
+    })
+  }
+
+  /** The same in one step. */
+  #receiveBy(direct: Direct): Effect.Effect<void> {
+    return Effect.callback((resume) => {
+      this.#isReceiving = true
+      const stop = direct.take((exit) => {
+        this.#isReceiving = false
+        this.#take(exit)
+        resume(Effect.void)
+      })
+      return Effect.sync(() => {
+        this.#isReceiving = false
+        stop()
       })
     })
   }
@@ -116,21 +136,20 @@ export class Wire {
     })
   }
 
-  /** Seals data and hands it over; a failure of the transport becomes the failure of the connection. */
+  /** Seals data and hands it over; a failure of the transport becomes the failure of the connection. What is to be waited for is given back. */
   send(parts: ReadonlyArray<Uint8Array>, length: number): Effect.Effect<void, TlsError> {
     return this.#carried(this.lane.send(parts, length))
   }
 
   /** Hands over what is sealed, in the same way. */
-  get flush(): Effect.Effect<void, TlsError> {
-    return this.#carried(Effect.suspend(() => {
-      const { refusal } = this.core
-      return refusal === undefined ? this.lane.flush : Effect.fail(refusal)
-    }))
+  flush(): Effect.Effect<void, TlsError> {
+    const { refusal } = this.core
+    return this.#carried(refusal === undefined ? this.lane.flush() : Effect.fail(refusal))
   }
 
-  #carried(effect: Effect.Effect<void, LaneError>): Effect.Effect<void, TlsError> {
-    return effect.pipe(
+  #carried(handOver: Effect.Effect<void, LaneError>): Effect.Effect<void, TlsError> {
+    if (isDone(handOver)) return Effect.void
+    return handOver.pipe(
       Effect.catch((error) =>
         Socket.isSocketError(error) ? this.#writeFailed(error) : Effect.andThen(this.settle, Effect.fail(error))
       )
@@ -193,16 +212,20 @@ export class Wire {
     })
   }
 
+  /** Whether there is nothing to be done in order, which is most of the time. */
+  get #isSettled(): boolean {
+    const { core } = this
+    return core.due.size === 0 && !core.hasLastWord && this.#ordering === 0 && (core.traffic?.tickets.length ?? 0) === 0
+  }
+
   /** Stores tickets, forgets sessions, and only then says a fatal alert: whoever hears it may rely on the forgetting. */
-  get #order(): Effect.Effect<void> {
+  #order(): Effect.Effect<void> {
+    if (this.#isSettled) return Effect.void
+    const { core } = this
+    const { traffic } = core
     return Effect.suspend(() => {
-      const { core } = this
-      const { traffic } = core
-      const hasTickets = traffic !== undefined && traffic.tickets.length > 0
-      // Most of the time there is nothing to be done.
-      if (!hasTickets && core.due.size === 0 && !core.hasLastWord && this.#ordering === 0) return Effect.void
       this.#ordering++
-      const store = hasTickets ? this.#storeTickets(traffic) : Effect.void
+      const store = traffic !== undefined && traffic.tickets.length > 0 ? this.#storeTickets(traffic) : Effect.void
       const forget = Effect.suspend(() =>
         Effect.forEach(core.takeForgotten(), ({ key, session }) => this.#cache.invalidate(key, session), {
           concurrency: "unbounded",
@@ -226,26 +249,26 @@ export class Wire {
       const { core } = this
       if (core.ending !== undefined) Deferred.doneUnsafe(this.#ended, Effect.void)
       if (core.due.delete("end transport")) {
-        return Effect.andThen(this.#order, this.release(core.hasLastWord ? "drain later" : "now"))
+        return andThen(this.#order(), () => this.release(core.hasLastWord ? "drain later" : "now"))
       }
       this.lane.flushLater()
-      return this.#order
+      return this.#order()
     }))
   }
 
   /** Hands over what is left, within `closeTimeout`, and ends the write side of the transport. */
   get endWrite(): Effect.Effect<void> {
-    return Effect.uninterruptible(Effect.andThen(this.#flushInTime, Effect.suspend(() => this.#transport.endWrite)))
+    return Effect.uninterruptible(
+      Effect.suspend(() => andThen(this.#flushInTime(), () => this.#transport.endWrite()))
+    )
   }
 
   /** Whatever is in the outbox leaves now, or never. */
-  get #flushInTime(): Effect.Effect<void> {
-    return Effect.suspend(() => {
-      this.lane.flushLater()
-      // Most of the time it has left at once, and there is nothing to time.
-      if (this.lane.isIdle) return Effect.void
-      return Effect.ignoreCause(within(this.lane.flush, this.core.settings.limits.closeTimeout))
-    })
+  #flushInTime(): Effect.Effect<void> {
+    this.lane.flushLater()
+    // Most of the time it has left at once, and there is nothing to time.
+    if (this.lane.isIdle) return Effect.void
+    return Effect.ignoreCause(within(this.lane.flush(), this.core.settings.limits.closeTimeout))
   }
 
   /** The transport is released: at once, after what is still to leave, or after a drain. */
@@ -255,13 +278,11 @@ export class Wire {
       const released = this.#released = Deferred.makeUnsafe<void>()
       // What comes from now on is drained. Only who reads already may still see the end.
       if (!this.#isReceiving) this.core.stopReading()
-      const close = this.#close(released)
-      const end = how === "now" ? close : this.#drainAndThen(close)
-      return this.#flushInTime.pipe(
-        Effect.andThen(this.lane.giveUp),
-        Effect.andThen(end),
-        Effect.andThen(how === "drain" ? Deferred.await(released) : Effect.void)
-      )
+      return andThen(this.#flushInTime(), () =>
+        andThen(this.lane.giveUp(), () =>
+          how === "now"
+            ? this.#close(released)
+            : andThen(this.#drain(released), () => how === "drain" ? Deferred.await(released) : Effect.void)))
     }))
   }
 
@@ -269,40 +290,39 @@ export class Wire {
    * RFC 5246 section 7.2.1 wants what was written to arrive: half-close, and read on, within limits, until the peer is done as well.
    * Nobody has to wait for either: a half-close may never end where the peer does not read.
    */
-  #drainAndThen(close: Effect.Effect<void>): Effect.Effect<void> {
-    const { direct, endWrite } = this.#transport
-    return Effect.andThen(
-      direct === undefined ? Effect.forkDetach(endWrite, { startImmediately: true }) : endWrite,
-      Effect.withFiber(({ context }) => {
-        const { core } = this
-        const perform = Effect.runForkWith(context)
-        const drain = new Drain(core, this.#transport, {
-          perform,
-          forget: Effect.suspend(() => this.#order),
-          close
-        })
-        const end = () => drain.end()
-        if (this.#isReceiving) perform(this.ended).addObserver(end)
-        else {
-          drain.begin(this.#ahead)
-          this.#ahead = undefined
-        }
-        return Effect.map(alarm(core.settings.limits.drainTimeout, end), (callOff) => drain.endBy(callOff))
+  #drain(released: Deferred.Deferred<void>): Effect.Effect<void> {
+    return Effect.withFiber(({ context }) => {
+      const { core } = this
+      const perform = Effect.runForkWith(context)
+      const ended = this.#transport.endWrite()
+      if (ended !== Effect.void) perform(ended)
+      const drain = new Drain(core, this.#transport, {
+        perform,
+        forget: Effect.suspend(() => this.#order()),
+        close: Effect.suspend(() => this.#close(released))
       })
-    )
+      const end = () => drain.end()
+      if (this.#isReceiving) perform(this.ended).addObserver(end)
+      else {
+        drain.begin(this.#ahead)
+        this.#ahead = undefined
+      }
+      return Effect.map(alarm(core.settings.limits.drainTimeout, end), (callOff) => drain.endBy(callOff))
+    })
   }
 
   #close(released: Deferred.Deferred<void>): Effect.Effect<void> {
-    return Effect.suspend(() => {
-      this.core.stopReading()
-      this.core.wipe()
-      const reading = this.#ahead
-      this.#ahead = undefined
-      return this.#transport.close.pipe(
-        Effect.andThen(reading === undefined ? Effect.void : Fiber.interrupt(reading)),
-        Effect.andThen(Deferred.succeed(released, undefined)),
-        Effect.asVoid
-      )
-    })
+    this.core.stopReading()
+    this.core.wipe()
+    const reading = this.#ahead
+    this.#ahead = undefined
+    return andThen(
+      this.#transport.close(),
+      () =>
+        andThen(reading === undefined ? Effect.void : Fiber.interrupt(reading), () => {
+          Deferred.doneUnsafe(released, Effect.void)
+          return Effect.void
+        })
+    )
   }
 }

@@ -4,7 +4,7 @@
  * @since 0.1.0
  */
 import type * as Duration from "effect/Duration"
-import type * as Effect from "effect/Effect"
+import * as Effect from "effect/Effect"
 import * as Metric from "effect/Metric"
 
 /**
@@ -79,13 +79,17 @@ const pendingGauge = Metric.gauge("tls_session_invalidations_pending", {
   description: "Dead sessions that a store is still to be told of"
 })
 
+// `Metric.update` in one step instead of two: a handshake counts twice or three times.
+const once = (counter: Metric.Counter<number>): Effect.Effect<void> =>
+  Effect.withFiberSucceed(({ context }) => counter.updateUnsafe(1, context))
+
 /**
  * A cache was asked for a session.
  *
  * @category metrics
  * @since 0.1.0
  */
-export const offered: Effect.Effect<void> = Metric.update(offeredCount, 1)
+export const offered: Effect.Effect<void> = once(offeredCount)
 
 /**
  * A handshake was a resumption.
@@ -93,25 +97,25 @@ export const offered: Effect.Effect<void> = Metric.update(offeredCount, 1)
  * @category metrics
  * @since 0.1.0
  */
-export const resumed = (role: "client" | "server"): Effect.Effect<void> => Metric.update(resumedBy(role), 1)
+export const resumed = (role: "client" | "server"): Effect.Effect<void> => once(resumedBy(role))
 
 /**
  * @category metrics
  * @since 0.1.0
  */
-export const refused = (reason: Refusal): Effect.Effect<void> => Metric.update(refusedBy(reason), 1)
+export const refused = (reason: Refusal): Effect.Effect<void> => once(refusedBy(reason))
 
 /**
  * @category metrics
  * @since 0.1.0
  */
-export const stored: Effect.Effect<void> = Metric.update(storedCount, 1)
+export const stored: Effect.Effect<void> = once(storedCount)
 
 /**
  * @category metrics
  * @since 0.1.0
  */
-export const invalidated: Effect.Effect<void> = Metric.update(invalidatedCount, 1)
+export const invalidated: Effect.Effect<void> = once(invalidatedCount)
 
 /**
  * @category metrics

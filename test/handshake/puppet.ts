@@ -186,7 +186,9 @@ export const play = Effect.fnUntraced(function*(puppet: Puppet, world: World, ca
     )
   })
 
-  const story = storyOf(puppet, world, core, cache)(channel).pipe(Effect.andThen(wire.lane.flush))
+  const story = storyOf(puppet, world, core, cache)(channel).pipe(
+    Effect.andThen(Effect.suspend(() => wire.lane.flush()))
+  )
   const exit = yield* Effect.exit(story)
   if (Exit.isSuccess(exit)) {
     core.establish()
@@ -204,10 +206,10 @@ export const play = Effect.fnUntraced(function*(puppet: Puppet, world: World, ca
     if (!(failure instanceof Error)) core.fail(failure)
     core.sayLastWord()
   }
-  yield* Effect.ignore(wire.lane.flush)
+  yield* Effect.ignore(wire.lane.flush())
   yield* Effect.forEach(rest, puppet.inject)
   if (end !== undefined) yield* puppet.cut(end)
   yield* listen
-  yield* transport.close
+  yield* transport.close()
   return { told, units } satisfies Seen
 })

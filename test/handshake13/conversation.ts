@@ -104,7 +104,7 @@ const play = Effect.fnUntraced(function*(puppet: Puppet, transport: Transport.Tr
   const exit = yield* Effect.exit(story(puppet))
   if (Exit.isFailure(exit) && !isStop(exit.cause)) return yield* Effect.die(Cause.squash(exit.cause))
   yield* puppet.listen
-  yield* transport.close
+  yield* transport.close()
 })
 
 /** Holds one conversation. Dies where it hangs, and where a transport is left open. */

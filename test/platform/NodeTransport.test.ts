@@ -56,7 +56,7 @@ const byScopes: Opening = (socket) =>
 const byShortcut: Opening = (socket) =>
   Effect.gen(function*() {
     const transport = yield* Effect.uninterruptibleMask((restore) =>
-      Effect.tap(Transport.open(socket, restore), ({ close }) => Effect.addFinalizer(() => close))
+      Effect.tap(Transport.open(socket, restore), (opened) => Effect.addFinalizer(() => opened.close()))
     )
     assert.isDefined(transport.direct)
     return {
@@ -65,8 +65,8 @@ const byShortcut: Opening = (socket) =>
         write: (bytes) => transport.write(bytes),
         writeAll: Effect.forEach((chunk) => transport.write(typeof chunk === "string" ? bytes(chunk) : chunk))
       },
-      endWrite: transport.endWrite,
-      close: transport.close
+      endWrite: Effect.suspend(() => transport.endWrite()),
+      close: Effect.suspend(() => transport.close())
     }
   })
 
@@ -295,8 +295,8 @@ it.live("a stream whose end throws is let go of, and hides nothing from whoever 
     })
     for (let time = 0; time < 2; time++) {
       const transport = yield* Effect.uninterruptibleMask((restore) => Transport.open(socket, restore))
-      yield* transport.endWrite
-      yield* transport.close
+      yield* transport.endWrite()
+      yield* transport.close()
     }
   }))
 
@@ -327,7 +327,7 @@ it.live.each(
     connected.write("seen")
     assert.strictEqual(yield* readAll({ pull: transport.pull }, 4), "seen")
     assert.strictEqual(read.length, 1)
-    yield* transport.close
+    yield* transport.close()
   })))
 
 it.live("a writer that is there first waits for the reader to open", () =>
