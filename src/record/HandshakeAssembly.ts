@@ -102,7 +102,8 @@ export class HandshakeAssembly {
     }
     const end = headerLength + length
     if (this.#length < end) return undefined
-    const bytes = buffer.slice(0, end)
+    // The buffer itself, where it holds this message alone: it is let go of then.
+    const bytes = end === buffer.length ? buffer : buffer.slice(0, end)
     if (end === this.#length) this.clear()
     else {
       buffer.copyWithin(0, end, this.#length)

@@ -212,7 +212,7 @@ class Protection13 implements RecordProtection {
     const inner = out.subarray(at, at + length)
     inner.set(plaintext)
     inner[plaintext.length] = type
-    inner.fill(0, plaintext.length + 1)
+    if (padding > 0) inner.fill(0, plaintext.length + 1)
     this.#aead.seal(nonce, additionalData13, inner, out, at)
   }
 

@@ -132,7 +132,9 @@ const hkdfLabel = (label: Uint8Array, context: Uint8Array, length: number): Uint
 export const deriveSecret = (primitives: Needed, secret: Secret, label: string, transcriptHash: Uint8Array): Secret =>
   secretOf(primitives, secret.hash, expandLabel(secret, label, transcriptHash, hashLength[secret.hash]))
 
-const emptyHash = (primitives: Needed, hash: HashName): Uint8Array => primitives.digest(hash, empty)
+const emptyHashes: { [Name in HashName]?: Uint8Array } = {}
+const emptyHash = (primitives: Needed, hash: HashName): Uint8Array =>
+  emptyHashes[hash] ??= primitives.digest(hash, empty)
 
 /**
  * The secret of the next step: Derive-Secret(., "derived", "") as the salt of the next extract.
