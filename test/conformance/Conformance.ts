@@ -57,12 +57,21 @@ export interface Conformance {
   readonly titles: ReadonlyArray<Title>
 }
 
-/** What must not be: a requirement that nobody answers for, one that two lists answer for, an identifier that there is not. */
+// A name of the protocol keeps its spelling where a sentence begins with it.
+const misspelt = /\b[A-Z][a-z]+_[a-z]\w*/g
+
+/**
+ * What must not be: a requirement that nobody answers for, one that two lists answer for, an identifier that there is not, a name that
+ * no RFC spells so.
+ */
 export const problemsOf = ({ documents, titles, unreachable }: Conformance): ReadonlyArray<string> => {
   const problems: Array<string> = []
   const known = new Set<string>()
   for (const { name, prefix, requirements } of documents) {
-    for (const { id } of requirements) {
+    for (const { id, requirement } of requirements) {
+      for (const name of requirement.match(misspelt) ?? []) {
+        problems.push(`${id} spells ${name}, which begins in lower case`)
+      }
       if (known.has(id)) problems.push(`${id} is there twice`)
       if (!id.startsWith(prefix)) problems.push(`${id} is not of ${name}`)
       known.add(id)

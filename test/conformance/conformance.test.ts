@@ -2,22 +2,24 @@ import { assert, describe, it } from "@effect/vitest"
 import { type Conformance, pageOf, problemsOf, type Requirement, titlesOf } from "./Conformance.ts"
 import { readConformance } from "./main.ts"
 
-const requirement = (id: string): Requirement => ({
+const requirement = (id: string, text: string = `does what ${id} says`): Requirement => ({
   id,
   section: "1.2",
   level: "MUST",
-  requirement: `does what ${id} says`,
+  requirement: text,
   alert: "any",
   who: "both"
 })
 
+const document = {
+  name: "RFC 9, section 1",
+  url: "https://example.com",
+  prefix: "R9-1",
+  requirements: [requirement("R9-1.2-01"), requirement("R9-1.2-02")]
+}
+
 const conformance = (change: Partial<Conformance> = {}): Conformance => ({
-  documents: [{
-    name: "RFC 9, section 1",
-    url: "https://example.com",
-    prefix: "R9-1",
-    requirements: [requirement("R9-1.2-01"), requirement("R9-1.2-02")]
-  }],
+  documents: [document],
   unreachable: { "R9-1.2-02": "there are no pigeons" },
   titles: titlesOf("a.test.ts", "it(\"R9-1.2-01: flies\", () => {})"),
   ...change
@@ -29,6 +31,9 @@ describe("what must not be", () => {
   it("is not, where each requirement is in one list", () => assert.deepStrictEqual(problemsOf(conformance()), []))
 
   const titles = (source: string) => ({ titles: titlesOf("a.test.ts", source) })
+  const saying = (text: string) => ({
+    documents: [{ ...document, requirements: [requirement("R9-1.2-01", text), requirement("R9-1.2-02")] }]
+  })
   const cases: ReadonlyArray<readonly [what: string, change: Partial<Conformance>, problems: ReadonlyArray<string>]> = [
     ["a requirement in neither list", { unreachable: {} }, [
       "R9-1.2-02 is named by no test, and not listed as out of reach"
@@ -45,6 +50,14 @@ describe("what must not be", () => {
     ["a reason for what there is not", { unreachable: { "R9-1.2-02": "no pigeons", "R9-1.2-04": "none" } }, [
       "R9-1.2-04 is listed as out of reach, and there is no such requirement"
     ]],
+    [
+      "a name of the protocol in capitals",
+      saying("Close_notify follows User_canceled, as TLS_FALLBACK_SCSV does not"),
+      [
+        "R9-1.2-01 spells Close_notify, which begins in lower case",
+        "R9-1.2-01 spells User_canceled, which begins in lower case"
+      ]
+    ],
     ["no reason", { unreachable: { "R9-1.2-02": " " } }, ["R9-1.2-02 is listed as out of reach without a reason"]]
   ]
   it.each(cases)("%s", (_, change, problems) => assert.deepStrictEqual(problemsOf(conformance(change)), problems))
