@@ -122,6 +122,8 @@ const parameters = {
 
 const dialTimeout = "10 seconds"
 const answerTimeout = "5 seconds"
+/** A server of TLS 1.3 judges our certificate when we are open already. Most of them then say something, and some never do. */
+const verdictTimeout = "1 second"
 
 /** Sends what comes on standard input. A failure of the connection is told by its reader, who gets the same one. */
 const sendInput = (tls: Connection): Effect.Effect<void, CommandFailed> =>
@@ -221,7 +223,7 @@ export const connect = Command.make("connect", parameters, (flags) =>
       alpnProtocols: flags.alpn,
       ...versionsOf(flags.tls),
       limits: { handshakeTimeout: Duration.seconds(flags.handshakeTimeout) },
-      ...(identity === undefined ? {} : { identity }),
+      ...(identity === undefined ? {} : { identity, awaitPeerVerdict: verdictTimeout }),
       ...(insecureKeyLog === undefined ? {} : { insecureKeyLog }),
       ...(trace === undefined ? {} : { observe: trace.observe })
     }).pipe(

@@ -175,4 +175,35 @@ peerSuite("openssl", (it) => {
       assert.strictEqual(ended.code, 10, ended.stderr)
       assert.match(ended.stderr, /the fatal alert certificate_required \(116\)/)
     }))
+
+  const judging = (...more: ReadonlyArray<string>) =>
+    Effect.gen(function*() {
+      const files = yield* pkiFiles("ec", "client", "clientOther")
+      const extra = ["-Verify", "1", "-verify_return_error", "-CAfile", files.ca, ...more]
+      return { files, server: yield* openSslServer({ ...files.of("ec"), version: "-tls1_3", extra }) }
+    })
+
+  it.live("10: openssl refuses the certificate, and nothing was connected before", () =>
+    Effect.gen(function*() {
+      const { files, server } = yield* judging()
+      const { cert, key } = files.of("clientOther")
+      const ended = yield* runToEnd(to(server.port, "--ca", files.ca, "--cert", cert, "--key", key), "hello\n")
+      assert.strictEqual(ended.code, 10, ended.stderr)
+      assert.match(ended.stderr, /^effect-tls: The peer ended .* with the fatal alert unknown_ca \(48\)/)
+    }))
+
+  it.live.each(
+    [
+      ["says so by a ticket", []],
+      ["says nothing, and is not waited for longer than a second", ["-num_tickets", "0"]]
+    ] as const
+  )("openssl accepts the certificate, and %s", ([, more]) =>
+    Effect.gen(function*() {
+      const { files, server } = yield* judging(...more)
+      const { cert, key } = files.of("client")
+      const command = yield* effectTls(...to(server.port, "--ca", files.ca, "--cert", cert, "--key", key))
+      yield* command.send("hello\n")
+      yield* command.waitFor(/^connected to localhost:\d+: TLS 1\.3, \w+, full handshake\n/)
+      yield* command.waitFor(/olleh/)
+    }))
 }, "TLS 1.3, against openssl")
