@@ -49,6 +49,9 @@ describe("--tls", () => {
       yield* command.waitFor(new RegExp(`^connected to localhost:\\d+: TLS ${version.replace(".", "\\.")}, `))
       const connection = yield* server.accept
       assert.strictEqual(connection.socket.getProtocol(), `TLSv${version}`)
+      // In TLS 1.3 node:tls says no close_notify before it has read something.
+      yield* command.send("hi")
+      yield* connection.waitForText(/hi/)
       yield* connection.end
       assert.strictEqual(yield* command.exit, 0)
     }))
