@@ -5,18 +5,21 @@ import { peerSuite } from "../harness/PeerSuite.ts"
 import { type LeafName, testCredential } from "../harness/Pki.ts"
 import { pkiFiles } from "../harness/PkiFiles.ts"
 import { spawnPeer } from "../harness/Process.ts"
-import { type Version, versions } from "./Names.ts"
-import { ending, ourServer, type OurServerOptions, receivedAlert } from "./Ours.ts"
+import { groupNames, openSslGroup, openSslSuite, suiteNames, suiteNames13, type Version, versions } from "./Names.ts"
+import { destroyTransport, ending, ourServer, type OurServerOptions, receivedAlert } from "./Ours.ts"
 
 const page = "the page\n"
 
-/** Answers with a page whose end is the close. */
-const answering = (connection: Connection) =>
+/** Answers a request. */
+const answer = (connection: Connection, response: string) =>
   Effect.gen(function*() {
     let heard = ""
     while (!heard.endsWith("\r\n\r\n")) heard += Buffer.concat(yield* connection.pull).toString()
-    yield* connection.write(new TextEncoder().encode(`HTTP/1.0 200 OK\r\n\r\n${page}`))
+    yield* connection.write(new TextEncoder().encode(response))
   })
+
+/** With a page whose end is the close. */
+const answering = (connection: Connection) => answer(connection, `HTTP/1.0 200 OK\r\n\r\n${page}`)
 
 const versionOnly: Readonly<Record<Version, ReadonlyArray<string>>> = {
   "1.2": ["--tlsv1.2", "--tls-max", "1.2"],
@@ -29,12 +32,12 @@ interface CurlOptions {
   readonly extra?: ReadonlyArray<string>
 }
 
-/** curl, to https://localhost/ at that port, and how it ended. */
-const curl = (version: Version, port: number, { extra = [], identity, root = "ca" }: CurlOptions = {}) =>
+/** curl, to https://localhost/ at that port. */
+const running = (version: Version, port: number, { extra = [], identity, root = "ca" }: CurlOptions = {}) =>
   Effect.gen(function*() {
     const files = yield* identity === undefined ? pkiFiles() : pkiFiles(identity)
     const credential = identity === undefined ? undefined : files.of(identity)
-    const process = yield* spawnPeer(
+    return yield* spawnPeer(
       "curl",
       [
         ["-s", "-v", "--http1.1", "--noproxy", "*", "--cacert", files[root]],
@@ -44,6 +47,12 @@ const curl = (version: Version, port: number, { extra = [], identity, root = "ca
         [`https://localhost:${port}/`]
       ].flat()
     )
+  })
+
+/** And how it ended. */
+const curl = (version: Version, port: number, options: CurlOptions = {}) =>
+  Effect.gen(function*() {
+    const process = yield* running(version, port, options)
     const code = yield* process.exit
     return { code, page: process.stdout, trace: process.stderr }
   })
@@ -75,12 +84,104 @@ peerSuite("curl", (it) => {
       assert.deepStrictEqual(leaf, (yield* testCredential("client")).leafDer)
     }))
 
+  const suites = [
+    ...suiteNames.map((name) => ["1.2", name, "--ciphers"] as const),
+    ...suiteNames13.map((name) => ["1.3", name, "--tls13-ciphers"] as const)
+  ]
+
+  it.live.each(suites)("of one suite alone: TLS %s, %s", ([version, suite, flag]) =>
+    Effect.gen(function*() {
+      const identity = suite.includes("_RSA_") ? "rsa" : "ec"
+      const server = yield* ourServer({ version, identity, handler: answering })
+      const got = yield* curl(version, server.port, { extra: [flag, openSslSuite(suite)] })
+      assert.strictEqual(got.page, page, got.trace)
+      assert.strictEqual((yield* server.report).connection?.cipherSuite.name, suite)
+      assert.include(got.trace, `SSL connection using TLSv${version} / ${openSslSuite(suite)}`)
+    }))
+
+  const groups = versions.flatMap((version) => groupNames.map((group) => [version, group] as const))
+
+  it.live.each(groups)("of one group alone: TLS %s, %s", ([version, group]) =>
+    Effect.gen(function*() {
+      // In TLS 1.2 a certificate on a curve has to be on one of the groups.
+      const server = yield* ourServer({ version, identity: "rsa", handler: answering })
+      const got = yield* curl(version, server.port, { extra: ["--curves", openSslGroup(group)] })
+      assert.strictEqual(got.page, page, got.trace)
+      assert.strictEqual((yield* server.report).connection?.group, group)
+    }))
+
+  it.live.each(versions)(
+    "resumes for its second URL, and both sides say so: TLS %s",
+    (version) =>
+      Effect.gen(function*() {
+        const server = yield* ourServer({ version, handler: answering })
+        const got = yield* curl(version, server.port, { extra: [`https://localhost:${server.port}/`] })
+        assert.deepStrictEqual([got.code, got.page], [0, page + page], got.trace)
+        const resumed = [yield* server.report, yield* server.report].map(({ connection }) => connection?.resumed)
+        assert.deepStrictEqual(resumed, [false, true])
+        assert.lengthOf(got.trace.match(/SSL re-using session ID/g) ?? [], 1)
+      })
+  )
+
+  it.live("reads on under new keys, in the middle of a page", () =>
+    Effect.gen(function*() {
+      const server = yield* ourServer({
+        version: "1.3",
+        handler: (connection) =>
+          answer(connection, "HTTP/1.0 200 OK\r\n\r\n").pipe(
+            Effect.andThen(connection.updateKeys()),
+            Effect.andThen(connection.write(new TextEncoder().encode(page)))
+          )
+      })
+      const got = yield* curl("1.3", server.port)
+      assert.strictEqual(got.page, page, got.trace)
+      assert.strictEqual(ending((yield* server.report).exit), "success")
+    }))
+
   it.live("is asked for another share", () =>
     Effect.gen(function*() {
       const server = yield* ourServer({ version: "1.3", groups: ["secp384r1"], handler: answering })
       assert.strictEqual((yield* curl("1.3", server.port)).page, page)
       assert.strictEqual((yield* server.report).connection?.group, "secp384r1")
     }))
+
+  it.live.each(versions)(
+    "is killed in the middle of a page, which our server sees: TLS %s",
+    (version) =>
+      Effect.gen(function*() {
+        const server = yield* ourServer({
+          version,
+          handler: (connection) =>
+            Effect.andThen(
+              answer(connection, "HTTP/1.1 200 OK\r\nContent-Length: 100\r\n\r\na part"),
+              Effect.forever(connection.pull)
+            )
+        })
+        const process = yield* running(version, server.port, { extra: ["--no-buffer"] })
+        yield* process.waitFor(/a part/)
+        yield* process.kill("SIGKILL")
+        assert.strictEqual(ending((yield* server.report).exit), "Truncated")
+      })
+  )
+
+  const cuts: ReadonlyArray<readonly [does: string, where: string, headers: string, code: number]> = [
+    ["tells a page that was cut off", "the length was told", "HTTP/1.1 200 OK\r\nContent-Length: 100\r\n\r\n", 18],
+    ["takes a cut for the end", "the end is the close", "HTTP/1.0 200 OK\r\n\r\n", 0]
+  ]
+
+  it.live.each(cuts.flatMap((row) => versions.map((version) => [version, ...row] as const)))(
+    "TLS %s: %s, where %s",
+    ([version, , , headers, code]) =>
+      Effect.gen(function*() {
+        const server = yield* ourServer({
+          version,
+          handler: (connection) => Effect.andThen(answer(connection, `${headers}a part`), destroyTransport)
+        })
+        const got = yield* curl(version, server.port)
+        assert.deepStrictEqual([got.code, got.page], [code, "a part"], got.trace)
+        assert.notInclude(got.trace, "(IN), TLS alert, close notify")
+      })
+  )
 
   const refusals: ReadonlyArray<readonly [why: string, number: number, OurServerOptions, CurlOptions]> = [
     ["an unknown root", 48, {}, { root: "other" }],
