@@ -6,14 +6,24 @@ import * as Redacted from "effect/Redacted"
 import * as Stream from "effect/Stream"
 import { writeFile } from "node:fs/promises"
 import { join } from "node:path"
-import { CipherSuite, type Connection, SessionCache } from "effect-tls"
+import { CipherSuite, type Connection, type Observation, SessionCache } from "effect-tls"
 import { nssDatabase, selfserv, tstclnt } from "../harness/Nss.ts"
 import { peerSuite } from "../harness/PeerSuite.ts"
 import type { LeafName } from "../harness/Pki.ts"
 import { pkiFiles } from "../harness/PkiFiles.ts"
 import { waitLimit } from "../harness/Watch.ts"
+import { HandshakeType } from "../../src/wire/CodePoints.ts"
 import { groupNames, suiteNames, suiteNames13, type Version, versions } from "./Names.ts"
-import { ending, ourClient, ourServer, type OurServerOptions, receivedAlert, within } from "./Ours.ts"
+import {
+  destroyTransport,
+  ending,
+  makeDestroyer,
+  ourClient,
+  ourServer,
+  type OurServerOptions,
+  receivedAlert,
+  within
+} from "./Ours.ts"
 
 const request = "GET / HTTP/1.0\r\n\r\n"
 
@@ -34,6 +44,8 @@ const groups: Readonly<Record<typeof groupNames[number], string>> = {
   secp384r1: "P384",
   secp521r1: "P521"
 }
+
+const versionsAndGroups = versions.flatMap((version) => groupNames.map((group) => [version, group] as const))
 
 const idOf = (name: string) =>
   [...CipherSuite.suites, ...CipherSuite.suites13].find((suite) => suite.name === name)?.id.toString(16).padStart(
@@ -105,10 +117,11 @@ peerSuite(["tstclnt", "certutil", "pk12util", "openssl"], (it) => {
       })
   )
 
-  it.live.each(groupNames)("of one group alone: TLS 1.3, %s", (group) =>
+  it.live.each(versionsAndGroups)("of one group alone: TLS %s, %s", ([version, group]) =>
     Effect.gen(function*() {
-      const ours = yield* ourServer({ version: "1.3", handler: answering })
-      const nss = yield* client("1.3", ours.port, { extra: ["-I", groups[group]] })
+      // In TLS 1.2 a certificate on a curve has to be on one of the groups.
+      const ours = yield* ourServer({ version, identity: "rsa", handler: answering })
+      const nss = yield* client(version, ours.port, { extra: ["-I", groups[group]] })
       assert.strictEqual(yield* nss.exit, 0)
       assert.strictEqual((yield* ours.report).connection?.group, group)
     }))
@@ -155,6 +168,40 @@ peerSuite(["tstclnt", "certutil", "pk12util", "openssl"], (it) => {
       const nss = yield* client(version, ours.port, { identity: "client" })
       assert.strictEqual(yield* nss.exit, 0)
       assert.strictEqual((yield* ours.report).connection?.peerCertificates.length, 1)
+    }))
+
+  it.live("reads on under new keys, in the middle of a page", () =>
+    Effect.gen(function*() {
+      const ours = yield* ourServer({
+        version: "1.3",
+        handler: (connection) => Effect.andThen(connection.updateKeys(true), answering(connection))
+      })
+      const nss = yield* client("1.3", ours.port)
+      assert.strictEqual(yield* nss.exit, 0)
+      assert.include(nss.stdout, "the page")
+    }))
+
+  it.live.each(versions)("is killed, which our server sees: TLS %s", (version) =>
+    Effect.gen(function*() {
+      const ours = yield* ourServer({
+        version,
+        handler: (connection) => Effect.andThen(answering(connection), Effect.forever(connection.pull))
+      })
+      const nss = yield* client(version, ours.port)
+      yield* nss.waitFor(/the page/)
+      yield* nss.kill("SIGKILL")
+      assert.strictEqual(ending((yield* ours.report).exit), "Truncated")
+    }))
+
+  it.live.each(versions)("takes a cut for the end: TLS %s", (version) =>
+    Effect.gen(function*() {
+      const ours = yield* ourServer({
+        version,
+        handler: (connection) => Effect.andThen(answering(connection), destroyTransport)
+      })
+      const nss = yield* client(version, ours.port)
+      assert.strictEqual(yield* nss.exit, 0)
+      assert.include(nss.stdout, "the page")
     }))
 
   const refusals: ReadonlyArray<readonly [why: string, number: number, OurServerOptions, ClientOptions]> = [
@@ -208,6 +255,47 @@ peerSuite(["selfserv", "certutil", "pk12util", "openssl"], (it) => {
         assert.match(yield* fetched(connection), /^HTTP\/1\.0 200 OK/)
       })
   )
+
+  it.live.each(versionsAndGroups)(
+    "of one group alone, to our client: TLS %s, %s",
+    ([version, group]) =>
+      Effect.gen(function*() {
+        const nss = yield* server(version, "rsa", "-I", groups[group])
+        const connection = yield* ourClient({ version, port: nss.port })
+        assert.strictEqual(connection.group, group)
+        assert.match(yield* fetched(connection), /^HTTP\/1\.0 200 OK/)
+      })
+  )
+
+  it.live("reads a request under new keys of our client, and answers under its own", () =>
+    Effect.gen(function*() {
+      const nss = yield* server("1.3", "ec")
+      const received: Array<number> = []
+      const observe = (event: Observation) => {
+        if (event._tag === "Message" && event.direction === "received") received.push(event.type)
+      }
+      const connection = yield* ourClient({ version: "1.3", port: nss.port, observe })
+      yield* connection.updateKeys(true)
+      assert.match(yield* fetched(connection), /^HTTP\/1\.0 200 OK/)
+      assert.include(received, HandshakeType.key_update)
+    }))
+
+  it.live.each(versions)("is killed, which our client sees: TLS %s", (version) =>
+    Effect.gen(function*() {
+      const nss = yield* server(version, "ec")
+      const connection = yield* ourClient({ version, port: nss.port })
+      yield* nss.process.kill("SIGKILL")
+      assert.strictEqual(ending(yield* Effect.exit(within("the end", connection.pull))), "Truncated")
+    }))
+
+  it.live.each(versions)("takes a cut for the end: TLS %s", (version) =>
+    Effect.gen(function*() {
+      const nss = yield* server(version, "ec")
+      const { destroy, signal } = makeDestroyer()
+      yield* ourClient({ version, port: nss.port, signal })
+      destroy()
+      yield* nss.process.waitFor(/PR_Read hit EOF returned error 0:/)
+    }))
 
   it.live("asks our client for another share", () =>
     Effect.gen(function*() {
