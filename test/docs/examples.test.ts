@@ -1,21 +1,40 @@
 import * as NodeSocket from "@effect/platform-node/NodeSocket"
+import * as NodeSocketServer from "@effect/platform-node/NodeSocketServer"
 import { assert, describe, it } from "@effect/vitest"
-import { Deferred, Effect, Fiber, Layer, Logger, References } from "effect"
-import { SessionCache, TlsTest, Trust } from "effect-tls"
+import { Context, Deferred, Effect, Fiber, Layer, Logger, References } from "effect"
+import { type Observation, SessionCache, TlsTest, Trust } from "effect-tls"
 import * as NodePrimitives from "effect-tls/platform/NodePrimitives"
 import * as SocketServer from "effect/socket/SocketServer"
+import { execFileSync } from "node:child_process"
+import { readdirSync, readFileSync } from "node:fs"
 import { createServer } from "node:net"
+import { join } from "node:path"
 import { createSecureContext, TLSSocket } from "node:tls"
 import * as binding from "../../docs/examples/binding.ts"
 import * as client from "../../docs/examples/client.ts"
 import * as server from "../../docs/examples/server.ts"
+import * as signer from "../../docs/examples/signer.ts"
 import * as starttls from "../../docs/examples/starttls.ts"
+import * as tls13 from "../../docs/examples/tls13.ts"
+import { HandshakeType } from "../../src/wire/CodePoints.ts"
 import { listen } from "../harness/Listen.ts"
 import { nodeTlsClient, nodeTlsServer } from "../harness/NodeTls.ts"
-import { testCredential, testPki } from "../harness/Pki.ts"
+import { alertNumberOfNodeError } from "../harness/NodeTlsAlert.ts"
+import { peerSuite } from "../harness/PeerSuite.ts"
+import { type LeafName, testCredential, testPki } from "../harness/Pki.ts"
+import { pkiFiles } from "../harness/PkiFiles.ts"
 import { rawClient } from "../harness/RawTcp.ts"
+import { ourServer, type OurServerOptions } from "../interop/Ours.ts"
 
 describe("docs/examples", () => {
+  it("each of them is run here", () => {
+    const examples = readdirSync(join(import.meta.dirname, "../../docs/examples")).filter((name) =>
+      name.endsWith(".ts")
+    )
+    const own = readFileSync(import.meta.filename, "utf8")
+    assert.deepStrictEqual(examples.filter((name) => !own.includes(`from "../../docs/examples/${name}"`)), [])
+  })
+
   it.live("client.ts reads a page of node:tls to its clean end", () =>
     Effect.gen(function*() {
       const pki = yield* testPki
@@ -149,4 +168,89 @@ describe("docs/examples", () => {
       const relayed = yield* Effect.flip(binding.check(server, key))
       assert.deepStrictEqual([wrongKey._tag, relayed._tag], ["NotProved", "NotProved"])
     }).pipe(Effect.provide(NodePrimitives.layer)))
+
+  /** tls13.ts with that certificate, at a server of ours that insists on one. */
+  const sayTwice = (name: LeafName, options: OurServerOptions = {}) =>
+    Effect.gen(function*() {
+      const pki = yield* testPki
+      const { certificatePem: certificate, privateKeyPem: privateKey } = yield* testCredential(name)
+      const { port } = yield* ourServer({ version: "1.3", clientAuth: { mode: "require" }, ...options })
+      return yield* tls13.sayTwice("localhost", "hello").pipe(
+        Effect.provide(
+          tls13.layer({ host: "127.0.0.1", port, anchors: pki.ca.certificatePem, certificate, privateKey })
+        )
+      )
+    })
+
+  it.live("tls13.ts shows its certificate, and goes on under new keys of both sides", () =>
+    Effect.gen(function*() {
+      const updates: Array<Observation["direction"]> = []
+      const observe = (seen: Observation) => {
+        if (seen._tag === "Message" && seen.type === HandshakeType.key_update) updates.push(seen.direction)
+      }
+      assert.deepStrictEqual(yield* sayTwice("client", { observe }), ["hello", "hello"])
+      assert.deepStrictEqual(updates, ["received", "sent"])
+    }))
+
+  const refusals = [
+    ["clientOther", "it does not know who issued our certificate"],
+    ["clientExpired", "our certificate has expired"]
+  ] as const
+
+  it.live.each(refusals)(
+    "tls13.ts, opening, is told why its certificate (%s) is refused: %s",
+    ([name, why]) =>
+      Effect.gen(function*() {
+        const error = yield* Effect.flip(sayTwice(name))
+        assert(error._tag === "NotAdmitted", error._tag)
+        assert.strictEqual(error.why, why)
+      })
+  )
 })
+
+peerSuite("openssl", (it) => {
+  /** A process that signs, and has the key: the hash goes in, the signature comes out. */
+  const serviceOf = (key: string): signer.KeyService => ({
+    sign: async (algorithm, digest) => {
+      const padding = algorithm.startsWith("ECDSA") ? [] : ["rsa_padding_mode:pss", "rsa_pss_saltlen:digest"]
+      const options = [`digest:sha${digest.length * 8}`, ...padding].flatMap((option) => ["-pkeyopt", option])
+      return execFileSync("openssl", ["pkeyutl", "-sign", "-inkey", key, ...options], { input: digest })
+    }
+  })
+
+  /** signer.ts at work for server.ts: node:tls over TLS 1.3, when it has said hello. */
+  const greeted = (name: "ec" | "rsa", keys: (key: string) => signer.KeyService) =>
+    Effect.gen(function*() {
+      const files = yield* pkiFiles(name)
+      const { certificatePem } = yield* testCredential(name)
+      const context = yield* Layer.build(
+        Layer.mergeAll(
+          NodeSocketServer.layer({ host: "127.0.0.1", port: 0, allowHalfOpen: true }),
+          signer.layer(certificatePem, keys(files.of(name).key)),
+          SessionCache.layerNone
+        ).pipe(Layer.provideMerge(NodePrimitives.layer))
+      )
+      const { address } = Context.get(context, SocketServer.SocketServer)
+      yield* Effect.forkScoped(Effect.provideContext(server.echo, context), { startImmediately: true })
+      const ca = (yield* testPki).ca.certificatePem
+      const peer = yield* nodeTlsClient({ port: "port" in address ? address.port : 0, ca, maxVersion: "TLSv1.3" })
+      yield* peer.send("hello")
+      return peer
+    })
+
+  it.live.each(["ec", "rsa"] as const)(
+    "signer.ts has its signatures of a process that holds the key: %s",
+    (name) =>
+      Effect.gen(function*() {
+        const peer = yield* greeted(name, serviceOf)
+        yield* peer.waitForText(/hello/)
+        assert.strictEqual(peer.socket.getProtocol(), "TLSv1.3")
+      })
+  )
+
+  it.live("signer.ts, and a service that fails: the peer hears internal_error", () =>
+    Effect.gen(function*() {
+      const peer = yield* greeted("ec", () => ({ sign: () => Promise.reject(new Error("the module is gone")) }))
+      assert.strictEqual(alertNumberOfNodeError(yield* peer.waitForError), 80)
+    }))
+}, "docs/examples, with openssl")
