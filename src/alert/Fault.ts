@@ -27,7 +27,7 @@ export const Fault = Schema.TaggedUnion({
   /** Bytes of a message left over when the keys change. */
   KeyChangeInsideMessage: { pending: Schema.String },
   ChangeCipherSpecMalformed: {},
-  /** The AEAD has sealed or opened as many records under one key as is safe. */
+  /** The AEAD has sealed as many records under one key as is safe, or there is no sequence number left for another. */
   KeyWornOut: { limit: Schema.Int },
   // The alert protocol, RFC 5246 section 7.2
   AlertEmpty: {},

@@ -270,6 +270,7 @@ export class Core {
 
   /** Takes in what was received on the open connection: data to `received`, or into the target as long as it fits. */
   process(target?: Target): void {
+    if (this.#ending === undefined && this.#closure === "Open") this.#traffic?.renewRead()
     while (this.#ending === undefined) {
       const at = target?.at
       const incoming = this.inbound.next(target)

@@ -111,6 +111,15 @@ export class Traffic13 {
     return record
   }
 
+  /**
+   * RFC 9846 section 5.5: how long a key is good for is the peer's to decide, and whoever goes beyond is read on. It is asked for another
+   * one in time, once for each.
+   */
+  renewRead(): void {
+    const { current, sequence } = this.#inbound.state
+    if (!this.#isUpdateAsked && sequence > current.protection.recordLimit * 0.75) this.updateWrite(true)
+  }
+
   forget(): void {
     this.#traffic.read.forget()
     this.#traffic.write.forget()

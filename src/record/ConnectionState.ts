@@ -48,10 +48,6 @@ export class ConnectionState {
     this.#sequence++
   }
 
-  get isWornOut(): boolean {
-    return this.#sequence >= this.#current.protection.recordLimit
-  }
-
   get hasPending(): boolean {
     return this.#pending !== undefined
   }

@@ -223,7 +223,8 @@ export class Inbound {
     if (current.protection.hidesType && record.type !== ContentType.application_data) return this.#unprotected(record)
     // After a HelloRetryRequest there are no keys yet.
     if (!current.protection.isProtected && this.#isEarlyData(record)) return undefined
-    if (this.state.isWornOut) return { _tag: "KeyWornOut", limit: current.protection.recordLimit }
+    // The limit of the key is for who seals (RFC 9846 section 5.5); here the number may not wrap (RFC 8446 section 5.3).
+    if (sequence >= Number.MAX_SAFE_INTEGER) return { _tag: "KeyWornOut", limit: sequence }
     const opened = this.#open(record, target)
     if (opened === undefined) return this.#isEarlyData(record) ? undefined : { _tag: "BadRecordMac" }
     // Other buffers may share the memory of the target, so the place decides.
@@ -381,12 +382,8 @@ export class Inbound {
   }
 
   #judge(alert: Alert): Incoming {
-    const verdict = judge({
-      version: this.#version,
-      phase: this.#phase,
-      budget: this.#budget,
-      limits: this.#limits
-    }, alert)
+    const context = { version: this.#version, phase: this.#phase, budget: this.#budget, limits: this.#limits }
+    const verdict = judge(context, alert)
     if (verdict._tag === "Tolerate") this.#budget = verdict.budget
     return { _tag: "Alert", alert, verdict }
   }

@@ -24,7 +24,7 @@ export interface RecordProtection {
   readonly fragmentLimit: number
   /** Bytes that a fragment grows by. */
   readonly overhead: number
-  /** How many records are safe under the key. */
+  /** How many records may be sealed under the key. */
   readonly recordLimit: number
   /**
    * Writes the protected fragment (`plaintext.length + padding + overhead` bytes) into `out` at `at`. Only a protection that hides the

@@ -26,7 +26,7 @@ export interface CipherSuite {
   readonly fixedIvLength: number
   /** The part of the nonce that each record carries. */
   readonly recordIvLength: number
-  /** How many records may be sealed, or opened, under one key. */
+  /** How many records may be sealed under one key. */
   readonly recordLimit: number
 }
 
@@ -86,7 +86,7 @@ export interface CipherSuite13 {
   /** The hash of HKDF and of the transcript. */
   readonly hash: HashName
   readonly keyLength: number
-  /** How many records may be sealed, or opened, under one key: RFC 8446 section 5.5. */
+  /** How many records may be sealed under one key: RFC 8446 section 5.5. */
   readonly recordLimit: number
 }
 

@@ -7,7 +7,16 @@ import type { Connection, Observation } from "effect-tls"
 import { TlsTest } from "effect-tls"
 import { ContentType } from "../../src/wire/CodePoints.ts"
 import { bytes, how, recordsOf, test, text } from "../connection/conversation.ts"
-import { accepts, conversation, converse, ends, type Outcome, refuses, suiteOf } from "../handshake13/conversation.ts"
+import {
+  accepts,
+  conversation,
+  converse,
+  ends,
+  type Outcome,
+  readToTheEnd,
+  refuses,
+  suiteOf
+} from "../handshake13/conversation.ts"
 import type { Puppet, Side } from "../handshake13/puppet.ts"
 import { greets, type Script } from "../handshake13/stories.ts"
 
@@ -26,8 +35,10 @@ const times = (count: number, act: (puppet: Puppet) => void) => (puppet: Puppet)
 }
 
 /** KeyUpdate messages of the subject: what each asks for. */
-const updatesOf = ({ puppet }: Outcome): ReadonlyArray<number | undefined> =>
+const updatesOf = ({ puppet }: Pick<Outcome, "puppet">): ReadonlyArray<number | undefined> =>
   puppet.unasked.filter(([type]) => type === 24).map((message) => message[4])
+
+const requestsOf = (puppet: Puppet): number => updatesOf({ puppet }).filter((request) => request === 1).length
 
 for (const side of sides) {
   accepts(`R8446-4.6.3-03: the ${side} reads on under the next keys`, side, [
@@ -275,12 +286,63 @@ describe("R8446-5.5-01, R8446-5.3-01: before a key is worn out", () => {
     )
 
     const limited = { cipherSuites: [worn(20)] }
-    refuses(`a peer that goes beyond, to the ${side}`, side, "80 KeyWornOut", [
-      ["21 records under one key", opened(times(21, (puppet) => puppet.data("x"))), {
-        client: limited,
-        server: limited
-      }]
-    ])
+    const asked = (count: number) => (puppet: Puppet) =>
+      Effect.gen(function*() {
+        while (requestsOf(puppet) < count) yield* puppet.hear(1)
+      })
+
+    conversation(
+      `R9846-5.5-01: a peer that goes beyond is asked for new keys by the ${side}, once, and read on`,
+      (all) =>
+        Effect.gen(function*() {
+          const script: Script = {
+            open: (puppet) =>
+              Effect.gen(function*() {
+                times(60, (puppet) => puppet.data("x"))(puppet)
+                yield* asked(1)(puppet)
+                times(60, (puppet) => puppet.data("x"))(puppet)
+                yield* greets(puppet)
+              })
+          }
+          const outcome = yield* converse(all, { subject: side, script, client: limited, server: limited })
+          assert.deepStrictEqual([outcome.failure, outcome.data], ["clean", `${"x".repeat(120)}hello`])
+          assert.deepStrictEqual(updatesOf(outcome), [1])
+        })
+    )
+
+    conversation(
+      `R9846-5.5-01: the ${side} asks again for each key of the peer that wears out`,
+      (all) =>
+        Effect.gen(function*() {
+          const script: Script = {
+            open: (puppet) =>
+              Effect.gen(function*() {
+                for (let round = 1; round <= 40; round++) {
+                  times(17, (puppet) => puppet.data("x"))(puppet)
+                  yield* asked(round)(puppet)
+                  puppet.keyUpdate(false)
+                }
+                yield* greets(puppet)
+              })
+          }
+          const outcome = yield* converse(all, { subject: side, script, client: limited, server: limited })
+          assert.deepStrictEqual([outcome.failure, outcome.data], ["clean", `${"x".repeat(40 * 17)}hello`])
+          assert.deepStrictEqual(updatesOf(outcome), Array.from({ length: 40 }, () => 1))
+        })
+    )
+
+    conversation(
+      `and the ${side} that has said close_notify reads on, and does not ask`,
+      (all) =>
+        Effect.gen(function*() {
+          const use = (connection: Connection) => Effect.andThen(connection.closeWrite, readToTheEnd(connection))
+          const script = opened(times(60, (puppet) => puppet.data("x")))
+          const outcome = yield* converse(all, { subject: side, script, use, client: limited, server: limited })
+          assert.deepStrictEqual([outcome.failure, outcome.data], ["clean", `${"x".repeat(60)}hello`])
+          assert.deepStrictEqual([updatesOf(outcome), outcome.alerts], [[], ["application 1/0"]])
+        })
+    )
+
     conversation(`and the ${side} bears one that updates`, (all) =>
       Effect.gen(function*() {
         const script = opened(times(6, (puppet) => {

@@ -9,7 +9,7 @@ const parameters = (protection: RecordProtection) => ({ protection, compression:
 it("begins without encryption, MAC and compression (RFC 5246 section 6.1)", () => {
   const state = new ConnectionState()
   assert.deepStrictEqual(state.current, parameters(nullProtection))
-  assert.deepStrictEqual([state.sequence, state.hasPending, state.isWornOut], [0, false, false])
+  assert.deepStrictEqual([state.sequence, state.hasPending], [0, false])
 })
 
 it("a promotion needs a pending state, uses it up, and begins a new sequence", () => {
@@ -32,21 +32,6 @@ it("a promotion needs a pending state, uses it up, and begins a new sequence", (
   assert.isFalse(state.changeCipherSpec())
   assert.strictEqual(state.current, pending)
   assert.strictEqual(state.sequence, 1)
-})
-
-it("is worn out when as many records were counted as its key allows", () => {
-  const state = new ConnectionState()
-  state.setPending(parameters(protectionOf({ ...gcm, recordLimit: 2 })))
-  state.advance()
-  state.advance()
-  assert.isFalse(state.isWornOut)
-  state.changeCipherSpec()
-  const worn = [0, 1, 2].map(() => {
-    const now = state.isWornOut
-    state.advance()
-    return now
-  })
-  assert.deepStrictEqual(worn, [false, false, true])
 })
 
 it("forgets the keys of the current and of the pending state, and never goes back to the clear", () => {

@@ -9,6 +9,7 @@ import {
   chacha20,
   concat,
   ContentType,
+  countTo,
   cut,
   type Direction,
   drain,
@@ -164,12 +165,21 @@ describe("limits and versions of records", () => {
     assert.deepStrictEqual(receive(settled, record), [{ _tag: "RecordVersionWrong", version: 0x0301 }])
   })
 
-  it("a key opens as many records as its suite allows", () => {
+  it("how long a key is good for is the matter of who seals (RFC 9325 section 4.4)", () => {
     const direction = openDirection({ suite: { ...gcm, recordLimit: 3 } })
-    const records = [1, 2, 3, 4].map((value) => sealRecord(direction, data, Uint8Array.of(value)))
-    const all = receive(direction.inbound, ...records)
-    assert.deepStrictEqual(tags(all), ["Data", "Data", "Data", "KeyWornOut"])
-    assert.deepStrictEqual(all[3], { _tag: "KeyWornOut", limit: 3 })
+    const records = [1, 2, 3, 4, 5].map((value) => sealRecord(direction, data, Uint8Array.of(value)))
+    assert.deepStrictEqual(tags(receive(direction.inbound, ...records)), ["Data", "Data", "Data", "Data", "Data"])
+  })
+
+  it("a sequence number does not wrap: without a next one no record is opened (RFC 5246 section 6.1)", () => {
+    const direction = openDirection()
+    countTo(direction, Number.MAX_SAFE_INTEGER - 1)
+    assert.deepStrictEqual(tags(say(direction, data, Uint8Array.of(1))), ["Data"])
+    countTo(direction, Number.MAX_SAFE_INTEGER)
+    assert.deepStrictEqual(say(direction, data, Uint8Array.of(1)), [{
+      _tag: "KeyWornOut",
+      limit: Number.MAX_SAFE_INTEGER
+    }])
   })
 })
 

@@ -12,6 +12,7 @@ import {
   bytesUpTo,
   concat,
   ContentType,
+  countTo,
   cut,
   type Direction,
   filled,
@@ -179,9 +180,18 @@ describe("the inner plaintext, RFC 8446 sections 5.2 and 5.4", () => {
     }, "record_overflow")
   })
 
-  it("a key opens as many records as its suite allows", () => {
+  it("R9846-5.5-01: how long a key is good for is the matter of who seals", () => {
     const direction = openDirection13({ suite: { ...gcm13, recordLimit: 2 } })
-    assert.deepStrictEqual(tags(say(direction, data, one, one, one)), ["Data", "Data", "KeyWornOut"])
+    assert.deepStrictEqual(tags(say(direction, data, one, one, one)), ["Data", "Data", "Data"])
+  })
+
+  it("R8446-5.3-01: without a next sequence number no record is opened", () => {
+    const direction = openDirection13()
+    countTo(direction, Number.MAX_SAFE_INTEGER - 1)
+    assert.deepStrictEqual(tags(say(direction, data, one)), ["Data"])
+    countTo(direction, Number.MAX_SAFE_INTEGER)
+    const fault: Fault = { _tag: "KeyWornOut", limit: Number.MAX_SAFE_INTEGER }
+    isAnswered(say(direction, data, one), fault, "internal_error")
   })
 
   it("a record that is replayed, dropped or moved is bad_record_mac", () => {

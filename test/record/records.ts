@@ -111,6 +111,13 @@ export const sealRecord = (direction: Direction, type: number, content: Uint8Arr
   return record
 }
 
+/** Both ends have counted so many records under their keys. */
+export const countTo = ({ inbound, outbound }: Direction, sequence: number): void => {
+  for (const { state } of [inbound, outbound]) {
+    Object.defineProperty(state, "sequence", { value: sequence, configurable: true })
+  }
+}
+
 /** What is sealed by the one end goes to the other. */
 export const say = (
   direction: Direction,
