@@ -84,7 +84,8 @@ export class Traffic13 {
 
   /** RFC 8446 section 4.6.3. Our answer goes out under the old keys, like whatever was sealed before. */
   #keyUpdate(isRequested: boolean, mayAnswer: boolean): Fault | undefined {
-    const flood = this.#inbound.spendKeyUpdate()
+    // One that we asked for is no flood, however little data there is between: the next request of ours waits for it.
+    const flood = this.#isUpdateAsked ? undefined : this.#inbound.spendKeyUpdate()
     if (flood !== undefined) return flood
     const fault = this.#inbound.install(this.#traffic.read.next())
     if (fault !== undefined) return fault

@@ -32,7 +32,7 @@ export interface Limits {
   readonly emptyRecords: number
   /** Requests to renegotiate, between two pieces of progress: 1. Then unexpected_message. */
   readonly renegotiations: number
-  /** KeyUpdate messages without data in between: 32. Then unexpected_message. */
+  /** KeyUpdate messages without data in between, one for each request of ours left out: 32. Then unexpected_message. */
   readonly keyUpdates: number
   /** Bytes of any handshake message but Certificate: 64 KiB. Then illegal_parameter. */
   readonly handshakeMessage: number

@@ -3,6 +3,7 @@ import { assert, describe } from "@effect/vitest"
 import * as Deferred from "effect/Deferred"
 import * as Effect from "effect/Effect"
 import * as Fiber from "effect/Fiber"
+import * as Queue from "effect/Queue"
 import type { Connection, Observation } from "effect-tls"
 import { TlsTest } from "effect-tls"
 import { ContentType } from "../../src/wire/CodePoints.ts"
@@ -12,6 +13,7 @@ import {
   conversation,
   converse,
   ends,
+  other,
   type Outcome,
   readToTheEnd,
   refuses,
@@ -227,6 +229,27 @@ for (const side of sides) {
         assert.deepStrictEqual(updatesOf(outcome), [0, 1, 0, 1])
       })
   )
+
+  const answers: ReadonlyArray<readonly [count: number, failure: string]> = [
+    [33, "clean"],
+    [34, "AlertSent 10 KeyUpdateFlood established 1.3"]
+  ]
+  for (const [count, failure] of answers) {
+    conversation(`one request of the ${side} is worth one answer: ${count} in a row`, (all) =>
+      Effect.gen(function*() {
+        const use = (connection: Connection) =>
+          Effect.andThen(Effect.orDie(connection.updateKeys(true)), readToTheEnd(connection))
+        const script: Script = {
+          open: (puppet) =>
+            Effect.gen(function*() {
+              while (requestsOf(puppet) === 0) yield* puppet.hear(1)
+              times(count, (puppet) => puppet.keyUpdate(false))(puppet)
+              yield* greets(puppet)
+            })
+        }
+        assert.strictEqual((yield* converse(all, { subject: side, script, use })).failure, failure)
+      }))
+  }
 }
 
 /** TLS_AES_128_GCM_SHA256, worn out after so many records. */
@@ -380,6 +403,31 @@ describe("KeyUpdate between two of us", () => {
         }
         assert.isAbove((yield* recordsOf(wire, "client")).length, before + 3)
         assert.deepStrictEqual([(yield* client.closure)._tag, (yield* server.closure)._tag], ["Open", "Open"])
+      }))
+  }
+})
+
+describe("who asks for new keys, writes, and gets no data", () => {
+  for (const side of sides) {
+    test(`the ${side} bears the answers, as many as it asked for`, () =>
+      Effect.gen(function*() {
+        const answers = yield* Queue.unbounded<void>()
+        const observe = (seen: Observation) => {
+          if (seen._tag === "Message" && seen.direction === "received" && seen.type === 24) {
+            Queue.offerUnsafe(answers, undefined)
+          }
+        }
+        const pair = yield* TlsTest.pair({ [side]: { observe } })
+        const [asking, answering] = [pair[side], pair[other(side)]]
+        const reading = yield* Effect.forkScoped(asking.pull, { startImmediately: true })
+        for (let round = 0; round < 50; round++) {
+          yield* asking.updateKeys(true)
+          yield* asking.write(bytes("x"))
+          assert.strictEqual(text(yield* answering.pull), "x")
+          yield* Effect.raceFirst(Queue.take(answers), Fiber.join(reading))
+        }
+        yield* answering.write(bytes("well done"))
+        assert.strictEqual(text(yield* Fiber.join(reading)), "well done")
       }))
   }
 })
