@@ -67,7 +67,8 @@ export class Core {
       budget: budgetOf(settings.limits),
       handshake: handshakeLimitsOf(settings.limits),
       observe: settings.observe,
-      offers13: role === "client" && settings.versions.includes("1.3")
+      offers13: role === "client" && settings.versions.includes("1.3"),
+      only13: !settings.versions.includes("1.2")
     })
     this.outbound = new Outbound(primitives, settings.observe)
     this.outbox = new Outbox(this.outbound)

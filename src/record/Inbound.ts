@@ -60,6 +60,8 @@ export interface InboundOptions {
   readonly observe: Observer | undefined
   /** A client that speaks TLS 1.3: what comes before the version is settled may be of that. */
   readonly offers13: boolean
+  /** TLS 1.3 is all that is spoken. */
+  readonly only13: boolean
 }
 
 const unexpected = (received: string): Fault => ({ _tag: "MessageUnexpected", expected: [], received })
@@ -80,6 +82,8 @@ export class Inbound {
   #budget: Budget
   #phase: Phase = "handshaking"
   #version: Version = "undecided"
+  /** Where TLS 1.3 alone is spoken, an alert is one of it (RFC 8446 section 6) before the hellos have settled anything. */
+  #alertVersion: Version
   #alertCarry: number | undefined
   readonly #alerts: Array<Alert> = []
   #anyProtected = false
@@ -95,6 +99,7 @@ export class Inbound {
     this.#budget = this.#limits
     this.#observe = options.observe
     this.#mayBeDisguised = options.offers13 ?? false
+    this.#alertVersion = options.only13 === true ? "1.3" : "undecided"
     this.#assembly = new HandshakeAssembly(options.handshake, options.observe)
   }
 
@@ -132,6 +137,7 @@ export class Inbound {
   /** From here on every record has the version that the hellos settled. */
   settleVersion(version: "1.2" | "1.3"): void {
     this.#version = version
+    this.#alertVersion = version
     this.#mayBeDisguised = version === "1.3"
   }
 
@@ -197,10 +203,7 @@ export class Inbound {
     }
   }
 
-  #spend(
-    kind: keyof Budget,
-    flood: "RenegotiationFlood" | "KeyUpdateFlood" | "EmptyRecordFlood"
-  ): Fault | undefined {
+  #spend(kind: keyof Budget, flood: "RenegotiationFlood" | "KeyUpdateFlood" | "EmptyRecordFlood"): Fault | undefined {
     const budget = spend(this.#budget, kind)
     if (budget === undefined) return { _tag: flood, limit: this.#limits[kind] }
     this.#budget = budget
@@ -367,11 +370,9 @@ export class Inbound {
   }
 
   #alertRecord(content: Uint8Array, isProtected: boolean): Incoming | undefined {
-    const read = readAlertRecord({
-      version: this.#version,
-      carry: this.#alertCarry,
-      unprotectedAfterProtected: this.#anyProtected && !isProtected
-    }, content)
+    const unprotectedAfterProtected = this.#anyProtected && !isProtected
+    const context = { version: this.#alertVersion, carry: this.#alertCarry, unprotectedAfterProtected }
+    const read = readAlertRecord(context, content)
     if (read._tag === "Protest") return read.fault
     this.#alertCarry = read.carry
     for (const alert of read.alerts) {
@@ -382,7 +383,7 @@ export class Inbound {
   }
 
   #judge(alert: Alert): Incoming {
-    const context = { version: this.#version, phase: this.#phase, budget: this.#budget, limits: this.#limits }
+    const context = { version: this.#alertVersion, phase: this.#phase, budget: this.#budget, limits: this.#limits }
     const verdict = judge(context, alert)
     if (verdict._tag === "Tolerate") this.#budget = verdict.budget
     return { _tag: "Alert", alert, verdict }

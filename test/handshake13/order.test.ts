@@ -5,7 +5,7 @@ import { ends, refuses, type Row } from "./conversation.ts"
 import type { Puppet, Side } from "./puppet.ts"
 import type { Moves, Script, Unit } from "./stories.ts"
 
-const { application_data, handshake } = ContentType
+const { alert, application_data, handshake } = ContentType
 
 interface Place {
   readonly subject: Side
@@ -25,9 +25,10 @@ const place = (
 ): Place => ({ subject, unit, due, script: {}, setting: {}, version: "1.3", ...rest })
 
 const retrying = { server: { groups: ["secp256r1"] } } as const
+const only13 = { client: { versions: ["1.3"] }, server: { versions: ["1.3"] } } as const
 
 const places: ReadonlyArray<Place> = [
-  place("client", "ServerHello", [2], { version: "undecided", setting: { client: { versions: ["1.3"] } } }),
+  place("client", "ServerHello", [2], { version: "undecided", setting: only13 }),
   place("client", "EncryptedExtensions", [8]),
   place("client", "CertificateRequest", [11, 13], { script: { asks: true } }),
   place("client", "Certificate", [11], { script: { asks: true } }),
@@ -35,6 +36,7 @@ const places: ReadonlyArray<Place> = [
   place("client", "Finished", [20]),
   place("client", "Finished", [20], { setting: { remembers: true } }),
   place("server", "ClientHello", [1], { version: "undecided" }),
+  place("server", "ClientHello", [1], { version: "undecided", setting: only13 }),
   place("server", "SecondHello", [1], { setting: retrying }),
   place("server", "Certificate", [11], { setting: { asks: "request" } }),
   place("server", "CertificateVerify", [15], { setting: { asks: "request" } }),
@@ -44,7 +46,7 @@ const places: ReadonlyArray<Place> = [
 const nameOf = ({ script, setting, subject, unit }: Place): string =>
   `the ${subject} waits for ${unit}${setting.remembers === true ? " of a resumption" : ""}${
     script.asks === true ? ", asked" : ""
-  }`
+  }${setting === only13 ? ", in TLS 1.3 alone" : ""}`
 
 /** Something else, and nothing after it. */
 const instead = ({ script, unit }: Place, act: (puppet: Puppet) => void): Script => {
@@ -118,9 +120,10 @@ for (const where of atDisguise) {
   ])
 }
 
-/** What the alerts of the peer come to. The level counts before the version is settled, and not in TLS 1.3. */
+/** What the alerts of the peer come to. The level counts where the version may still be TLS 1.2, and not in TLS 1.3. */
 for (const where of places) {
   const { setting, subject, version } = where
+  const is13 = version === "1.3" || setting === only13
   const says = (...alerts: ReadonlyArray<readonly [number, number]>) =>
     instead(where, (puppet) => {
       for (const [level, code] of alerts) puppet.alert(level, code)
@@ -131,18 +134,30 @@ for (const where of places) {
     ? "clear"
     : "application"
   const received = (level: string | number, code: number) => `AlertReceived ${level} ${code} handshaking ${version}`
+  const closed = `HandshakeAborted close_notify ${version}`
   ends(`R8446-6-01, R8446-6-09, R8446-6-10, R8446-6.2-01, R8446-6.2-06: ${nameOf(where)}, and gets an alert`, subject, [
     ["fatal", says([2, 40]), setting, received("fatal", 40), []],
     ["fatal, with an unknown code", says([2, 200]), setting, received("fatal", 200), []],
-    ...version === "undecided" ? [] : [
-      ["a warning", says([1, 48]), setting, received("warning", 48), []] as const,
-      ["at level 0", says([0, 10]), setting, received(0, 10), []] as const,
-      ["at level 255, with an unknown code", says([255, 199]), setting, received(255, 199), []] as const
-    ],
-    ["close_notify", says([1, 0]), setting, `HandshakeAborted close_notify ${version}`, [`${epoch} 1/0`]],
-    ["user_canceled and close_notify", says([1, 90], [1, 0]), setting, `HandshakeAborted close_notify ${version}`, [
-      `${epoch} 1/0`
-    ]]
+    ["close_notify", says([1, 0]), setting, closed, [`${epoch} 1/0`]],
+    ["user_canceled and close_notify", says([1, 90], [1, 0]), setting, closed, [`${epoch} 1/0`]],
+    ...is13
+      ? [
+        ["a warning", says([1, 40]), setting, received("warning", 40), []] as const,
+        ["at level 0", says([0, 10]), setting, received(0, 10), []] as const,
+        ["at level 255, with an unknown code", says([255, 199]), setting, received(255, 199), []] as const,
+        ["close_notify at level 0", says([0, 0]), setting, closed, [`${epoch} 1/0`]] as const,
+        ["user_canceled and close_notify at level 2", says([2, 90], [2, 0]), setting, closed, [
+          `${epoch} 1/0`
+        ]] as const,
+        [
+          "two in one record",
+          instead(where, (puppet) => puppet.record(alert, [1, 90, 1, 0])),
+          setting,
+          `AlertSent 50 AlertMalformed handshaking ${version}`,
+          [`${epoch} 2/50`]
+        ] as const
+      ]
+      : []
   ])
   const cut = (by: "fin" | "reset") => instead(where, (puppet) => puppet.cutLater(by))
   // A client has something to write once it has the ServerHello.
