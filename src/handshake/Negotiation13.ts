@@ -57,16 +57,18 @@ export const judgeClientHello13 = (hello: ClientHello): Fault | undefined => {
   }
   const { extensions } = hello
   const psk = findExtension(extensions, "PreSharedKeys")
+  const modes = findExtension(extensions, "PskKeyExchangeModes")?.modes
   if (psk !== undefined) {
     if (extensions[extensions.length - 1] !== psk) {
       return illegal("ClientHello", "pre_shared_key", "is not the last extension")
     }
-    if (findExtension(extensions, "PskKeyExchangeModes") === undefined) {
-      return missing("ClientHello", "psk_key_exchange_modes")
-    }
+    if (modes === undefined) return missing("ClientHello", "psk_key_exchange_modes")
   }
   const groups = findExtension(extensions, "SupportedGroups")?.groups
   const shares = findExtension(extensions, "KeyShares")?.shares
+  // Sections 4.2.9 and 9.2: a PSK on its own needs neither of them. There will be no group in common.
+  const isPskAlone = psk !== undefined && modes?.includes(pskDheKe) === false
+  if (isPskAlone && groups === undefined && shares === undefined) return undefined
   if (groups === undefined) return missing("ClientHello", "supported_groups")
   if (shares === undefined) return missing("ClientHello", "key_share")
   if (psk === undefined && findExtension(extensions, "SignatureAlgorithms") === undefined) {

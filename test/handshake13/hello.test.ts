@@ -19,6 +19,7 @@ const shares = (...groups: ReadonlyArray<number>) => (hello: ClientHello): Clien
   const publicKey = (group: number) => group === x25519 ? own : new Uint8Array(65).fill(9)
   return put({ _tag: "KeyShares", shares: groups.map((group) => ({ group, publicKey: publicKey(group) })) })(hello)
 }
+const modes = (...modes: ReadonlyArray<number>) => put({ _tag: "PskKeyExchangeModes", modes })
 const versions = (...versions: ReadonlyArray<number>) => put({ _tag: "SupportedVersions", versions })
 
 refuses(
@@ -52,6 +53,19 @@ refuses(
       hello(put({ _tag: "SignatureAlgorithms", schemes: [0x0804] })),
       {},
       "certificate"
+    ],
+    // Section 9.2 asks for neither of them in these.
+    [
+      "no group: a pre_shared_key of psk_ke, and neither supported_groups nor key_share",
+      hello((_) => modes(0)(without("SupportedGroups", "KeyShares")(_))),
+      resuming,
+      "group"
+    ],
+    [
+      "no group: the same without signature_algorithms, and with a mode that nobody knows",
+      hello((_) => modes(grease.psk, 0)(without("SupportedGroups", "KeyShares", "SignatureAlgorithms")(_))),
+      resuming,
+      "group"
     ]
   ]
 )
@@ -74,6 +88,24 @@ refuses(
     ],
     ["key_share beside pre_shared_key", hello(without("KeyShares")), resuming, "key_share"],
     ["supported_groups beside pre_shared_key", hello(without("SupportedGroups")), resuming, "supported_groups"],
+    [
+      "key_share beside supported_groups and a pre_shared_key of psk_ke",
+      hello((_) => modes(0)(without("KeyShares")(_))),
+      resuming,
+      "key_share"
+    ],
+    [
+      "supported_groups beside key_share and a pre_shared_key of psk_ke",
+      hello((_) => modes(0)(without("SupportedGroups")(_))),
+      resuming,
+      "supported_groups"
+    ],
+    [
+      "both of them beside a pre_shared_key of psk_ke and psk_dhe_ke",
+      hello((_) => modes(0, 1)(without("SupportedGroups", "KeyShares")(_))),
+      resuming,
+      "supported_groups"
+    ],
     [
       "signature_algorithms, beside a pre_shared_key that is not known",
       hello((_) =>
