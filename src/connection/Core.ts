@@ -70,7 +70,7 @@ export class Core {
       offers13: role === "client" && settings.versions.includes("1.3"),
       only13: !settings.versions.includes("1.2")
     })
-    this.outbound = new Outbound(primitives, settings.observe)
+    this.outbound = new Outbound(primitives, settings.observe, role === "client")
     this.outbox = new Outbox(this.outbound)
     this.outbound.padTo(settings.recordPadding)
   }

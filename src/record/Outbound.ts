@@ -24,10 +24,16 @@ export class Outbound {
   #staging: Uint8Array | undefined
   #limit = maxPlaintext
   #multiple = 1
+  /**
+   * RFC 8446 section 5.1 (RFC 5246 appendix E.1): the records of a first ClientHello have version 3.1, for servers that know no later
+   * one. It is the first thing that a client says.
+   */
+  #isGreeting: boolean
 
-  constructor(primitives: Primitives["Service"], observe: Observer | undefined) {
+  constructor(primitives: Primitives["Service"], observe: Observer | undefined, isClient = false) {
     this.#primitives = primitives
     this.#observe = observe
+    this.#isGreeting = isClient
   }
 
   /** RFC 8449: the most content that the peer takes in one record. */
@@ -90,6 +96,7 @@ export class Outbound {
       at = this.#record(type, this.#staging.subarray(0, staged), out, at)
     }
     this.#staging?.fill(0)
+    this.#isGreeting = false
     return at === out.length ? out : out.subarray(0, at)
   }
 
@@ -118,7 +125,7 @@ export class Outbound {
     const length = fragment.length + padding + protection.overhead
     out[at] = protection.hidesType ? ContentType.application_data : type
     out[at + 1] = 3
-    out[at + 2] = 3
+    out[at + 2] = this.#isGreeting && type === ContentType.handshake ? 1 : 3
     out[at + 3] = length >>> 8
     out[at + 4] = length
     protection.seal(type, fragment, this.state.sequence, out, at + headerLength, padding)

@@ -1,10 +1,12 @@
 /** Looking like TLS 1.2: RFC 8446 appendix D.4. And what a client of ours says first. */
 import { assert, describe } from "@effect/vitest"
 import * as Effect from "effect/Effect"
+import * as Fiber from "effect/Fiber"
+import * as TestClock from "effect/testing/TestClock"
 import { TlsTest } from "effect-tls"
 import { findExtension } from "../../src/message/Extension.ts"
 import { ContentType } from "../../src/wire/CodePoints.ts"
-import { recordsOf, test } from "../connection/conversation.ts"
+import { how, recordsOf, test } from "../connection/conversation.ts"
 import { accepts, conversation, converse, type Outcome } from "./conversation.ts"
 import { says } from "./edits.ts"
 
@@ -93,6 +95,38 @@ describe("the first hello of a client", () => {
       const hello = helloOf(yield* converse(all, { subject: "client", script: {}, remembers: true }))
       assert.strictEqual(hello.extensions.at(-1)?._tag, "PreSharedKeys")
       assert.lengthOf(hello.sessionId, 32)
+    }))
+})
+
+describe("R8446-5.1-07: the version of records", () => {
+  const long = { alpnProtocols: Array.from({ length: 100 }, (_, index) => `${index} ${"x".repeat(200)}`) }
+  const rows: ReadonlyArray<readonly [what: string, options: TlsTest.Options, hellos: number]> = [
+    ["is 3.1 for a client's first hello", both, 1],
+    ["is 3.3 for the hello after a HelloRetryRequest", { ...both, server: { groups: ["secp256r1"] } }, 1],
+    ["is the same in all records of a long hello", { client: long, server: long }, 2],
+    ["is no other in TLS 1.2 (RFC 5246 appendix E.1)", { ...both, client: { ...both.client, versions: ["1.2"] } }, 1]
+  ]
+  const versionsOf = (wire: TlsTest.Wire, from: TlsTest.Side) =>
+    Effect.map(recordsOf(wire, from), (records) => records.map(([, major, minor]) => `${major}.${minor}`))
+
+  for (const [what, options, hellos] of rows) {
+    test(what, () =>
+      Effect.gen(function*() {
+        const { wire } = yield* TlsTest.pair(options)
+        const versions = yield* versionsOf(wire, "client")
+        assert.isAbove(versions.length, hellos + 1)
+        assert.deepStrictEqual(versions, versions.map((_, index) => index < hellos ? "3.1" : "3.3"))
+        assert.deepStrictEqual([...new Set(yield* versionsOf(wire, "server"))], ["3.3"])
+      }))
+  }
+
+  test("is 3.3 for an alert behind a hello that is not answered", () =>
+    Effect.gen(function*() {
+      const { connect, wire } = yield* TlsTest.ends()
+      const client = yield* Effect.forkScoped(Effect.exit(connect), { startImmediately: true })
+      yield* TestClock.adjust("11 seconds")
+      assert.strictEqual(how(yield* Fiber.join(client)), "HandshakeAborted")
+      assert.deepStrictEqual(yield* versionsOf(wire, "client"), ["3.1", "3.3", "3.3"])
     }))
 })
 

@@ -137,7 +137,7 @@ export const play = (
   Effect.gen(function*() {
     const settings = TlsConfig.settingsOf({ groups, versions: ["1.3"] }, primitives)
     const inbound = new Inbound({ handshake: { message: 2 ** 16, certificateChain: 2 ** 17, total: 2 ** 18 } })
-    const outbound = new Outbound(primitives, undefined)
+    const outbound = new Outbound(primitives, undefined, party === "client")
     const transcript = new Transcript()
     const differs: Array<string> = []
     const records: Array<readonly [string, string]> = []
