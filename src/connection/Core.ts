@@ -233,11 +233,11 @@ export class Core {
   /** The read side of the transport is over. */
   transportEnd(by: "fin" | "reset"): void {
     if (this.#ending !== undefined) return
-    const midRecord = this.inbound.deframer.isMidRecord
+    const { deframer: { isMidRecord: midRecord }, isCut } = this.inbound
     const phase = this.#errorPhase()
     if (this.#closure === "Open") this.#closedFirst = "peer"
     if (this.#step("transport end") === undefined) return
-    const isAllowed = this.settings.policies.missingCloseNotify === "end" && by === "fin" && !midRecord &&
+    const isAllowed = this.settings.policies.missingCloseNotify === "end" && by === "fin" && !isCut &&
       phase !== "handshaking"
     if (this.#closure !== "Truncated" || isAllowed) this.#end(clean)
     else {

@@ -148,6 +148,11 @@ export class Inbound {
     this.#assembly.establish()
   }
 
+  /** Whether something has begun that has not ended: a record, an alert or a handshake message. */
+  get isCut(): boolean {
+    return this.deframer.isMidRecord || this.#alertCarry !== undefined || this.#assembly.isMidMessage
+  }
+
   push(chunk: Uint8Array): void {
     this.deframer.push(chunk)
   }
@@ -247,12 +252,12 @@ export class Inbound {
     const plaintext = isCompressed ? current.compression.decompress(content, maxPlaintext) : content
     // RFC 5246 section 6.2.2: to grow beyond the limit is a failure of decompression, not an overflow.
     if (plaintext === undefined || plaintext.length > maxPlaintext) return { _tag: "DecompressionFailed" }
+    this.#passed(record, type, plaintext.length, isProtected)
     this.state.advance()
     if (isProtected) {
       this.#anyProtected = true
       this.#earlyDataLeft = undefined
     }
-    this.#passed(record, type, plaintext.length, isProtected, sequence)
     const incoming = this.#content(type, plaintext, isProtected)
     if (isInTarget) {
       // Only data goes to the application: what else was opened into its buffer is taken out of it.
@@ -263,13 +268,7 @@ export class Inbound {
     return incoming
   }
 
-  #passed(
-    { fragment }: RawRecord,
-    contentType: number,
-    contentLength: number,
-    isProtected: boolean,
-    sequence: number
-  ): void {
+  #passed({ fragment }: RawRecord, contentType: number, contentLength: number, isProtected: boolean): void {
     this.#recordsReceived++
     this.#observe?.({
       _tag: "Record",
@@ -278,7 +277,7 @@ export class Inbound {
       length: headerLength + fragment.length,
       contentLength,
       isProtected,
-      sequence
+      sequence: this.state.sequence
     })
   }
 
@@ -316,7 +315,7 @@ export class Inbound {
   /** RFC 8446 section 5: during the handshake a ChangeCipherSpec of one byte 1 is dropped, and says nothing. */
   #compatibility(record: RawRecord): Fault | undefined {
     const { fragment, type } = record
-    this.#passed(record, type, fragment.length, false, this.state.sequence)
+    this.#passed(record, type, fragment.length, false)
     if (fragment.length !== 1 || fragment[0] !== 1) return { _tag: "ChangeCipherSpecMalformed" }
     if (this.#phase !== "handshaking" || this.#compatibilityLeft === 0) return unexpected("change_cipher_spec")
     this.#compatibilityLeft--
@@ -326,7 +325,7 @@ export class Inbound {
   /** A record in the clear where keys are installed. An alert is read as what it says: the peer may not have switched its keys. */
   #unprotected(record: RawRecord): Incoming | undefined {
     const { fragment, type } = record
-    this.#passed(record, type, fragment.length, false, this.state.sequence)
+    this.#passed(record, type, fragment.length, false)
     if (type === ContentType.alert) return this.#alertRecord(fragment, false)
     return unexpected(`${contentTypeName(type) ?? "something"} in the clear`)
   }

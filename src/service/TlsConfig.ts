@@ -73,8 +73,8 @@ type DurationLimit = typeof durationLimits[number]
 export interface Policies {
   /**
    * What a transport end without close_notify means: `truncated` (the default) fails with `Truncated`, `end` takes a bare FIN on
-   * a record boundary for the end of the data. Only for application protocols that mark their own end, such as HTTP with
-   * Content-Length.
+   * a record boundary, and not after half an alert or half a handshake message, for the end of the data. Only for application
+   * protocols that mark their own end, such as HTTP with Content-Length.
    */
   readonly missingCloseNotify: "truncated" | "end"
   /** What the peer is told when the application's scope fails: `close_notify` (the default), or `internal_error`. */
