@@ -119,7 +119,7 @@ export const handshake = Effect.fnUntraced(
     if (theirLimit !== undefined) {
       channel.limitRecords({ read: settings.recordSizeLimit + 1, write: theirLimit - 1 })
     }
-    channel.send({ _tag: "EncryptedExtensions", extensions: encryptedExtensions(settings, hello, alpnProtocol) })
+    channel.send({ _tag: "EncryptedExtensions", extensions: encryptedExtensions(settings, hello, group, alpnProtocol) })
     const isRequested = clientAuth !== undefined && session === undefined
     if (isRequested) {
       channel.send({
@@ -289,11 +289,16 @@ const chooseCredential = Effect.fnUntraced(
 const encryptedExtensions = (
   settings: Settings,
   hello: ClientHello,
+  group: NamedGroup,
   alpnProtocol: string | undefined
 ): ReadonlyArray<Extension> => {
   const extensions: Array<Extension> = []
   const has = (tag: Extension["_tag"]) => hello.extensions.some((extension) => extension._tag === tag)
   if (has("ServerName")) extensions.push({ _tag: "ServerName", name: undefined })
+  // RFC 8446 section 4.2.7: a client whose shares are not of the group that is liked best hears of all groups, for the next time.
+  if (group !== settings.groups[0]) {
+    extensions.push({ _tag: "SupportedGroups", groups: settings.groups.map((group) => NamedGroup[group]) })
+  }
   if (alpnProtocol !== undefined) extensions.push({ _tag: "ApplicationProtocols", protocols: [alpnProtocol] })
   if (has("RecordSizeLimit")) extensions.push({ _tag: "RecordSizeLimit", limit: settings.recordSizeLimit + 1 })
   return extensions

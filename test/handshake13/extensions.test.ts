@@ -1,9 +1,10 @@
 /** Extensions where they were not asked for, have no place, come twice, or are not what they say: RFC 8446 section 4.2. */
 import { assert } from "@effect/vitest"
-import type { Extension, ExtensionForm, KnownExtension } from "../../src/message/Extension.ts"
+import { type Extension, type ExtensionForm, findExtension, type KnownExtension } from "../../src/message/Extension.ts"
 import type { HandshakeMessage } from "../../src/message/HandshakeMessage.ts"
-import { accepts, refuses, type Row } from "./conversation.ts"
-import { plus, says, swollen, unknown } from "./edits.ts"
+import type { NamedGroup } from "../../src/wire/CodePoints.ts"
+import { accepts, type Outcome, refuses, type Row } from "./conversation.ts"
+import { plus, put, says, swollen, unknown } from "./edits.ts"
 import { greets, type Script } from "./stories.ts"
 
 const samples: { readonly [Tag in KnownExtension["_tag"]]: Extract<KnownExtension, { readonly _tag: Tag }> } = {
@@ -228,9 +229,12 @@ refuses("R9846-4.3-01: a byte too many inside an extension of the server", "clie
 ])
 
 accepts("what a client takes from a server", "client", [
+  ["server_name", inside.EncryptedExtensions(samples.ServerName)],
   [
-    "server_name, and groups that the server would like better",
-    inside.EncryptedExtensions(samples.ServerName, samples.SupportedGroups)
+    "R8446-4.2.7-02: groups that the server likes better, and some that were not offered",
+    inside.EncryptedExtensions({ _tag: "SupportedGroups", groups: [0x0a0a, 24, 23, 29] }),
+    {},
+    ({ connection }) => assert.strictEqual(connection?.group, "x25519")
   ],
   [
     "the application protocol",
@@ -262,5 +266,36 @@ refuses(
       asked,
       "exactly one"
     ]
+  ]
+)
+
+const groupsTold = (expected: ReadonlyArray<number> | undefined) => ({ puppet }: Outcome): void => {
+  const answer = puppet.received.find((_) => _._tag === "EncryptedExtensions")
+  assert(answer !== undefined)
+  assert.deepStrictEqual(findExtension(answer.extensions, "SupportedGroups")?.groups, expected)
+}
+const likes = (...groups: ReadonlyArray<NamedGroup>) => ({ server: { groups } })
+const knows = (...groups: ReadonlyArray<number>): Script => ({
+  moves: {
+    ClientHello: says(put({ _tag: "SupportedGroups", groups })),
+    SecondHello: says(put({ _tag: "SupportedGroups", groups }))
+  }
+})
+
+accepts(
+  "R8446-4.2.7-01: a server tells its groups, where it likes another one better than that of the share",
+  "server",
+  [
+    ["one that the client has", {}, likes("secp256r1", "x25519"), groupsTold([23, 29])],
+    [
+      "also those that the client has not",
+      knows(29),
+      likes("secp384r1", "x25519", "secp256r1"),
+      groupsTold([24, 29, 23])
+    ],
+    ["in a resumption", {}, { remembers: true, ...likes("secp256r1", "x25519") }, groupsTold([23, 29])],
+    ["after a HelloRetryRequest", knows(29, 23), likes("secp384r1", "secp256r1"), groupsTold([24, 23])],
+    ["not where the share is of the best one", {}, likes("x25519", "secp256r1"), groupsTold(undefined)],
+    ["nor where that was asked for", {}, likes("secp256r1", "secp384r1"), groupsTold(undefined)]
   ]
 )
