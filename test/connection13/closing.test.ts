@@ -299,7 +299,7 @@ describe("R8446-6.1-10: where the transport is used afterwards", () => {
     }))
 })
 
-test("R8446-6.2-02, R8446-6.2-04, R8446-6.2-05, R8446-6.2-07: alerts can be watched, in both directions", () =>
+test("R8446-6.2-07: alerts can be watched, in both directions", () =>
   Effect.gen(function*() {
     const alerts = observed()
     const { client, server, wire } = yield* opened(alerts.options)

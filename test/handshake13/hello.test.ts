@@ -71,7 +71,7 @@ refuses(
 )
 
 refuses(
-  "R8446-4.1.1-04, R8446-4.2.3-01, R8446-9.2-01, R8446-6.2-26, R8446-4.2.9-01: an extension that must be there is not",
+  "R8446-4.1.1-04, R8446-4.2.3-01, R8446-9.2-01, R8446-6.2-26, R8446-6.2-04, R8446-4.2.9-01: an extension that must be there is not",
   "server",
   "109 ExtensionMissing",
   [

@@ -81,7 +81,7 @@ for (const subject of ["client", "server"] as const) {
     ]
   )
   refuses(
-    `R8446-7.4.2-01: a secret that is all zeros, to the ${subject}`,
+    `R8446-7.4.2-01, R8446-6.2-04: a secret that is all zeros, to the ${subject}`,
     subject,
     "47 KeyShareInvalid",
     rows("x25519", montgomery)

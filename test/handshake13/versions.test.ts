@@ -165,7 +165,7 @@ refuses("R8446-D.5-02: a hello in the form of SSL 2.0 is not taken", "server", "
   }]
 ])
 
-test("R8446-4.1.2-02, R8446-4.1.3-06: TLS 1.2 is not renegotiated, to whatever version: a warning, and it goes on", () =>
+test("R8446-4.1.2-02: TLS 1.2 is not renegotiated, to whatever version: a warning, and it goes on", () =>
   Effect.gen(function*() {
     const alerts = observed()
     const { client, server, wire } = yield* TlsTest.pair({

@@ -69,19 +69,22 @@ const rightAt = (place: Place): ReadonlyArray<number> => {
   return place.subject === "client" && isUndecided(place) ? [...types[due], 0] : types[due]
 }
 
-sweep("every handshake message at every place where it is wrong: unexpected_message", (place, messages) => {
-  const right = rightAt(place)
-  const named = messages.map(({ bytes, from, name }) => [`${name} of the ${from}`, bytes] as const)
-  const all = [...named, ...foreign].filter(([, bytes]) => !right.includes(bytes[0] ?? 0))
-  const retry = messages.find(({ name }) => name === "HelloRetryRequest")
-  return [
-    ...all.map(([name, bytes]) => last(name, says(bytes), protested(place, 10, "MessageUnexpected"))),
-    // RFC 8446 section 4.1.4.
-    ...(retry !== undefined && dueAt(place) === "ServerHello" && !isUndecided(place)
-      ? [last("a second HelloRetryRequest", says(retry.bytes), protested(place, 10, "MessageUnexpected"))]
-      : [])
-  ]
-})
+sweep(
+  "R8446-6.2-02, R8446-6.2-05: every handshake message at every place where it is wrong: unexpected_message",
+  (place, messages) => {
+    const right = rightAt(place)
+    const named = messages.map(({ bytes, from, name }) => [`${name} of the ${from}`, bytes] as const)
+    const all = [...named, ...foreign].filter(([, bytes]) => !right.includes(bytes[0] ?? 0))
+    const retry = messages.find(({ name }) => name === "HelloRetryRequest")
+    return [
+      ...all.map(([name, bytes]) => last(name, says(bytes), protested(place, 10, "MessageUnexpected"))),
+      // RFC 8446 section 4.1.4.
+      ...(retry !== undefined && dueAt(place) === "ServerHello" && !isUndecided(place)
+        ? [last("a second HelloRetryRequest", says(retry.bytes), protested(place, 10, "MessageUnexpected"))]
+        : [])
+    ]
+  }
+)
 
 sweep(
   "a HelloRequest to a client that may yet speak TLS 1.2",
@@ -100,7 +103,7 @@ sweep(
 const finishedOf = (messages: ReadonlyArray<Message>) => messages.filter(({ name }) => name === "Finished")
 
 sweep(
-  "a Finished of another conversation, of either side: decrypt_error",
+  "R8446-6.2-02, R8446-6.2-05: a Finished of another conversation, of either side: decrypt_error",
   (place, messages) =>
     finishedOf(messages).map(({ bytes, from }) =>
       last(`of the ${from}`, says(bytes), protested(place, 51, "FinishedWrong"))
@@ -191,7 +194,7 @@ const resized = (by: number): Act => (puppet, due) => {
 }
 
 sweep(
-  "the message that is due, with a byte too many or too few: decode_error",
+  "R8446-6.2-02, R8446-6.2-05: the message that is due, with a byte too many or too few: decode_error",
   (place) =>
     ([["a byte too many", 1], ["a byte too few", -1]] as const).map(([name, by]) =>
       last(name, resized(by), protested(place, 50, "MessageMalformed"))

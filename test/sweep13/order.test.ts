@@ -44,7 +44,7 @@ const laterInFlight = (place: Place): ReadonlyArray<readonly [at: number, unit: 
 }
 
 sweep(
-  "messages are left out, up to any later one of the flight: unexpected_message",
+  "R8446-6.2-02, R8446-6.2-05: messages are left out, up to any later one of the flight: unexpected_message",
   (place) =>
     laterInFlight(place).map(([to, unit]): Trial => ({
       name: `goes on with ${unit}`,

@@ -92,7 +92,7 @@ sweep(
   }
 )
 
-sweep("oversize: record_overflow, and nothing is waited for beyond the header", (place) => {
+sweep("R8446-6.2-02, R8446-6.2-05: oversize: record_overflow, and nothing is waited for beyond the header", (place) => {
   const limit = 2 ** 14 + (isProtected(place) ? 256 : 0)
   return [
     ...types.flatMap((type) =>
@@ -136,7 +136,7 @@ sweep("empty records", emptyAt)
 const noise = (length: number): Uint8Array => Uint8Array.from({ length }, (_, at) => at * 7)
 
 sweep(
-  "what does not authenticate: bad_record_mac",
+  "R8446-6.2-02, R8446-6.2-05: what does not authenticate: bad_record_mac",
   (place) => [
     // RFC 8446 section 5.2: nothing is shorter than a type and a tag.
     ...[0, 1, 16, 17, 64, 2 ** 14 + 256].map((length) =>
