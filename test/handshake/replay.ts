@@ -24,7 +24,7 @@ import { make as primitives } from "../../src/platform/NodePrimitives.ts"
 import { concat, toHex } from "../../src/wire/Bytes.ts"
 import { splitRecords } from "../harness/TlsRecords.ts"
 import { lineOf, readToTheEnd, settled } from "./conversation.ts"
-import { other, serverName, type Side, type World, world } from "./world.ts"
+import { other, serverName, type Side, type WatchedCache, type World, world } from "./world.ts"
 import * as Tls12 from "../harness/Tls12.ts"
 
 /** What the peer says on the open connection, a record each; then it closes. */
@@ -34,24 +34,42 @@ const answer = "what the recorded side has to say"
 
 type Version = "1.2" | "1.3"
 
+/** The kinds of handshake; all but the first one are of TLS 1.3. */
+export type Flow = "full" | "HelloRetryRequest and a client certificate" | "resumption"
+
+type Remembered = WatchedCache["stored"]
+
+/** Who holds a conversation, and how. */
+interface Cast {
+  readonly version: Version
+  readonly flow: Flow
+  readonly identities: Readonly<Record<Side, Identity.Identity["Service"]>>
+  /** The session that each side has from before. */
+  readonly remembered: Readonly<Record<Side, Remembered>>
+}
+
 /** A client and a server that agree on that version. The hybrid group, whose shares are long, would only add bytes to be cut. */
-const optionsFor = (version: Version) => ({
-  versions: version === "1.2" ? ["1.2"] as const : ["1.3", "1.2"] as const,
-  groups: ["x25519", "secp256r1"] as const
-})
+const optionsFor = ({ flow, identities, version }: Cast, { clientTrust }: World) => {
+  const versions = version === "1.2" ? ["1.2"] as const : ["1.3", "1.2"] as const
+  const both = { versions, groups: ["x25519", "secp256r1"] } as const
+  return flow === "HelloRetryRequest and a client certificate"
+    ? {
+      client: { ...both, identity: identities.client },
+      server: { versions, groups: ["secp256r1"], clientAuth: { mode: "require", trust: clientTrust } }
+    } as const
+    : { client: both, server: both }
+}
 
 const bytesOf = (text: string) => new TextEncoder().encode(text)
 
-export interface Recording {
+export interface Recording extends Cast {
   readonly subject: Side
-  readonly version: Version
   /** Whether the subject says something: the peer closes only then. */
   readonly answers: boolean
   /** The records of the peer, to its close_notify. */
   readonly records: ReadonlyArray<Uint8Array>
   /** What came of it. */
   readonly result: Result
-  readonly identity: Identity.Identity["Service"]
 }
 
 /** Everything that can be seen of a conversation from the side in question. */
@@ -87,24 +105,31 @@ const remembering = (identity: Identity.Identity["Service"]): Identity.Identity[
   }
 }
 
+/** A fresh cache, with what that side remembers. */
+const cacheOf = Effect.fnUntraced(function*(side: Side, all: World, { remembered }: Cast) {
+  const watched = yield* all.cacheOf(side, false)
+  for (const [key, session] of remembered[side]) yield* watched.cache.store(key, session)
+  return watched
+})
+
 const open = (
   side: Side,
-  version: Version,
+  cast: Cast,
   socket: Socket.Socket,
   all: World,
-  identity: Identity.Identity["Service"],
   cache: SessionCache.SessionCache["Service"]
 ): Effect.Effect<Connection, TlsError.TlsError, Scope.Scope> => {
   const services = Context.make(Primitives, primitives).pipe(
-    Context.add(Randomness.Randomness, Randomness.makeInsecureSeeded(primitives, `recorded ${side}`)),
+    Context.add(Randomness.Randomness, Randomness.makeInsecureSeeded(primitives, `recorded ${side}, ${cast.flow}`)),
     Context.add(SessionCache.SessionCache, cache)
   )
+  const options = optionsFor(cast, all)
   return side === "server"
-    ? TlsServer.accept(socket, optionsFor(version)).pipe(
-      Effect.provideService(Identity.Identity, identity),
+    ? TlsServer.accept(socket, options.server).pipe(
+      Effect.provideService(Identity.Identity, cast.identities.server),
       Effect.provide(services)
     )
-    : TlsClient.connect({ serverName, ...optionsFor(version) }).pipe(
+    : TlsClient.connect({ serverName, ...options.client }).pipe(
       Effect.provideService(Socket.Socket, socket),
       Effect.provideService(Trust.Trust, all.trust),
       Effect.provide(services)
@@ -134,35 +159,48 @@ const play = Effect.fnUntraced(function*(opening: ReturnType<typeof open>, answe
   return { ...end, facts }
 })
 
-/** Both sides of a full handshake, data both ways or to the subject alone, and the close of the peer. */
-export const record = Effect.fnUntraced(
-  function*(subject: Side, answers = true, version: Version = "1.2"): Effect.fn.Return<Recording, never, Primitives> {
-    const all = yield* world
-    const identity = remembering(all.server)
-    const ends = yield* Tls12.ends({ identity, trust: all.trust })
-    const sockets = { client: ends.clientSocket, server: ends.serverSocket }
-    const peer = other(subject)
-    const cache = yield* all.cacheOf(subject, false)
-    const speaking = Effect.scoped(Effect.gen(function*() {
-      const peerCache = yield* all.cacheOf(peer, false)
-      const connection = yield* open(peer, version, sockets[peer], all, identity, peerCache.cache)
-      for (const words of speech) yield* connection.write(bytesOf(words))
-      for (let left = answers ? answer.length : 0; left > 0;) {
-        for (const chunk of yield* connection.pull) left -= chunk.length
-      }
-    }))
-    const subjects = play(open(subject, version, sockets[subject], all, identity, cache.cache), answers)
-    const [result] = yield* Effect.orDie(Effect.all([subjects, speaking], { concurrency: 2 }))
-    const passed = yield* ends.wire.passed
-    const said = (side: Side) => passed.flatMap((_) => _._tag === "Record" && _.from === side ? [_.bytes] : [])
-    return {
-      subject,
-      version,
-      answers,
-      records: said(peer),
-      result: { ...result, sent: toHex(concat(said(subject))), sessions: yield* cache.alive },
-      identity
+/** Both sides of a handshake, data both ways or to the subject alone, and the close of the peer. And what they remember of it. */
+const hold = Effect.fnUntraced(function*(subject: Side, answers: boolean, cast: Cast) {
+  const all = yield* world
+  const ends = yield* Tls12.ends({ identity: cast.identities.server, trust: all.trust })
+  const sockets = { client: ends.clientSocket, server: ends.serverSocket }
+  const peer = other(subject)
+  const caches = { client: yield* cacheOf("client", all, cast), server: yield* cacheOf("server", all, cast) }
+  const opening = (side: Side) => open(side, cast, sockets[side], all, caches[side].cache)
+  const speaking = Effect.scoped(Effect.gen(function*() {
+    const connection = yield* opening(peer)
+    for (const words of speech) yield* connection.write(bytesOf(words))
+    for (let left = answers ? answer.length : 0; left > 0;) {
+      for (const chunk of yield* connection.pull) left -= chunk.length
     }
+  }))
+  const [result] = yield* Effect.orDie(Effect.all([play(opening(subject), answers), speaking], { concurrency: 2 }))
+  const passed = yield* ends.wire.passed
+  const said = (side: Side) => passed.flatMap((_) => _._tag === "Record" && _.from === side ? [_.bytes] : [])
+  const recording: Recording = {
+    ...cast,
+    subject,
+    answers,
+    records: said(peer),
+    result: { ...result, sent: toHex(concat(said(subject))), sessions: yield* caches[subject].alive }
+  }
+  // Of several tickets the first one.
+  return { recording, stored: { client: caches.client.stored.slice(0, 1), server: caches.server.stored.slice(0, 1) } }
+})
+
+export const record = Effect.fnUntraced(
+  function*(
+    subject: Side,
+    answers = true,
+    version: Version = "1.2",
+    flow: Flow = "full"
+  ): Effect.fn.Return<Recording, never, Primitives> {
+    const all = yield* world
+    const identities = { client: remembering(all.client), server: remembering(all.server) }
+    const first: Cast = { version, flow: "full", identities, remembered: { client: [], server: [] } }
+    // A client that reads nothing takes no ticket.
+    const remembered = flow === "resumption" ? (yield* hold(subject, true, first)).stored : first.remembered
+    return (yield* hold(subject, answers, { ...first, flow, remembered })).recording
   }
 )
 
@@ -228,17 +266,17 @@ export const replay = Effect.fnUntraced(
     chunks: ReadonlyArray<Uint8Array>,
     end: "fin" | "reset"
   ): Effect.fn.Return<Result> {
-    const { answers, identity, records, result, subject, version } = recording
+    const { answers, records, result, subject, version } = recording
     const closeNotifyLength = closeNotifyLengths[version]
     const all = yield* world
     const sent: Array<Uint8Array> = []
-    const cache = yield* all.cacheOf(subject, false)
+    const cache = yield* cacheOf(subject, all, recording)
     // The peer closed because it had its answer.
     const gate = answers
       ? { at: concat(records).length - closeNotifyLength, due: result.sent.length / 2 - closeNotifyLength }
       : { at: Infinity, due: 0 }
     const socket = replaying(chunks, end, gate, sent)
-    const fiber = yield* Effect.forkDetach(play(open(subject, version, socket, all, identity, cache.cache), answers))
+    const fiber = yield* Effect.forkDetach(play(open(subject, recording, socket, all, cache.cache), answers))
     const exit = yield* settled(fiber)
     if (exit === undefined) return yield* Effect.die(new Error("the replay hangs"))
     return { ...(yield* exit), sent: toHex(concat(sent)), sessions: yield* cache.alive }

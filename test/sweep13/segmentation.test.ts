@@ -5,7 +5,7 @@ import * as NodePrimitives from "effect-tls/platform/NodePrimitives"
 import { makeInsecureSeeded } from "../../src/service/Randomness.ts"
 import { concat } from "../../src/wire/Bytes.ts"
 import { ContentType } from "../../src/wire/CodePoints.ts"
-import { record, type Recording, replay, speech } from "../handshake/replay.ts"
+import { type Flow, record, type Recording, replay, speech } from "../handshake/replay.ts"
 import type { Side } from "../handshake/world.ts"
 import { headerLength, makeRecord } from "../harness/TlsRecords.ts"
 import { cut } from "../record/records.ts"
@@ -29,13 +29,13 @@ const atRandom = ({ records }: Recording): ReadonlyArray<Chunks> =>
     return cut(concat(records), Array.from(bytes, (byte) => 1 + byte % (2 << (seed % 8))))
   })
 
-/** With the hello, which is all that comes in the clear, in records of `size` bytes; the rest as it was. */
+/** With the hellos, which are all that comes in the clear, in records of `size` bytes; the rest as it was. */
 const reframed = (recording: Recording, size: number): Recording => {
-  const [hello, ...others] = recording.records
-  assert.isDefined(hello)
-  assert.isFalse(others.some((other) => other[0] === ContentType.handshake))
-  const parts = cut(hello.subarray(headerLength), [size])
-  return { ...recording, records: [...parts.map((part) => makeRecord(ContentType.handshake, part)), ...others] }
+  const isHello = (record: Uint8Array) => record[0] === ContentType.handshake
+  assert.lengthOf(recording.records.filter(isHello), recording.flow.startsWith("HelloRetryRequest") ? 2 : 1)
+  const parts = (hello: Uint8Array) =>
+    cut(hello.subarray(headerLength), [size]).map((part) => makeRecord(ContentType.handshake, part))
+  return { ...recording, records: recording.records.flatMap((record) => isHello(record) ? parts(record) : [record]) }
 }
 
 interface Variation {
@@ -43,6 +43,8 @@ interface Variation {
   readonly segments: (recording: Recording) => ReadonlyArray<Chunks>
   readonly sizes?: ReadonlyArray<number>
   readonly onlyListens?: boolean
+  /** It takes its time: of a full handshake alone. */
+  readonly isLong?: boolean
 }
 
 const variations: ReadonlyArray<Variation> = [
@@ -50,20 +52,24 @@ const variations: ReadonlyArray<Variation> = [
   { name: "all at once, to one who only listens", segments: (_) => [atOnce(_)], onlyListens: true },
   { name: "record by record", segments: ({ records }) => [records] },
   { name: "one byte at a time", segments: (_) => [byteByByte(_)] },
-  { name: "in two chunks, wherever the cut is", segments: inTwo },
+  { name: "in two chunks, wherever the cut is", segments: inTwo, isLong: true },
   { name: "in chunks of any length, of 64 seeds", segments: atRandom },
   {
-    name: "its hello in records of other sizes, at once and byte by byte",
+    name: "its hellos in records of other sizes, at once and byte by byte",
     segments: (_) => [atOnce(_), byteByByte(_)],
     sizes: [1, 2, 3, 5, 64, 200]
   }
 ]
 
-const heard = Effect.fnUntraced(function*(subject: Side, { onlyListens = false, segments, sizes }: Variation) {
-  const recording = yield* record(subject, !onlyListens, "1.3")
+const flows: ReadonlyArray<Flow> = ["full", "HelloRetryRequest and a client certificate", "resumption"]
+
+const heard = Effect.fnUntraced(function*(subject: Side, flow: Flow, variation: Variation) {
+  const { onlyListens = false, segments, sizes } = variation
+  const recording = yield* record(subject, !onlyListens, "1.3", flow)
   assert.strictEqual(recording.result.failure, "clean")
   assert.strictEqual(recording.result.data, speech.join(""))
   assert.include(recording.result.facts, "\"version\":\"1.3\"")
+  assert.include(recording.result.facts, `"resumed":${flow === "resumption"}`)
   const variants = sizes === undefined ? [recording] : sizes.map((size) => reframed(recording, size))
   for (const variant of variants) {
     for (const chunks of segments(variant)) {
@@ -73,7 +79,11 @@ const heard = Effect.fnUntraced(function*(subject: Side, { onlyListens = false, 
 })
 
 describe.each(["client", "server"] as const)("a %s makes the same of what it hears", (subject) => {
-  for (const variation of variations) {
-    it.effect(variation.name, () => heard(subject, variation).pipe(Effect.provide(NodePrimitives.layerPrimitives)))
+  for (const flow of flows) {
+    for (const variation of variations) {
+      if (variation.isLong === true && flow !== "full") continue
+      it.effect(`${flow}, ${variation.name}`, () =>
+        heard(subject, flow, variation).pipe(Effect.provide(NodePrimitives.layerPrimitives)))
+    }
   }
 })
