@@ -83,13 +83,15 @@ const opened = (
     const settings = settingsOf(options, primitives)
     yield* checkSettings(settings, primitives)
     const peer = yield* peerOf(primitives, options.serverName)
+    const verified = "host" in peer ? peer.host : peer.address
     const story: ClientStory = {
       settings,
       peer,
       trust,
       identity: options.identity,
       sessionKey: clientKey({
-        name: options.sessionName ?? ("host" in peer ? peer.host : peer.address),
+        verified,
+        name: options.sessionName ?? verified,
         alpnProtocols: settings.alpnProtocols,
         trust: trust.fingerprint,
         identity: options.identity?.fingerprint ?? ""

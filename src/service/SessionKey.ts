@@ -15,18 +15,23 @@ import type { Session } from "./Session.ts"
 export type SessionKey = string
 
 /**
- * The key of a client's sessions. They never cross the name of the server, the application protocols, the trust that judged
- * the server, or the identity that was shown to it.
+ * The key of a client's sessions. They never cross whom the certificate of the server was judged for, the name that the
+ * application has for it, the application protocols, the trust that judged, or the identity that was shown.
  *
  * @category constructors
  * @since 0.1.0
  */
 export const clientKey = (peer: {
+  /**
+   * The host or address that the certificate is for. RFC 8446 section 4.6.1: who resumes looks at no certificate, so a session is
+   * for this one alone, whatever it is kept under.
+   */
+  readonly verified: string
   readonly name: string
   readonly alpnProtocols: ReadonlyArray<string>
   readonly trust: string
   readonly identity: string
-}): SessionKey => `client ${JSON.stringify([peer.name, peer.alpnProtocols, peer.trust, peer.identity])}`
+}): SessionKey => `client ${JSON.stringify([peer.verified, peer.name, peer.alpnProtocols, peer.trust, peer.identity])}`
 
 /**
  * The key of a server's session: its identifier or ticket, and the trust that judged the client. No other session has it.

@@ -137,7 +137,10 @@ export interface ClientOptions extends CommonOptions {
   readonly serverName: string
   /** What to show to a server that asks for a certificate. */
   readonly identity?: Identity["Service"]
-  /** Sessions are kept under this name: by default that of the server. */
+  /**
+   * Tells apart what has the same `serverName`, such as the ports of one host: sessions are kept under both, and never serve another
+   * `serverName`. By default that is all.
+   */
   readonly sessionName?: string
   /**
    * In TLS 1.3 a client is open before the server has judged its certificate. With this, opening waits that long for a first sign

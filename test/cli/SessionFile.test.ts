@@ -89,7 +89,7 @@ describe("the session file", () => {
       ])
     }))
 
-  const client = clientKey({ name: "localhost", alpnProtocols: [], trust: "", identity: "" })
+  const client = clientKey({ verified: "localhost", name: "a", alpnProtocols: [], trust: "", identity: "" })
 
   it.effect("offers a ticket of TLS 1.3 once, and the next one that comes", () =>
     Effect.gen(function*() {

@@ -99,7 +99,13 @@ const storyOf = (puppet: Puppet, world: World, core: Core, cache: SessionCache["
       const clientAuth = asks ? { mode: "request", trust: world.clientTrust } as const : undefined
       return Server.handshake(channel, { settings, identity: world.server, clientAuth }, cache)
     }
-    const sessionKey = clientKey({ name: serverName, alpnProtocols: [], trust: world.trust.fingerprint, identity: "" })
+    const sessionKey = clientKey({
+      verified: serverName,
+      name: serverName,
+      alpnProtocols: [],
+      trust: world.trust.fingerprint,
+      identity: ""
+    })
     const identity = puppet.flow === "full, with a client certificate" ? world.client : undefined
     const peer = { role: "server", host: serverName } as const
     return Client.handshake(channel, { settings, peer, trust: world.trust, identity, sessionKey }, cache)

@@ -8,7 +8,7 @@ import { processOver, stores } from "./stores.ts"
 
 const keys = Effect.provide(SessionKeys.SessionKeys, randomKeys)
 const serverKey = (number: number, trust = "") => SessionCache.serverKey(session(number).id, trust)
-const peer = { name: "a", alpnProtocols: [], trust: "t", identity: "i" }
+const peer = { verified: "v", name: "a", alpnProtocols: [], trust: "t", identity: "i" }
 const clientKey = SessionCache.clientKey(peer)
 const ticket = (number: number, createdAt = number) => session(number, { version: "1.3", createdAt, lifetime: 7200 })
 
@@ -84,7 +84,9 @@ for (const [name, open] of stores) {
       Effect.gen(function*() {
         const { a } = yield* world
         yield* a.store(clientKey, ticket(1))
-        for (const other of [{ name: "b" }, { alpnProtocols: ["h2"] }, { trust: "u" }, { identity: "" }]) {
+        for (
+          const other of [{ verified: "w" }, { name: "b" }, { alpnProtocols: ["h2"] }, { trust: "u" }, { identity: "" }]
+        ) {
           assert.strictEqual(yield* offeredBy(a, SessionCache.clientKey({ ...peer, ...other })), undefined)
         }
         assert.strictEqual(yield* offeredBy(a, clientKey), 1)

@@ -166,11 +166,13 @@ describe("layerMemory", () => {
 })
 
 describe("keys", () => {
-  const peer = { name: "a", alpnProtocols: ["b", "c"], trust: "t", identity: "i" }
+  const peer = { verified: "v", name: "a", alpnProtocols: ["b", "c"], trust: "t", identity: "i" }
 
   it("differ wherever a session must not cross", () => {
     const others = [
+      { ...peer, verified: "V" },
       { ...peer, name: "A" },
+      { ...peer, verified: peer.name, name: peer.verified },
       { ...peer, alpnProtocols: ["b"] },
       { ...peer, alpnProtocols: ["c", "b"] },
       { ...peer, alpnProtocols: ["b,c"] },

@@ -61,10 +61,11 @@ peerSuite("redis-server", (it) => {
           createdAt,
           ...(kind === "client" && index % 2 === 0 ? { version: "1.3", lifetime: 3600 } : {})
         }))
+      const peer = { verified: "v", alpnProtocols: [], trust: "", identity: "" }
       const keyOf = (index: number) =>
         kind === "server"
           ? SessionCache.serverKey(session(index).id, "")
-          : SessionCache.clientKey({ name: `peer ${index % 10}`, alpnProtocols: [], trust: "", identity: "" })
+          : SessionCache.clientKey({ ...peer, name: `peer ${index % 10}` })
 
       let tick = 0
       const history: Array<Done> = []

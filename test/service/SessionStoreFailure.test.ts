@@ -12,7 +12,7 @@ import { counted, counts, offeredBy, randomKeys, session } from "./sessions.ts"
 import { type Mood, moodyStore, processOver } from "./stores.ts"
 
 const keyOf = (number: number) => SessionCache.serverKey(session(number).id, "")
-const clientKey = SessionCache.clientKey({ name: "a", alpnProtocols: [], trust: "t", identity: "i" })
+const clientKey = SessionCache.clientKey({ verified: "v", name: "a", alpnProtocols: [], trust: "t", identity: "i" })
 
 const world = (options?: PersistedOptions) =>
   Effect.gen(function*() {
@@ -307,7 +307,8 @@ describe("what a store shows", () => {
       const one = session(0x7a7b, { id: Buffer.from("identifier of this session"), isTicket: true })
       const key = SessionCache.serverKey(one.id, "fingerprint")
       yield* a.store(key, one)
-      yield* a.store(SessionCache.clientKey({ name: "peer.test", alpnProtocols: [], trust: "t", identity: "i" }), one)
+      const peer = { verified: "host.test", name: "peer.test", alpnProtocols: [], trust: "t", identity: "i" }
+      yield* a.store(SessionCache.clientKey(peer), one)
       yield* a.invalidate(key, one)
       const dump = JSON.stringify([...store.kept, ...store.asked])
       const secret = Buffer.alloc(48, 0x7b)
@@ -315,7 +316,9 @@ describe("what a store shows", () => {
         assert.notInclude(dump, secret.toString(encoding).slice(1, 13))
         assert.notInclude(dump, Buffer.from(one.id).toString(encoding).slice(1, 13))
       }
-      for (const word of ["peer.test", "server.test", "fingerprint", "identifier"]) assert.notInclude(dump, word)
+      for (const word of ["host.test", "peer.test", "server.test", "fingerprint", "identifier"]) {
+        assert.notInclude(dump, word)
+      }
       for (const name of store.kept.keys()) assert.match(name, /^[sd]\.[0-9a-f]{64}$/)
       const sets = store.asked.filter((line) => line.startsWith("set"))
       assert.deepStrictEqual(sets.map((line) => line.replace(/ [sd]\..*/, "")), [
