@@ -14,6 +14,7 @@ import * as Connections from "./connection/Connection.ts"
 import type { Closure, Connection } from "./connection/Connection.ts"
 import * as Transport from "./connection/Transport.ts"
 import * as Server from "./handshake/Server.ts"
+import { make as makeStory } from "./handshake/ServerStory.ts"
 import { Primitives } from "./secret/Primitives.ts"
 import { Identity } from "./service/Identity.ts"
 import type { Randomness } from "./service/Randomness.ts"
@@ -91,7 +92,7 @@ const opened = (
     const identity = yield* Identity
     const settings = settingsOf(options, primitives)
     yield* checkSettings(settings, primitives)
-    const story = { settings, identity, clientAuth: options.clientAuth }
+    const story = makeStory(settings, identity, options.clientAuth)
     return yield* Connections.open({
       role: "server",
       settings,

@@ -12,7 +12,7 @@ import type { Session } from "../service/Session.ts"
 import type { SessionCache, SessionKey } from "../service/SessionCache.ts"
 import { empty } from "../wire/Bytes.ts"
 import type { Channel } from "./Channel.ts"
-import { type ServerStory, sessionKeyOf, trustOf } from "./ServerStory.ts"
+import { type ServerStory, sessionKeyOf } from "./ServerStory.ts"
 
 /**
  * Bytes of a handle, and of a session identifier of ours.
@@ -69,7 +69,7 @@ export const redeem = (
   cache.selfContained === undefined
     ? byHandle(story, cache, ticket)
     : Effect.map(
-      cache.selfContained.open(ticket, trustOf(story)),
+      cache.selfContained.open(ticket, story.clientTrust),
       Option.match({
         onNone: () => undefined,
         onSome: ({ isRenewalDue, session }) => ({ key: sessionKeyOf(story, session.id), session, isRenewalDue })
@@ -114,7 +114,7 @@ export const issue = Effect.fnUntraced(
   ): Effect.fn.Return<Uint8Array> {
     const ticket = cache.selfContained === undefined
       ? session.id
-      : Option.getOrElse(yield* cache.selfContained.seal(session, trustOf(story)), () => empty)
+      : Option.getOrElse(yield* cache.selfContained.seal(session, story.clientTrust), () => empty)
     // A session that is in its ticket is not kept, but known to the connection, which may have to forget it.
     yield* channel.storeSession(sessionKeyOf(story, session.id), session)
     return ticket

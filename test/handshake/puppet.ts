@@ -14,6 +14,7 @@ import * as Wire from "../../src/connection/Wire.ts"
 import type { Channel, HandshakeFailure } from "../../src/handshake/Channel.ts"
 import * as Client from "../../src/handshake/Client.ts"
 import * as Server from "../../src/handshake/Server.ts"
+import { make as makeStory } from "../../src/handshake/ServerStory.ts"
 import { encodeHandshake, type HandshakeMessage } from "../../src/message/HandshakeMessage.ts"
 import { make as primitives } from "../../src/platform/NodePrimitives.ts"
 import { suites } from "../../src/secret/CipherSuite.ts"
@@ -97,7 +98,7 @@ const storyOf = (puppet: Puppet, world: World, core: Core, cache: SessionCache["
     if (puppet.side === "server") {
       const asks = puppet.flow.includes("client certificate")
       const clientAuth = asks ? { mode: "request", trust: world.clientTrust } as const : undefined
-      return Server.handshake(channel, { settings, identity: world.server, clientAuth }, cache)
+      return Server.handshake(channel, makeStory(settings, world.server, clientAuth), cache)
     }
     const sessionKey = clientKey({
       verified: serverName,

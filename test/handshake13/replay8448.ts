@@ -13,6 +13,7 @@ import type { Channel, HandshakeFailure, Traffic } from "../../src/handshake/Cha
 import * as Client from "../../src/handshake/Client.ts"
 import type { Established } from "../../src/handshake/Established.ts"
 import * as Server from "../../src/handshake/Server.ts"
+import { make as makeStory } from "../../src/handshake/ServerStory.ts"
 import {
   decodeHandshake,
   encodeHandshake,
@@ -237,7 +238,7 @@ export const play = (
     const story = identity !== undefined && party === "server"
       ? Server.handshake(
         channel,
-        { settings, identity, clientAuth: asks ? { mode: "require", trust } : undefined },
+        makeStory(settings, identity, asks ? { mode: "require", trust } : undefined),
         cache
       )
       : Client.handshake(channel, { settings, peer, trust, identity, sessionKey: "RFC 8448" }, cache)
