@@ -43,6 +43,7 @@ const storedOf = (key: SessionKey, session: Session): Stored => {
 const sessionOf = ({ session }: Stored): Session =>
   new Session({
     ...session,
+    authenticatedAt: session.authenticatedAt ?? session.createdAt,
     serverName: session.serverName,
     lifetime: session.lifetime,
     secret: Redacted.make(session.secret)
@@ -120,11 +121,12 @@ export const layer = (path: string, warn: (sentence: string) => Effect.Effect<vo
           yield* warn(`the session of ${path} is not offered: it was made with another peer, or with other options.`)
           return Option.none()
         }
-        const age = (yield* Clock.currentTimeMillis) - session.createdAt
-        const lifetime = (session.lifetime ?? Infinity) * 1000
-        if (age >= Math.min(timeToLive, lifetime)) {
+        const now = yield* Clock.currentTimeMillis
+        if (session.livesFor(timeToLive, now) <= 0) {
           session.wipe()
-          const why = age < lifetime ? "it is more than a day old" : "it is older than the server wanted"
+          const why = session.livesFor(Infinity, now) > 0
+            ? "it is more than a day old"
+            : "it is older than the server wanted"
           yield* warn(`the session of ${path} is not offered: ${why}.`)
           return Option.none()
         }
@@ -133,10 +135,12 @@ export const layer = (path: string, warn: (sentence: string) => Effect.Effect<vo
         return Option.none()
       }),
     store: (key, session) =>
-      Effect.suspend(() =>
-        dead.has(toHex(session.id))
-          ? Effect.void
-          : Effect.flatMap(Effect.orDie(encode(storedOf(key, session))), write)
+      Effect.flatMap(
+        Clock.currentTimeMillis,
+        (now) =>
+          dead.has(toHex(session.id)) || session.livesFor(timeToLive, now) <= 0
+            ? Effect.void
+            : Effect.flatMap(Effect.orDie(encode(storedOf(key, session))), write)
       ),
     invalidate: (_, session) =>
       Effect.gen(function*() {

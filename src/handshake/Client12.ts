@@ -189,7 +189,7 @@ export const abbreviated = Effect.fnUntraced(
     yield* expectFinished(channel, "server", master)
     sendFinished(channel, "client", master)
     if (ticket !== undefined) {
-      const { createdAt, peerCertificates, serverName } = session
+      const { authenticatedAt, peerCertificates, serverName } = session
       yield* channel.storeSession(
         story.sessionKey,
         yield* newSession({
@@ -199,7 +199,7 @@ export const abbreviated = Effect.fnUntraced(
           serverName,
           peerCertificates,
           ticketLifetime: ticket.lifetimeHint,
-          createdAt
+          authenticatedAt
         })
       )
     }

@@ -3,6 +3,7 @@
  *
  * @since 0.1.0
  */
+import * as Clock from "effect/Clock"
 import * as Effect from "effect/Effect"
 import * as Option from "effect/Option"
 import * as Redacted from "effect/Redacted"
@@ -12,6 +13,7 @@ import { findExtension } from "../message/Extension.ts"
 import { isHelloRetryRequest, type ServerHello } from "../message/ServerHello.ts"
 import type { CipherSuite13 } from "../secret/CipherSuite.ts"
 import { type Credential, schemesFor } from "../service/Identity.ts"
+import { secondsLeft } from "../service/Session.ts"
 import type { VerifiedChain } from "../service/Trust.ts"
 import type { SignatureScheme } from "../wire/CodePoints.ts"
 import type { Channel, HandshakeFailure } from "./Channel.ts"
@@ -26,6 +28,7 @@ import {
   expectCertificateVerify,
   expectFinished,
   handshakeSecrets,
+  longestLifetime,
   resumptionSecret,
   sendCertificateVerify,
   sendFinished,
@@ -107,6 +110,7 @@ export const handshake = Effect.fnUntraced(
       ? yield* expectServerCertificate(channel, story)
       : { peerCertificates: session.peerCertificates, request: undefined }
     yield* expectFinished(channel, secrets.server)
+    const authenticatedAt = session?.authenticatedAt ?? (yield* Clock.currentTimeMillis)
 
     const application = applicationSecrets(context, secrets)
     yield* channel.installRead(application.server.parameters)
@@ -118,24 +122,18 @@ export const handshake = Effect.fnUntraced(
 
     const serverName = serverNameOf(story)
     const { peerCertificates } = proved
-    const maxLifetime = 604_800
     channel.openTraffic({
       read: application.server,
       write: application.client,
       resumption,
-      // RFC 8446 section 4.6.1: a lifetime of zero is a ticket to be dropped at once, and a week is the most.
-      sessionOf: (ticket, createdAt) =>
-        ticket.lifetime === 0 ? undefined : {
-          key: story.sessionKey,
-          session: ticketSession({
-            suite,
-            resumption,
-            ticket: { ...ticket, lifetime: Math.min(ticket.lifetime, maxLifetime) },
-            serverName,
-            peerCertificates,
-            createdAt
-          })
-        }
+      // RFC 8446 section 4.6.1: a lifetime of zero is a ticket to be dropped at once, and a week is the most, of all tickets together.
+      sessionOf: (ticket, createdAt) => {
+        const lifetime = Math.min(ticket.lifetime, secondsLeft(longestLifetime, authenticatedAt, createdAt))
+        if (lifetime === 0) return undefined
+        const kept = { ...ticket, lifetime }
+        const made = { suite, resumption, ticket: kept, serverName, peerCertificates, authenticatedAt, createdAt }
+        return { key: story.sessionKey, session: ticketSession(made) }
+      }
     })
     return {
       version: "1.3",

@@ -197,8 +197,8 @@ export const signWith = (
   )
 
 /**
- * The session of a full handshake; with `createdAt`, an earlier one under a new ticket: it lives no longer for that. `ticketLifetime`
- * is for a session that is known by a ticket, in seconds; 0 is for a server that does not say.
+ * The session of a full handshake; with `authenticatedAt`, an earlier one under a new ticket: it lives no longer for that.
+ * `ticketLifetime` is for a session that is known by a ticket, in seconds; 0 is for a server that does not say.
  *
  * @category sessions
  * @since 0.1.0
@@ -210,7 +210,7 @@ export const newSession = (options: {
   readonly serverName: string | undefined
   readonly peerCertificates: ReadonlyArray<Uint8Array>
   readonly ticketLifetime?: number
-  readonly createdAt?: number
+  readonly authenticatedAt?: number
 }): Effect.Effect<Session> =>
   Effect.map(Clock.currentTimeMillis, (now) =>
     new Session({
@@ -221,7 +221,8 @@ export const newSession = (options: {
       secret: Redacted.make(options.master.bytes.slice()),
       serverName: options.serverName,
       peerCertificates: options.peerCertificates.map((der) => der.slice()),
-      createdAt: options.createdAt ?? now,
+      authenticatedAt: options.authenticatedAt ?? now,
+      createdAt: now,
       lifetime: options.ticketLifetime === 0 ? undefined : options.ticketLifetime,
       ageAdd: 0
     }))

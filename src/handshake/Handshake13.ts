@@ -161,6 +161,14 @@ export const binderOf = (
 }
 
 /**
+ * RFC 8446 section 4.6.1: seconds for which a client may use a ticket at most, and go on with what came of one full handshake.
+ *
+ * @category constants
+ * @since 0.1.0
+ */
+export const longestLifetime = 604_800
+
+/**
  * The session of a ticket, on either side.
  *
  * @category sessions
@@ -177,6 +185,7 @@ export const ticketSession = (options: {
   }
   readonly serverName: string | undefined
   readonly peerCertificates: ReadonlyArray<Uint8Array>
+  readonly authenticatedAt: number
   readonly createdAt: number
 }): Session =>
   new Session({
@@ -186,6 +195,7 @@ export const ticketSession = (options: {
     secret: Redacted.make(KeySchedule.ticketPsk(options.resumption, options.ticket.nonce)),
     serverName: options.serverName,
     peerCertificates: options.peerCertificates.map((der) => der.slice()),
+    authenticatedAt: options.authenticatedAt,
     createdAt: options.createdAt,
     lifetime: options.ticket.lifetime,
     ageAdd: options.ticket.ageAdd

@@ -3,6 +3,7 @@
  *
  * @since 0.1.0
  */
+import * as Clock from "effect/Clock"
 import * as Effect from "effect/Effect"
 import * as Option from "effect/Option"
 import * as Redacted from "effect/Redacted"
@@ -12,6 +13,7 @@ import type { HandshakeMessage } from "../message/HandshakeMessage.ts"
 import { encodeServerEcdhParams } from "../message/ServerKeyExchange.ts"
 import type { CipherSuite } from "../secret/CipherSuite.ts"
 import { authenticationOf, type Credential, schemesFor } from "../service/Identity.ts"
+import { secondsLeft } from "../service/Session.ts"
 import type { SessionCache } from "../service/SessionCache.ts"
 import * as SessionMetrics from "../service/SessionMetrics.ts"
 import type { ServerOptions, Settings } from "../service/TlsConfig.ts"
@@ -208,7 +210,8 @@ const full = Effect.fnUntraced(
     yield* expectFinished(channel, "client", master)
     const peerCertificates = certificate?.chain ?? []
     if (isTicketPromised) {
-      yield* sendTicket(channel, story, cache, { id: handle, suite, master, serverName, peerCertificates })
+      const made = { id: handle, suite, master, serverName, peerCertificates }
+      yield* sendTicket(channel, story, cache, { ...made, ticketLifetime })
     }
     sendFinished(channel, "server", master)
 
@@ -260,16 +263,18 @@ const abbreviated = Effect.fnUntraced(
     const randoms: Randoms = { client: hello.random, server: serverRandom(channel, story.settings) }
     channel.transcript.start(channel.primitives, suite.hash)
     // RFC 5077 section 3.4: an accepted ticket is answered with the identifier that came along.
-    const answer = { isResumed: true, isTicketPromised: isRenewalDue && story.settings.tickets > 0 }
+    const lifetime = secondsLeft(ticketLifetime, session.authenticatedAt, yield* Clock.currentTimeMillis)
+    const answer = { isResumed: true, isTicketPromised: isRenewalDue && story.settings.tickets > 0 && lifetime > 0 }
     channel.send(serverHello(story.settings, hello, randoms.server, hello.sessionId, suite, alpnProtocol, answer))
     const master = masterSecretOf(channel, suite, Redacted.value(session.secret))
     story.settings.insecureKeyLog?.(keyLogLine(randoms, master))
     setPendingKeys(channel, "server", suite, master, randoms)
     limitRecords(channel, story.settings, hello)
     if (answer.isTicketPromised) {
-      const { createdAt, peerCertificates, serverName } = session
+      const { authenticatedAt, peerCertificates, serverName } = session
       const id = channel.randomness.bytes(handleLength)
-      yield* sendTicket(channel, story, cache, { id, suite, master, serverName, peerCertificates, createdAt })
+      const renewed = { id, suite, master, serverName, peerCertificates, authenticatedAt }
+      yield* sendTicket(channel, story, cache, { ...renewed, ticketLifetime: lifetime })
     }
     sendFinished(channel, "server", master)
     yield* expectFinished(channel, "client", master)
@@ -294,11 +299,10 @@ const sendTicket = Effect.fnUntraced(
     channel: Channel,
     story: ServerStory,
     cache: SessionCache["Service"],
-    options: Parameters<typeof newSession>[0]
+    options: Parameters<typeof newSession>[0] & { readonly ticketLifetime: number }
   ): Effect.fn.Return<void> {
-    const session = yield* newSession({ ...options, ticketLifetime })
-    const ticket = yield* issue(channel, story, cache, session)
-    channel.send({ _tag: "NewSessionTicket12", lifetimeHint: ticketLifetime, ticket })
+    const ticket = yield* issue(channel, story, cache, yield* newSession(options))
+    channel.send({ _tag: "NewSessionTicket12", lifetimeHint: options.ticketLifetime, ticket })
   }
 )
 

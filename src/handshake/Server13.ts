@@ -15,7 +15,7 @@ import type { CipherSuite13 } from "../secret/CipherSuite.ts"
 import type { Secret } from "../secret/KeySchedule13.ts"
 import { type Credential, schemesFor } from "../service/Identity.ts"
 import * as SessionMetrics from "../service/SessionMetrics.ts"
-import type { Session } from "../service/Session.ts"
+import { secondsLeft, type Session } from "../service/Session.ts"
 import type { SessionCache } from "../service/SessionCache.ts"
 import type { ServerOptions, Settings } from "../service/TlsConfig.ts"
 import type { VerifiedChain } from "../service/Trust.ts"
@@ -155,7 +155,15 @@ export const handshake = Effect.fnUntraced(
     if (modes?.includes(pskDheKe) === true) {
       // Who resumed has others left, and gets one for the one that is used up.
       const count = session === undefined ? settings.tickets : Math.min(1, settings.tickets)
-      yield* sendTickets(channel, story, cache, { count, suite, resumption, serverName, peerCertificates })
+      const authenticatedAt = session?.session.authenticatedAt
+      yield* sendTickets(channel, story, cache, {
+        count,
+        suite,
+        resumption,
+        serverName,
+        peerCertificates,
+        authenticatedAt
+      })
     }
     return {
       version: "1.3",
@@ -235,8 +243,7 @@ const resume = Effect.fnUntraced(
       const redeemed = yield* redeem(story, cache, identity)
       if (redeemed === undefined) continue
       const { key, session } = redeemed
-      const isFresh = (yield* Clock.currentTimeMillis) - session.createdAt < (session.lifetime ?? 0) * 1000
-      if (!isFresh || !mayResume13(hello, session, suite, requiresCertificate)) {
+      if (!mayResume13(hello, session, suite, requiresCertificate)) {
         session.wipe()
         yield* SessionMetrics.refused("unfit")
         continue
@@ -331,7 +338,7 @@ const expectCertificate = Effect.fnUntraced(
   }
 )
 
-/** RFC 8446 section 4.6.1. */
+/** RFC 8446 section 4.6.1. `authenticatedAt` is that of the session that was resumed: with its time over, no ticket follows. */
 const sendTickets = Effect.fnUntraced(
   function*(channel: Channel, story: ServerStory, cache: SessionCache["Service"], { count, ...options }: {
     readonly count: number
@@ -339,8 +346,12 @@ const sendTickets = Effect.fnUntraced(
     readonly resumption: Secret
     readonly serverName: string | undefined
     readonly peerCertificates: ReadonlyArray<Uint8Array>
+    readonly authenticatedAt: number | undefined
   }): Effect.fn.Return<void> {
     const createdAt = yield* Clock.currentTimeMillis
+    const authenticatedAt = options.authenticatedAt ?? createdAt
+    const lifetime = secondsLeft(ticketLifetime, authenticatedAt, createdAt)
+    if (lifetime === 0) return
     // All of them at once: to store one may take longer than the secret lives that they are made of.
     const made = Array.from({ length: count }, (_, index) => {
       const random = channel.randomness.bytes(handleLength + 4)
@@ -348,10 +359,10 @@ const sendTickets = Effect.fnUntraced(
       const ticket = {
         ticket: random.slice(0, handleLength),
         nonce: Uint8Array.of(index),
-        lifetime: ticketLifetime,
+        lifetime,
         ageAdd: ((a << 24) | (b << 16) | (c << 8) | d) >>> 0
       }
-      return { ticket, session: ticketSession({ ticket, createdAt, ...options }) }
+      return { ticket, session: ticketSession({ ...options, ticket, authenticatedAt, createdAt }) }
     })
     for (const { session, ticket } of made) {
       const issued = yield* issue(channel, story, cache, session)

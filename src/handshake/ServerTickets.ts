@@ -4,12 +4,14 @@
  *
  * @since 0.1.0
  */
+import * as Clock from "effect/Clock"
 import * as Effect from "effect/Effect"
 import * as Option from "effect/Option"
 import type { ClientHello } from "../message/ClientHello.ts"
 import { findExtension } from "../message/Extension.ts"
 import type { Session } from "../service/Session.ts"
 import type { SessionCache, SessionKey } from "../service/SessionCache.ts"
+import * as SessionMetrics from "../service/SessionMetrics.ts"
 import { empty } from "../wire/Bytes.ts"
 import type { Channel } from "./Channel.ts"
 import { type ServerStory, sessionKeyOf } from "./ServerStory.ts"
@@ -23,7 +25,8 @@ import { type ServerStory, sessionKeyOf } from "./ServerStory.ts"
 export const handleLength = 32
 
 /**
- * Seconds for which a client is told to keep a ticket: RFC 5246 section F.1.4 wants 24 hours at most. The cache may forget earlier.
+ * Seconds for which a session may be resumed after its full handshake, whatever the cache says, and for which a client is told to keep a
+ * ticket at most: RFC 5246 section F.1.4 wants 24 hours. The cache may forget earlier.
  *
  * @category constants
  * @since 0.1.0
@@ -42,6 +45,14 @@ export interface Offered {
   readonly isRenewalDue: boolean
 }
 
+/** A cache may be kinder than we are. */
+const unlessTooOld = (offered: Offered): Effect.Effect<Offered | undefined> =>
+  Effect.flatMap(Clock.currentTimeMillis, (now) => {
+    if (offered.session.livesFor(ticketLifetime * 1000, now) > 0) return Effect.succeed(offered)
+    offered.session.wipe()
+    return Effect.as(SessionMetrics.refused("expired"), undefined)
+  })
+
 const byHandle = (
   story: ServerStory,
   cache: SessionCache["Service"],
@@ -49,9 +60,10 @@ const byHandle = (
 ): Effect.Effect<Offered | undefined> => {
   if (handle.length !== handleLength) return Effect.undefined
   const key = sessionKeyOf(story, handle)
-  return Effect.map(
+  return Effect.flatMap(
     cache.offer(key),
-    (found) => Option.isSome(found) ? { key, session: found.value, isRenewalDue: false } : undefined
+    (found) =>
+      Option.isSome(found) ? unlessTooOld({ key, session: found.value, isRenewalDue: false }) : Effect.undefined
   )
 }
 
@@ -68,13 +80,11 @@ export const redeem = (
 ): Effect.Effect<Offered | undefined> =>
   cache.selfContained === undefined
     ? byHandle(story, cache, ticket)
-    : Effect.map(
-      cache.selfContained.open(ticket, story.clientTrust),
-      Option.match({
-        onNone: () => undefined,
-        onSome: ({ isRenewalDue, session }) => ({ key: sessionKeyOf(story, session.id), session, isRenewalDue })
-      })
-    )
+    : Effect.flatMap(cache.selfContained.open(ticket, story.clientTrust), (opened) => {
+      if (Option.isNone(opened)) return Effect.undefined
+      const { session } = opened.value
+      return unlessTooOld({ ...opened.value, key: sessionKeyOf(story, session.id) })
+    })
 
 /**
  * The session that a hello of TLS 1.2 offers. RFC 5077 section 3.4: beside a ticket the session identifier says nothing.

@@ -31,7 +31,10 @@ import * as StoreGuard from "./StoreGuard.ts"
 export interface PersistedOptions {
   /** The name of the store: `tls-sessions` by default. Servers that do not serve the same thing should not share one. */
   readonly storeId?: string
-  /** How long a session may be resumed after its handshake. One hour by default; RFC 5246 section F.1.4 wants 24 at most. */
+  /**
+   * How long a session may be resumed after its full handshake, however often it is. One hour by default; RFC 5246 section F.1.4 wants 24
+   * at most.
+   */
   readonly timeToLive?: Duration.Input
   /** How long a handshake, or an alert, waits for the store: 250 milliseconds by default. Then it goes on without. */
   readonly timeout?: Duration.Input
@@ -120,16 +123,13 @@ export const make = (options: PersistedOptions = {}): Effect.Effect<
     const discard = (name: string): Effect.Effect<void> =>
       Effect.asVoid(Effect.forkDetach(guard.run("invalidate", store.remove(name)), { startImmediately: true }))
 
-    const livesFor = (session: Session, now: number): number =>
-      session.createdAt + Math.min(timeToLive, (session.lifetime ?? Infinity) * 1000) - now
-
     /** The session of a stored value; without one, why not. */
     const open = (name: string, value: unknown, now: number) =>
       Effect.gen(function*() {
         const sealed = isStored(value) ? Result.getOrElse(Base64.decode(value.sealed), () => empty) : empty
         const unsealed = yield* unseal(keys, sealed, name)
         if (unsealed._tag === "Refused") return unsealed.why
-        if (livesFor(unsealed.session, now) > 0) return unsealed.session
+        if (unsealed.session.livesFor(timeToLive, now) > 0) return unsealed.session
         unsealed.session.wipe()
         return "expired"
       })
@@ -218,7 +218,7 @@ export const make = (options: PersistedOptions = {}): Effect.Effect<
         Effect.gen(function*() {
           if (denied.refuses(markOf(key, session.id), session.createdAt)) return
           const now = yield* Clock.currentTimeMillis
-          const left = livesFor(session, now)
+          const left = session.livesFor(timeToLive, now)
           if (left <= 0) return
           const slots = slotsOf(key)
           const slot = isSingleUse(key, session)

@@ -11,7 +11,14 @@ import { Writer } from "../wire/Writer.ts"
 import { Session } from "./Session.ts"
 import type { SessionKeys } from "./SessionKeys.ts"
 
-const format = 1
+const format = 2
+/** Without `authenticated_at`: a session that was stored under it begins to age when its ticket was made. */
+const olderFormat = 1
+
+const writeTime = (body: Writer, milliseconds: number): Writer =>
+  body.uint32(Math.floor(milliseconds / 2 ** 32)).uint32(milliseconds % 2 ** 32)
+
+const readTime = (body: Reader, field: string): number => body.uint32(field) * 2 ** 32 + body.uint32(field)
 
 const writeOptional = <A>(body: Writer, value: A | undefined, write: (value: A) => void): void => {
   body.uint8(value === undefined ? 0 : 1)
@@ -38,7 +45,7 @@ export const encodeSession = (session: Session): Uint8Array => {
   body.vector24((chain) => {
     for (const der of session.peerCertificates) chain.vector24((certificate) => certificate.bytes(der))
   })
-  body.uint32(Math.floor(session.createdAt / 2 ** 32)).uint32(session.createdAt % 2 ** 32)
+  writeTime(writeTime(body, session.authenticatedAt), session.createdAt)
   writeOptional(body, session.lifetime, (seconds) => body.uint32(seconds))
   // The secret goes into the result alone, and into no buffer on the way.
   const head = body.uint32(session.ageAdd).finish()
@@ -47,7 +54,8 @@ export const encodeSession = (session: Session): Uint8Array => {
 
 const read = (bytes: Uint8Array): Session => {
   const body = new Reader(bytes)
-  if (body.uint8("format") !== format) throw new Malformed("format", "is another one")
+  const written = body.uint8("format")
+  if (written !== format && written !== olderFormat) throw new Malformed("format", "is another one")
   const version = body.uint8("version")
   if (version !== 2 && version !== 3) throw new Malformed("version", "is none that is spoken")
   const isTicket = body.uint8("is_ticket") === 1
@@ -57,7 +65,8 @@ const read = (bytes: Uint8Array): Session => {
   const chain = new Reader(body.vector24("certificates"))
   const peerCertificates: Array<Uint8Array> = []
   while (chain.remaining > 0) peerCertificates.push(chain.vector24("certificate").slice())
-  const createdAt = body.uint32("created_at") * 2 ** 32 + body.uint32("created_at")
+  const authenticatedAt = written === format ? readTime(body, "authenticated_at") : undefined
+  const createdAt = readTime(body, "created_at")
   const lifetime = readOptional(body, "lifetime", () => body.uint32("lifetime"))
   const ageAdd = body.uint32("age_add")
   const secret = body.rest()
@@ -70,6 +79,7 @@ const read = (bytes: Uint8Array): Session => {
     secret: Redacted.make(secret.slice()),
     serverName,
     peerCertificates,
+    authenticatedAt: authenticatedAt ?? createdAt,
     createdAt,
     lifetime,
     ageAdd
@@ -77,7 +87,7 @@ const read = (bytes: Uint8Array): Session => {
 }
 
 /**
- * `undefined` for whatever is not exactly what `encodeSession` makes.
+ * `undefined` for whatever is not exactly what `encodeSession` makes, or made in the format before.
  *
  * @category decoding
  * @since 0.1.0

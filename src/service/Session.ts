@@ -26,6 +26,11 @@ export interface SessionFields {
   readonly serverName: string | undefined
   /** The chain that the peer proved to hold, leaf first; empty where it had none. */
   readonly peerCertificates: ReadonlyArray<Uint8Array>
+  /**
+   * Milliseconds since the epoch: when the full handshake was, in which certificates were judged. Whatever comes of a resumption has
+   * that of the session that was resumed, so that nothing lives on by being resumed (RFC 8446 section 4.6.1).
+   */
+  readonly authenticatedAt: number
   /** Milliseconds since the epoch: when the handshake ended, or the ticket came. */
   readonly createdAt: number
   /** Seconds for which the server said it keeps the session (RFC 8446 section 4.6.1); `undefined` where it does not say. */
@@ -48,6 +53,7 @@ export class Session implements SessionFields {
   readonly secret: Redacted.Redacted<Uint8Array>
   readonly serverName: string | undefined
   readonly peerCertificates: ReadonlyArray<Uint8Array>
+  readonly authenticatedAt: number
   readonly createdAt: number
   readonly lifetime: number | undefined
   readonly ageAdd: number
@@ -60,6 +66,7 @@ export class Session implements SessionFields {
     this.secret = fields.secret
     this.serverName = fields.serverName
     this.peerCertificates = fields.peerCertificates
+    this.authenticatedAt = fields.authenticatedAt
     this.createdAt = fields.createdAt
     this.lifetime = fields.lifetime
     this.ageAdd = fields.ageAdd
@@ -70,11 +77,29 @@ export class Session implements SessionFields {
     return new Session({ ...this, secret: Redacted.make(Redacted.value(this.secret).slice()) })
   }
 
+  /**
+   * Milliseconds for which it may still be resumed, where `timeToLive` milliseconds are allowed after the full handshake: none at zero
+   * and below. RFC 8446 section 4.2.11.1: the server's own limit counts from its ticket.
+   */
+  livesFor(timeToLive: number, now: number): number {
+    return Math.min(this.authenticatedAt + timeToLive, this.createdAt + (this.lifetime ?? Infinity) * 1000) - now
+  }
+
   /** Overwrites the secret. */
   wipe(): void {
     Redacted.value(this.secret).fill(0)
   }
 }
+
+/**
+ * What is left of `most` seconds since a full handshake, for a ticket that is made now. RFC 8446 section 4.6.1: without such an end a
+ * session lives on as long as it is resumed.
+ *
+ * @category combinators
+ * @since 0.1.0
+ */
+export const secondsLeft = (most: number, authenticatedAt: number, now: number): number =>
+  Math.min(most, Math.max(0, Math.floor((authenticatedAt - now) / 1000) + most))
 
 /**
  * A session as JSON, with its secret in the clear: for storage that nobody else can read, such as a file with mode 0600.
@@ -90,6 +115,8 @@ export const SessionInsecureJson = Schema.fromJsonString(Schema.Struct({
   secret: Schema.Uint8ArrayFromHex,
   serverName: Schema.optionalKey(Schema.String),
   peerCertificates: Schema.Array(Schema.Uint8ArrayFromBase64),
+  /** Left out in what was stored before there was such a thing: then it is `createdAt`. */
+  authenticatedAt: Schema.optionalKey(Schema.Finite),
   createdAt: Schema.Finite,
   lifetime: Schema.optionalKey(Schema.Int),
   ageAdd: Schema.Int

@@ -69,7 +69,10 @@ export const layerNone: Layer.Layer<SessionCache> = Layer.succeed(SessionCache, 
 export interface MemoryOptions {
   /** How many sessions at most; the one that was used longest ago goes first. 1024 by default. */
   readonly capacity?: number
-  /** How long a session may be resumed after its handshake. One hour by default; RFC 5246 section F.1.4 wants 24 at most. */
+  /**
+   * How long a session may be resumed after its full handshake, however often it is. One hour by default; RFC 5246 section F.1.4 wants 24
+   * at most.
+   */
   readonly timeToLive?: Duration.Input
 }
 
@@ -122,8 +125,7 @@ export const makeMemory = (options: MemoryOptions = {}): Effect.Effect<SessionCa
         dead.delete(id)
       }
     }
-    const isExpired = (session: Session, now: number) =>
-      now - session.createdAt >= Math.min(timeToLive, (session.lifetime ?? Infinity) * 1000)
+    const isExpired = (session: Session, now: number) => session.livesFor(timeToLive, now) <= 0
 
     return SessionCache.of({
       offer: (key) =>
@@ -143,8 +145,8 @@ export const makeMemory = (options: MemoryOptions = {}): Effect.Effect<SessionCa
           return Option.some(isTaken ? newest : newest.copy())
         }),
       store: (key, session) =>
-        Effect.suspend(() => {
-          if (dead.has(toHex(session.id))) return Effect.void
+        Effect.flatMap(Clock.currentTimeMillis, (now) => {
+          if (dead.has(toHex(session.id)) || isExpired(session, now)) return Effect.void
           const isAdded = isSingleUse(key, session)
           if (!isAdded) drop(key, () => true)
           const kept = [...sessions.get(key) ?? [], session.copy()]

@@ -20,7 +20,7 @@ import * as SessionMetrics from "./SessionMetrics.ts"
  * @since 0.1.0
  */
 export interface StatelessOptions {
-  /** How long a session may be resumed after its handshake. One hour by default. */
+  /** How long a session may be resumed after its full handshake, however often it is. One hour by default. */
   readonly timeToLive?: Duration.Input
   /** How many dead sessions this process remembers: 10000 by default. Beyond that it refuses what is as old as they. */
   readonly denied?: number
@@ -73,7 +73,7 @@ export const layerWithoutForgetting = (
               if (unsealed._tag === "Refused") return yield* refused(unsealed.why)
               const { isNewestKey, session } = unsealed
               const now = yield* Clock.currentTimeMillis
-              const isExpired = now - session.createdAt >= timeToLive
+              const isExpired = session.livesFor(timeToLive, now) <= 0
               if (!isExpired && !denied.refuses(toHex(session.id), session.createdAt)) {
                 return Option.some({ session, isRenewalDue: !isNewestKey })
               }

@@ -4,14 +4,19 @@ import * as Option from "effect/Option"
 import * as Redacted from "effect/Redacted"
 import { TestClock } from "effect/testing"
 import { existsSync } from "node:fs"
-import { readdir } from "node:fs/promises"
+import { readdir, readFile, writeFile } from "node:fs/promises"
 import { join } from "node:path"
 import * as SessionFile from "../../src/cli/SessionFile.ts"
 import { Session } from "../../src/service/Session.ts"
 import { clientKey, SessionCache } from "../../src/service/SessionCache.ts"
 import { pkiFiles } from "../harness/PkiFiles.ts"
 
-const session = (id: number, serverName: string | undefined = "localhost", version: "1.2" | "1.3" = "1.2") =>
+const session = (
+  id: number,
+  serverName: string | undefined = "localhost",
+  version: "1.2" | "1.3" = "1.2",
+  more: { readonly createdAt?: number; readonly lifetime?: number } = {}
+) =>
   new Session({
     version,
     id: Uint8Array.of(id),
@@ -19,9 +24,11 @@ const session = (id: number, serverName: string | undefined = "localhost", versi
     secret: Redacted.make(new Uint8Array(48).fill(id)),
     serverName,
     peerCertificates: [Uint8Array.of(1, 2, 3), Uint8Array.of(4)],
+    authenticatedAt: 0,
     createdAt: 0,
     lifetime: undefined,
-    ageAdd: 0
+    ageAdd: 0,
+    ...more
   })
 
 /** A cache over a fresh file, and the warnings it gave. */
@@ -87,6 +94,32 @@ describe("the session file", () => {
         `the session of ${path} is not offered: it was made with another peer, or with other options.`,
         `the session of ${path} is not offered: it is more than a day old.`
       ])
+    }))
+
+  it.effect("offers nothing a day after the full handshake, whatever came of it since, and stores nothing", () =>
+    Effect.gen(function*() {
+      const { cache, path, warnings } = yield* setting
+      yield* TestClock.adjust("23 hours")
+      yield* cache.store("key", session(1, "localhost", "1.2", { createdAt: 23 * 3_600_000, lifetime: 86_400 }))
+      assert.ok(Option.isSome(yield* cache.offer("key")))
+      yield* TestClock.adjust("1 hour")
+      assert.ok(Option.isNone(yield* cache.offer("key")))
+      assert.deepStrictEqual(warnings, [`the session of ${path} is not offered: it is more than a day old.`])
+      yield* cache.store("key", session(2, "localhost", "1.2", { createdAt: 24 * 3_600_000, lifetime: 86_400 }))
+      const { session: kept } = JSON.parse(yield* Effect.promise(() => readFile(path, "utf8")))
+      assert.strictEqual(JSON.parse(kept).id, "01")
+    }))
+
+  it.effect("reads a file that does not tell when the full handshake was: the session is as old as it says", () =>
+    Effect.gen(function*() {
+      const { open, path } = yield* setting
+      const stored = session(1)
+      yield* (yield* open).store("key", stored)
+      const { key, session: kept } = JSON.parse(yield* Effect.promise(() => readFile(path, "utf8")))
+      const { authenticatedAt, ...older } = JSON.parse(kept)
+      assert.strictEqual(authenticatedAt, 0)
+      yield* Effect.promise(() => writeFile(path, JSON.stringify({ key, session: JSON.stringify(older) })))
+      assert.deepStrictEqual(plain(yield* (yield* open).offer("key")), plain(Option.some(stored)))
     }))
 
   const client = clientKey({ verified: "localhost", name: "a", alpnProtocols: [], trust: "", identity: "" })

@@ -217,6 +217,7 @@ describe("a ticket that is the session", () => {
       const renewed = yield* conversation(world)
       assert.deepStrictEqual([renewed.resumed, renewed.promised], [true, true])
       assert.notDeepEqual(renewed.issued?.ticket, first.issued?.ticket)
+      assert.strictEqual(renewed.issued?.lifetimeHint, 24 * 60 * 60 - 30 * 60, "what is left of the day")
       world.serverIs(yield* stateless(keysOf("b")))
       const again = yield* conversation(world)
       assert.deepStrictEqual(again.offered, renewed.issued?.ticket)
@@ -225,6 +226,23 @@ describe("a ticket that is the session", () => {
       assert.isTrue((yield* conversation(world)).resumed)
       yield* TestClock.adjust("1 minute")
       assert.isFalse((yield* conversation(world)).resumed)
+    }))
+
+  test("is not renewed with less than a second left: a hint of 0 would say nothing about the time", () =>
+    Effect.gen(function*() {
+      const options = { timeToLive: "7 days" } as const
+      const world = yield* makeWorld(stateless(keysOf("a"), options))
+      yield* conversation(world)
+      const [key, session] = world.latest()
+      yield* world.clientHas(key, new Session({ ...session, lifetime: undefined }))
+      yield* TestClock.adjust("59 minutes")
+      world.serverIs(yield* stateless(keysOf("b", "a"), options))
+      assert.isTrue((yield* conversation(world)).promised)
+      yield* TestClock.setTime(24 * 60 * 60 * 1000 - 500)
+      const now = 24 * 60 * 60 * 1000
+      yield* world.clientHas(key, new Session({ ...session, authenticatedAt: now, createdAt: now }))
+      const last = yield* conversation(world)
+      assert.deepStrictEqual([last.resumed, last.promised], [true, false])
     }))
 
   test("a process refuses what it has seen die, and another one cannot know", () =>

@@ -65,6 +65,7 @@ const session = new Session({
   secret: Redacted.make(new Uint8Array(48)),
   serverName: "server.test",
   peerCertificates: [],
+  authenticatedAt: 0,
   createdAt: 0,
   lifetime: undefined,
   ageAdd: 0

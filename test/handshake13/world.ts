@@ -118,7 +118,7 @@ const make = Effect.gen(function*() {
     const found = watched.stored.find(([key]) => key.startsWith(side))
     if (found === undefined) throw new Error(`the ${side} has stored no session`)
     // The clock of a test begins at the epoch.
-    return [found[0], new Session({ ...found[1], createdAt: 0 })] as const
+    return [found[0], new Session({ ...found[1], authenticatedAt: 0, createdAt: 0 })] as const
   }
   const remembered = { client: rememberedBy("client"), server: rememberedBy("server") }
   return {

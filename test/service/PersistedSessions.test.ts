@@ -92,6 +92,23 @@ for (const [name, open] of stores) {
         assert.strictEqual(yield* offeredBy(a, clientKey), 1)
       }))
 
+    it.effect("time to live, from the full handshake on, whatever came of it since", () =>
+      Effect.gen(function*() {
+        const { a, b } = yield* world
+        yield* TestClock.adjust("59 minutes")
+        yield* a.store(
+          clientKey,
+          session(1, { version: "1.3", authenticatedAt: 0, createdAt: 59 * 60_000, lifetime: 7200 })
+        )
+        yield* a.store(
+          clientKey,
+          session(2, { version: "1.3", authenticatedAt: 0, createdAt: 59 * 60_000, lifetime: 7200 })
+        )
+        assert.strictEqual(yield* offeredBy(b, clientKey), 1)
+        yield* TestClock.adjust("1 minute")
+        assert.strictEqual(yield* offeredBy(b, clientKey), undefined)
+      }))
+
     it.effect("time to live, from the handshake on", () =>
       Effect.gen(function*() {
         const { a, b } = yield* world

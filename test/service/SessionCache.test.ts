@@ -16,6 +16,7 @@ const session = (number: number, createdAt = 0): Session =>
     secret: Redacted.make(new Uint8Array(48).fill(number)),
     serverName: "server.test",
     peerCertificates: [Uint8Array.of(1, 2, 3)],
+    authenticatedAt: createdAt,
     createdAt,
     lifetime: undefined,
     ageAdd: 0
@@ -83,6 +84,22 @@ describe("layerMemory", () => {
         assert.strictEqual(yield* kept(cache, "a"), "a")
       }))
   }
+
+  it.effect("time to live: what came of a resumption ends with its full handshake, and is not kept after that", () =>
+    Effect.gen(function*() {
+      const cache = yield* SessionCache.makeMemory({ timeToLive: "1 hour", capacity: 1 })
+      const minute = 60_000
+      const ticket = (number: number, minutes: number) =>
+        new Session({ ...session(number), authenticatedAt: 0, createdAt: minutes * minute })
+      yield* TestClock.adjust("59 minutes")
+      yield* cache.store("a", ticket(1, 59))
+      assert.strictEqual(yield* kept(cache, "a"), "a1")
+      yield* TestClock.adjust("1 minute")
+      assert.strictEqual(yield* kept(cache, "a"), "a")
+      yield* cache.store("b", session(2, 60 * minute))
+      yield* cache.store("a", ticket(3, 60))
+      assert.strictEqual(yield* kept(cache, "a", "b"), "a b2", "it takes the room of no other")
+    }))
 
   it.effect("invalidate forgets that very session, and no newer one", () =>
     Effect.gen(function*() {
@@ -196,6 +213,15 @@ describe("SessionInsecureJson", () => {
       const stored = { ...plain, serverName: "server.test", secret: Redacted.value(secret) }
       const json = yield* Schema.encodeEffect(SessionInsecureJson)(stored)
       assert.include(json, "07".repeat(48))
+      assert.deepStrictEqual(yield* Schema.decodeEffect(SessionInsecureJson)(json), stored)
+    }))
+
+  it.effect("what was stored before it told when the full handshake was is read as well", () =>
+    Effect.gen(function*() {
+      const { authenticatedAt: _, lifetime: __, secret, ...plain } = session(7, 1234)
+      const stored = { ...plain, serverName: "server.test", secret: Redacted.value(secret) }
+      const json = yield* Schema.encodeEffect(SessionInsecureJson)(stored)
+      assert.notInclude(json, "authenticatedAt")
       assert.deepStrictEqual(yield* Schema.decodeEffect(SessionInsecureJson)(json), stored)
     }))
 

@@ -17,6 +17,7 @@ export const session = (number: number, fields: Partial<Fields> = {}): Session =
     secret: Redacted.make(new Uint8Array(48).fill(number)),
     serverName: "server.test",
     peerCertificates: [Uint8Array.of(1, 2, 3)],
+    authenticatedAt: fields.createdAt ?? 0,
     createdAt: 0,
     lifetime: undefined,
     ageAdd: 0,
