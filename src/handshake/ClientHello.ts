@@ -18,7 +18,7 @@ import { empty } from "../wire/Bytes.ts"
 import { NamedGroup, ProtocolVersion, SignatureScheme } from "../wire/CodePoints.ts"
 import type { Channel } from "./Channel.ts"
 import { type ClientStory, serverNameOf } from "./ClientStory.ts"
-import { binderOf } from "./Handshake13.ts"
+import { binderOf, longestLifetime } from "./Handshake13.ts"
 import { pskDheKe, type Retry } from "./Negotiation13.ts"
 
 /**
@@ -61,8 +61,12 @@ const preSharedKey = (session: Session, suite: CipherSuite13): Effect.Effect<Ext
 const suiteOfTicket = (session: Session | undefined): CipherSuite13 | undefined =>
   session?.version === "1.3" ? suite13Of(session.cipherSuite) : undefined
 
-/** RFC 5246 section 7.4.1.2: who offers a session offers its suite, too; RFC 8446 section 4.2.11: one with its hash. */
-const isUsable = (session: Session, settings: Settings): boolean => {
+/**
+ * RFC 5246 section 7.4.1.2: who offers a session offers its suite, too; RFC 8446 section 4.2.11: one with its hash. Section 4.2.11.1: none
+ * is offered after its time, and a cache may be kinder than we are.
+ */
+const isUsable = (session: Session, settings: Settings, now: number): boolean => {
+  if (session.livesFor(longestLifetime * 1000, now) <= 0) return false
   if (session.version === "1.2") return settings.cipherSuites.some(({ id }) => id === session.cipherSuite)
   const hash = suite13Of(session.cipherSuite)?.hash
   return settings.cipherSuites13.some((suite) => suite.hash === hash)
@@ -83,7 +87,8 @@ export const firstHello = Effect.fnUntraced(
     const { settings } = story
     const speaks12 = settings.versions.includes("1.2")
     const speaks13 = settings.versions.includes("1.3")
-    const session = offered !== undefined && isUsable(offered, settings) ? offered : undefined
+    const now = yield* Clock.currentTimeMillis
+    const session = offered !== undefined && isUsable(offered, settings, now) ? offered : undefined
     if (session === undefined) offered?.wipe()
     const extensions: Array<Extension> = []
     const host = serverNameOf(story)

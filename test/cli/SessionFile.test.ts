@@ -110,6 +110,15 @@ describe("the session file", () => {
       assert.strictEqual(JSON.parse(kept).id, "01")
     }))
 
+  it.effect("offers nothing for longer than the server wanted", () =>
+    Effect.gen(function*() {
+      const { cache, path, warnings } = yield* setting
+      yield* cache.store("key", session(1, "localhost", "1.3", { lifetime: 600 }))
+      yield* TestClock.adjust("10 minutes")
+      assert.ok(Option.isNone(yield* cache.offer("key")))
+      assert.deepStrictEqual(warnings, [`the session of ${path} is not offered: it is older than the server wanted.`])
+    }))
+
   it.effect("reads a file that does not tell when the full handshake was: the session is as old as it says", () =>
     Effect.gen(function*() {
       const { open, path } = yield* setting

@@ -5,7 +5,7 @@ import * as Exit from "effect/Exit"
 import * as Option from "effect/Option"
 import * as Redacted from "effect/Redacted"
 import * as TestClock from "effect/testing/TestClock"
-import { SessionCache, TlsTest } from "effect-tls"
+import { type CipherSuite, SessionCache, TlsTest } from "effect-tls"
 import type { ClientHello } from "../../src/message/ClientHello.ts"
 import { findExtension, type OfferedPsk } from "../../src/message/Extension.ts"
 import type { NewSessionTicket } from "../../src/message/NewSessionTicket.ts"
@@ -228,6 +228,53 @@ describe("R8446-4.6.1-02: how long a ticket is good for", () => {
       assert.strictEqual(pskOf(first ?? { extensions: [] }).offers[0]?.obfuscatedAge, (0xffff_ff00 + 1000) % 2 ** 32)
       assert.isTrue(connection?.resumed)
     }))
+})
+
+describe("a client offers a ticket as a PSK", () => {
+  const day = 86_400
+  const offered = (
+    all: World,
+    { change = {}, days = 0, suite = suiteOf(0x1301) }: {
+      readonly change?: Partial<Session>
+      readonly days?: number
+      readonly suite?: CipherSuite.CipherSuite13
+    }
+  ) =>
+    Effect.gen(function*() {
+      const [, session] = all.remembered.client
+      const kept = new Session({ ...session, secret: Redacted.make(new Uint8Array(48).fill(1)), ...change })
+      const hoarding = { ...yield* SessionCache.makeMemory(), offer: () => Effect.succeed(Option.some(kept)) }
+      // Nothing is to be counted in a cache that never forgets.
+      const cacheOf = () => Effect.succeed({ ...watch(hoarding), alive: Effect.succeed(0) })
+      yield* TestClock.adjust(days * day * 1000)
+      const { puppet } = yield* converse({ ...all, cacheOf }, {
+        subject: "client",
+        script: {},
+        suite,
+        client: { cipherSuites: [suite] }
+      })
+      const hello = puppet.received.find((_) => _._tag === "ClientHello")
+      assert.isDefined(hello)
+      assert.isTrue(Redacted.value(kept.secret).every((byte) => byte === 0), "the secret is overwritten")
+      return findExtension(hello?.extensions ?? [], "PreSharedKeys") !== undefined
+    })
+  const cases: ReadonlyArray<readonly [what: string, setting: Parameters<typeof offered>[1], expected: boolean]> = [
+    ["within its lifetime", { change: { lifetime: 2 * day }, days: 1 }, true],
+    ["not after it, whatever its cache keeps (section 4.2.11.1)", { change: { lifetime: day }, days: 1 }, false],
+    ["not after a week (section 4.6.1)", { change: { lifetime: 8 * day }, days: 7 }, false],
+    ["not after a week, though the server did not say", { change: { lifetime: undefined }, days: 7 }, false],
+    [
+      "not a week after the full handshake, though the ticket came later",
+      { change: { lifetime: 7 * day, createdAt: 2 * day * 1000 }, days: 7 },
+      false
+    ],
+    ["of SHA-384, with a suite that has it", { change: { cipherSuite: 0x1302 }, suite: suiteOf(0x1302) }, true],
+    ["not without one (section 4.2.11)", { change: { cipherSuite: 0x1302 }, suite: suiteOf(0x1301) }, false],
+    ["of SHA-256, with another suite that has it", { change: { cipherSuite: 0x1301 }, suite: suiteOf(0x1303) }, true]
+  ]
+  for (const [what, setting, expected] of cases) {
+    conversation(what, (all) => Effect.map(offered(all, setting), (is) => assert.strictEqual(is, expected)))
+  }
 })
 
 /** Pairs that share one cache and one identity. */

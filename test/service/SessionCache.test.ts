@@ -101,6 +101,17 @@ describe("layerMemory", () => {
       assert.strictEqual(yield* kept(cache, "a", "b"), "a b2", "it takes the room of no other")
     }))
 
+  it.effect("no longer than the server said, from the ticket on", () =>
+    Effect.gen(function*() {
+      const cache = yield* SessionCache.makeMemory()
+      yield* TestClock.adjust("10 minutes")
+      yield* cache.store("a", new Session({ ...session(1), createdAt: 10 * 60_000, lifetime: 600 }))
+      yield* TestClock.adjust("599 seconds")
+      assert.strictEqual(yield* kept(cache, "a"), "a1")
+      yield* TestClock.adjust("1 second")
+      assert.strictEqual(yield* kept(cache, "a"), "a")
+    }))
+
   it.effect("invalidate forgets that very session, and no newer one", () =>
     Effect.gen(function*() {
       const cache = yield* SessionCache.makeMemory()
