@@ -14,7 +14,7 @@ import { type Credential, schemesFor } from "../service/Identity.ts"
 import type { Session } from "../service/Session.ts"
 import type { VerifiedChain } from "../service/Trust.ts"
 import { concat } from "../wire/Bytes.ts"
-import { type NamedGroup, namedGroupName } from "../wire/CodePoints.ts"
+import { type NamedGroup, namedGroupName, signatureSchemeName } from "../wire/CodePoints.ts"
 import type { Channel, HandshakeFailure } from "./Channel.ts"
 import { type ClientStory, serverNameOf } from "./ClientStory.ts"
 import type { Established, Exporter } from "./Established.ts"
@@ -276,6 +276,7 @@ const selectCredential = (
     // RFC 5246 section 7.4.4 and RFC 8422 section 5.5: rsa_sign(1), ecdsa_sign(64).
     authentication: request.certificateTypes.flatMap((type) => type === 64 ? "ecdsa" : type === 1 ? "rsa" : []),
     signatureSchemes: commonSchemes(request.signatureSchemes, story.settings.signatureSchemes),
+    certificateSchemes: request.signatureSchemes.flatMap((code) => signatureSchemeName(code) ?? []),
     curves: undefined,
     authorities: request.authorities
   })

@@ -34,7 +34,7 @@ import {
   sendFinished,
   ticketSession
 } from "./Handshake13.ts"
-import { commonSchemes } from "./Negotiation.ts"
+import { certificateSchemes, commonSchemes } from "./Negotiation.ts"
 import {
   illegal,
   judgeEncryptedExtensions,
@@ -242,6 +242,7 @@ const selectCredential = (
       serverName: undefined,
       authentication: ["ecdsa", "rsa"],
       signatureSchemes,
+      certificateSchemes: certificateSchemes(request.extensions),
       curves: undefined,
       authorities: findExtension(request.extensions, "CertificateAuthorities")?.authorities ?? []
     })

@@ -131,6 +131,19 @@ export const commonSchemes = (
 }
 
 /**
+ * What the peer can verify in certificates, as far as it is known here. RFC 8446 section 4.2.3: without signature_algorithms_cert, in
+ * TLS 1.2 as well, that is what it can verify elsewhere.
+ *
+ * @category combinators
+ * @since 0.1.0
+ */
+export const certificateSchemes = (extensions: ReadonlyArray<Extension>): ReadonlyArray<SignatureScheme> => {
+  const { schemes = [] } = findExtension(extensions, "SignatureAlgorithmsCert") ??
+    findExtension(extensions, "SignatureAlgorithms") ?? {}
+  return schemes.flatMap((code) => signatureSchemeName(code) ?? [])
+}
+
+/**
  * The suites that both sides know, in the server's order.
  *
  * @category server

@@ -36,6 +36,7 @@ import {
   signWith
 } from "./Handshake12.ts"
 import {
+  certificateSchemes,
   chooseGroup,
   chooseProtocol,
   commonSchemes,
@@ -328,6 +329,7 @@ const choose = Effect.fnUntraced(
       serverName,
       authentication: [...new Set(suites.map((suite) => suite.authentication))],
       signatureSchemes,
+      certificateSchemes: certificateSchemes(hello.extensions),
       curves: findExtension(hello.extensions, "SupportedGroups")?.groups.flatMap((code) => namedGroupName(code) ?? [])
     })
     if (Option.isNone(selected)) return yield* fail({ _tag: "NothingInCommon", what: "certificate" })

@@ -35,7 +35,7 @@ import {
   sendFinished,
   ticketSession
 } from "./Handshake13.ts"
-import { chooseProtocol, commonSchemes, judgeClientVersion } from "./Negotiation.ts"
+import { certificateSchemes, chooseProtocol, commonSchemes, judgeClientVersion } from "./Negotiation.ts"
 import {
   chooseGroup13,
   chooseSuite13,
@@ -282,6 +282,7 @@ const chooseCredential = Effect.fnUntraced(
       serverName,
       authentication: ["ecdsa", "rsa"],
       signatureSchemes,
+      certificateSchemes: certificateSchemes(hello.extensions),
       // RFC 8446 section 4.2.7: the groups are those of the key exchange alone.
       curves: undefined
     })

@@ -9,9 +9,10 @@ import * as Redacted from "effect/Redacted"
 import * as Result from "effect/Result"
 import * as Schema from "effect/Schema"
 import type { FaultOf } from "../alert/Fault.ts"
-import { type KeyType, Primitives, type PublicKey } from "../secret/Primitives.ts"
+import { type KeyType, Primitives, type PublicKey, type SignatureAlgorithm } from "../secret/Primitives.ts"
 import { samePublic } from "../wire/Bytes.ts"
 import type { NamedGroup, SignatureScheme } from "../wire/CodePoints.ts"
+import type { Signing } from "../x509/Algorithm.ts"
 import { type Certificate, parse } from "../x509/Certificate.ts"
 import { isFor } from "../x509/Host.ts"
 import { decodePem, type PemError } from "./Pem.ts"
@@ -43,6 +44,8 @@ export interface IdentityRequest {
   readonly authentication: ReadonlyArray<"ecdsa" | "rsa">
   /** The schemes that both sides know, the preferred one first. */
   readonly signatureSchemes: ReadonlyArray<SignatureScheme>
+  /** The schemes that the peer can verify in certificates (RFC 8446 section 4.2.3); left out for any. */
+  readonly certificateSchemes?: ReadonlyArray<SignatureScheme>
   /** The curves that the key of an ECDSA certificate may be on (RFC 8422 section 5.1); `undefined` where the peer named none. */
   readonly curves: ReadonlyArray<NamedGroup> | undefined
   /** The authorities that a server named in its request, as names in DER (RFC 5246 section 7.4.4); none for any. */
@@ -74,6 +77,8 @@ export interface ReadCredential extends Credential {
   readonly leaf: Certificate
   /** The names of the issuers of the chain, in DER. */
   readonly issuers: ReadonlyArray<Uint8Array>
+  /** How the certificates of the chain are signed: those that are not signed by themselves. */
+  readonly signings: ReadonlyArray<Signing>
 }
 
 const curveOf: Readonly<Record<KeyType, NamedGroup | undefined>> = {
@@ -154,6 +159,13 @@ export interface SignerOptions {
   readonly staple?: Uint8Array | undefined
 }
 
+/** RFC 8446 section 4.4.2.2: nobody verifies what signs itself. A key that an authority renews does not, but only a rank hangs on it. */
+const signingsOf = (certificate: Result.Result<Certificate, string>): ReadonlyArray<Signing> => {
+  if (Result.isFailure(certificate)) return [{ _tag: "Unknown", oid: "" }]
+  const { isSelfIssued, signing } = certificate.success
+  return isSelfIssued ? [] : [signing]
+}
+
 /** Both parsers have to take our own leaf: what they refuse, a peer may. The rest is sent as it stands. */
 const readChain = Effect.fnUntraced(function*(certificate: string) {
   const primitives = yield* Primitives
@@ -174,7 +186,8 @@ const readChain = Effect.fnUntraced(function*(certificate: string) {
   const issuers = [leaf, ...rest.flatMap((one) => Result.isSuccess(one) ? [one.success] : [])].map((one) =>
     one.issuer.der
   )
-  return { chain, leaf, issuers, publicKey, subject }
+  const signings = [first, ...rest].flatMap(signingsOf)
+  return { chain, leaf, issuers, signings, publicKey, subject }
 })
 
 const credentialOf = (
@@ -182,8 +195,8 @@ const credentialOf = (
   sign: Credential["sign"],
   staple: Uint8Array | undefined
 ): ReadCredential => {
-  const { chain, issuers, leaf, publicKey } = read
-  return { chain, issuers, leaf, keyType: publicKey.type, sign, staple }
+  const { chain, issuers, leaf, publicKey, signings } = read
+  return { chain, issuers, leaf, signings, keyType: publicKey.type, sign, staple }
 }
 
 /**
@@ -246,6 +259,28 @@ const fits = ({ keyType }: ReadCredential, request: IdentityRequest): boolean =>
     schemesFor(keyType, request.version, request.signatureSchemes).length > 0
 }
 
+/** The curve, or the kind of RSA key, is up to the certificate of the issuer, which need not be there: it is taken to fit. */
+const covers = (scheme: SignatureScheme, algorithm: SignatureAlgorithm): boolean => {
+  const words = scheme.split("_")
+  return algorithm.split("-").every((word) => words.includes(word))
+}
+
+/**
+ * RFC 8446 section 4.4.2.2, RFC 5246 section 7.4.2: a chain whose signatures the peer can verify (0), before another one (1), before one
+ * with a broken hash (2).
+ */
+const rankBySignatures = (
+  { signings }: ReadCredential,
+  { certificateSchemes: schemes }: IdentityRequest
+): number =>
+  schemes === undefined ? 0 : Math.max(
+    0,
+    ...signings.map((signing) => {
+      if (signing._tag === "Broken") return 2
+      return signing._tag === "Usable" && schemes.some((scheme) => covers(scheme, signing.algorithm)) ? 0 : 1
+    })
+  )
+
 /** How well a certificate is for a host: exactly (0), by a wildcard (1), or not at all (2). */
 const rankByName = ({ leaf }: ReadCredential, host: string): number => {
   const names = leaf.extensions.subjectAltName?.names ?? []
@@ -267,8 +302,8 @@ const rankByAuthority = ({ issuers }: ReadCredential, authorities: ReadonlyArray
 export type UnknownName = "first" | "refuse"
 
 /**
- * The first of the credentials that fits the handshake, by name or authority first, then in their order. Where one is for the name,
- * only such ones count.
+ * The first of the credentials that fits the handshake: by the signatures of its chain, which are to be such as the peer can verify
+ * where there is such a chain, then by name or authority, then in their order. Where one is for the name, only such ones count.
  *
  * @category combinators
  * @since 0.1.0
@@ -281,7 +316,9 @@ export const choose = (
   const { authorities = [], serverName } = request
   const best = (ranked: ReadonlyArray<readonly [ReadCredential, number]>): Option.Option<Credential> =>
     Option.fromUndefinedOr(
-      ranked.filter(([credential]) => fits(credential, request)).toSorted(([, a], [, b]) => a - b)[0]?.[0]
+      ranked.filter(([credential]) => fits(credential, request))
+        .toSorted(([, a], [, b]) => a - b)
+        .toSorted(([a], [b]) => rankBySignatures(a, request) - rankBySignatures(b, request))[0]?.[0]
     )
   if (request.role === "client") {
     return Result.succeed(best(credentials.map((one) => [one, rankByAuthority(one, authorities)])))
