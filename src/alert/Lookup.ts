@@ -41,6 +41,9 @@ const openSslNumber = /\bSSL alert number (\d+)/i
 // ERR_SSL_TLSV1_ALERT_UNKNOWN_CA, ERR_SSL_SSL/TLS_ALERT_HANDSHAKE_FAILURE, ERR_SSL_TLSV1_UNRECOGNIZED_NAME. What
 // OpenSSL finds by itself (ERR_SSL_DECRYPTION_FAILED_OR_BAD_RECORD_MAC) has no version in it: no alert was received.
 const nodeCode = /\bERR_SSL_(?:SSLV3|TLSV1|TLSV13|SSL\/TLS)_(?:ALERT_)?([A-Z0-9_]+)/i
+// The one warning that OpenSSL makes an error of: to it the peer's refusal to renegotiate is a failed handshake.
+const nodeWarning = /\bERR_SSL_(NO_RENEGOTIATION)\b/i
+const anyNodeCode = /\bERR_SSL_[A-Z0-9_/]+/i
 
 /**
  * Finds the alert that a text means: a name in any case (with `_`, `-`, spaces, or as the tag of a reason), a decimal
@@ -66,6 +69,21 @@ export const find = (text: string): Found | undefined => {
   }
   const number = openSslNumber.exec(trimmed)?.[1]
   if (number !== undefined) return numbered(number)
-  const name = nodeCode.exec(trimmed)?.[1]
+  const name = (nodeCode.exec(trimmed) ?? nodeWarning.exec(trimmed))?.[1]
   return name === undefined ? undefined : found(named(name))
 }
+
+/**
+ * The code `ERR_SSL_...` of Node in a text where it tells of no received alert: it is what OpenSSL found wrong by itself,
+ * on the side that has printed it. `undefined` where there is no such code, or an alert to be found.
+ *
+ * @example
+ * import { Lookup } from "effect-tls"
+ *
+ * Lookup.foundLocally("write EPROTO, code: 'ERR_SSL_WRONG_VERSION_NUMBER'") // "ERR_SSL_WRONG_VERSION_NUMBER"
+ *
+ * @category getters
+ * @since 0.1.0
+ */
+export const foundLocally = (text: string): string | undefined =>
+  find(text) !== undefined || nodeCode.test(text) ? undefined : anyNodeCode.exec(text)?.[0]

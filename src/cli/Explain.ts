@@ -8,7 +8,7 @@ import * as Command from "effect/cli/Command"
 import * as Console from "effect/Console"
 import * as Effect from "effect/Effect"
 import type { Entry } from "../alert/Catalogue.ts"
-import { find, type Found } from "../alert/Lookup.ts"
+import { find, type Found, foundLocally } from "../alert/Lookup.ts"
 import { CommandFailed, ExitCode } from "./Failure.ts"
 
 const retries: Readonly<Record<Entry["retry"], string>> = {
@@ -43,6 +43,15 @@ const text = Argument.String("alert").pipe(
   Argument.variadic({ min: 1 })
 )
 
+const refusal = (words: string): string => {
+  const own = foundLocally(words)
+  return own === undefined
+    ? `${JSON.stringify(words)} names no alert: give a name such as unknown_ca, a number from 0 to 255, ` +
+      "two hexadecimal bytes, or a text with \"SSL alert number N\" or a code such as ERR_SSL_TLSV1_ALERT_UNKNOWN_CA."
+    : `${own} is what OpenSSL found wrong by itself on the side that printed it: no alert was received, ` +
+      "so there is none to explain. What its peer was told stands in the log of the peer."
+}
+
 /**
  * @category commands
  * @since 0.1.0
@@ -53,8 +62,7 @@ export const explain = Command.make("explain", { text }, ({ text }) => {
   return found === undefined
     ? Effect.fail(
       new CommandFailed({
-        message: `${JSON.stringify(words)} names no alert: give a name such as unknown_ca, a number from 0 to 255, ` +
-          "two hexadecimal bytes, or a text with \"SSL alert number N\" or an ERR_SSL_... code.",
+        message: refusal(words),
         exitCode: ExitCode.usage
       })
     )

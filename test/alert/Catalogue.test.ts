@@ -4,7 +4,7 @@ import * as Fiber from "effect/Fiber"
 import { connect } from "node:tls"
 import { descriptionOf } from "../../src/alert/Alert.ts"
 import { entries, entryOf } from "../../src/alert/Catalogue.ts"
-import { find } from "../../src/alert/Lookup.ts"
+import { find, foundLocally } from "../../src/alert/Lookup.ts"
 import { reasonOf } from "../../src/alert/Reason.ts"
 import { alertReceived } from "../../src/alert/TlsError.ts"
 import { rawServer } from "../harness/RawTcp.ts"
@@ -170,6 +170,8 @@ describe("find", () => {
     assert.strictEqual(find(text)?.entry.code, 40)
     assert.strictEqual(find("ERR_SSL_SSLV3_ALERT_BAD_RECORD_MAC: at TLSSocket")?.entry.code, 20)
     assert.strictEqual(find("err_ssl_tlsv1_alert_unknown_ca")?.entry.code, 48)
+    assert.strictEqual(find("code: 'ERR_SSL_NO_RENEGOTIATION'")?.entry.code, 100)
+    assert.strictEqual(find("ERR_SSL_NO_RENEGOTIATION_AT_ALL"), undefined)
     // The number is what came over the wire; it outranks the name.
     assert.strictEqual(find("ERR_SSL_TLSV1_ALERT_UNKNOWN_CA, SSL alert number 40")?.entry.code, 40)
   })
@@ -202,6 +204,19 @@ describe("find", () => {
       "ECONNRESET"
     ]
     for (const text of texts) assert.strictEqual(find(text), undefined, JSON.stringify(text))
+  })
+
+  it("foundLocally gives the code of Node that tells of no alert, and nothing else", () => {
+    for (const code of ["ERR_SSL_WRONG_VERSION_NUMBER", "ERR_SSL_DECRYPTION_FAILED_OR_BAD_RECORD_MAC"]) {
+      assert.strictEqual(foundLocally(code), code)
+      assert.strictEqual(foundLocally(`Error: write EPROTO [code: '${code}', library: 'SSL routines']`), code)
+      assert.strictEqual(foundLocally(`${code}, SSL alert number 40`), undefined)
+    }
+    const others = ["", "ECONNRESET", "256", "ERR_SSL_", "ERR_SSL_NO_RENEGOTIATION", "ERR_SSL_TLSV1_ALERT_UNKNOWN_CA"]
+    // This one was received, though nobody knows what it is.
+    for (const text of [...others, "ERR_SSL_TLSV1_ALERT_NO_SUCH_THING"]) {
+      assert.strictEqual(foundLocally(text), undefined, text)
+    }
   })
 
   it.live("understands what node:tls says of each alert that OpenSSL knows", () =>

@@ -13,6 +13,7 @@ describe("effect-tls explain", () => {
       [["0x07 0x14"], "bad_record_mac (20)", /level here +7, which TLS does not define/],
       [["error:0A000418:SSL routines::tlsv1 alert unknown ca:SSL alert number 48"], "unknown_ca (48)"],
       [["Error: write EPROTO, code: 'ERR_SSL_TLSV1_ALERT_NO_APPLICATION_PROTOCOL'"], "no_application_protocol (120)"],
+      [["Error: read ERR_SSL_NO_RENEGOTIATION"], "no_renegotiation (100)"],
       [["21"], "decryption_failed_RESERVED (21), reserved in the registry", /must not be sent/],
       [["200"], "unknown_alert (200), unassigned in the registry"]
     ] as const
@@ -34,13 +35,25 @@ describe("effect-tls explain", () => {
       assert.match(stdout, /retry +can help, with a full handshake/)
     }))
 
-  it.live.each([["256"], ["ERR_SSL_DECRYPTION_FAILED_OR_BAD_RECORD_MAC"], [""]])(
+  it.live.each([["256"], ["ERR_SSL_TLSV1_ALERT_NO_SUCH_THING"], [""]])(
     "%j is an error",
     (words) =>
       Effect.gen(function*() {
         const { code, stderr, stdout } = yield* runToEnd(["explain", ...words])
         assert.deepStrictEqual([code, stdout], [2, ""])
         assert.match(stderr, /^effect-tls: ".*" names no alert: give a name such as unknown_ca, .*\.\n$/)
+      })
+  )
+
+  it.live.each(["ERR_SSL_WRONG_VERSION_NUMBER", "ERR_SSL_DECRYPTION_FAILED_OR_BAD_RECORD_MAC"])(
+    "%s tells of no alert, and it says so without asking for such a code",
+    (name) =>
+      Effect.gen(function*() {
+        const { code, stderr, stdout } = yield* runToEnd(["explain", "write", "EPROTO,", "code:", `'${name}'`])
+        assert.deepStrictEqual([code, stdout], [2, ""])
+        assert.match(stderr, new RegExp(`^effect-tls: ${name} is what OpenSSL found wrong by itself .*\\.\n$`))
+        assert.match(stderr, /no alert was received/)
+        assert.notMatch(stderr, /give/)
       })
   )
 })
