@@ -53,7 +53,9 @@ export interface ConnectionReport<E = unknown> {
  */
 export interface RunOptions<E = unknown, R = never> extends ServerOptions {
   /**
-   * Called at the end of every connection, after its goodbye. By default a failure is logged: no handshake fails unseen.
+   * Called at the end of every connection, after its goodbye. By default a failure is logged as a warning, with the address as
+   * an annotation: no handshake fails unseen, one that the end of the server cuts off included. What is not logged is an open
+   * connection that this end closes in order.
    */
   readonly report?: (report: ConnectionReport<E>) => Effect.Effect<void, never, R>
 }
@@ -143,16 +145,18 @@ export const run = <A, E, R, R2 = never>(
       Effect.gen(function*() {
         const remoteAddress = yield* yield* RemoteAddress
         let connection: Connection | undefined
-        const exit = yield* accept(socket, options).pipe(
-          Effect.tap((opened) => Effect.sync(() => connection = opened)),
-          Effect.flatMap(handler),
-          Effect.scoped,
-          // An interruption is the end of the server, and goes on; it is reported all the same.
-          Effect.onInterrupt(() => Effect.flatMap(reportOf(Exit.interrupt()), report)),
-          Effect.exit
+        // The end of the server interrupts a connection, which is reported all the same.
+        yield* Effect.uninterruptibleMask((restore) =>
+          accept(socket, options).pipe(
+            Effect.tap((opened) => Effect.sync(() => connection = opened)),
+            Effect.flatMap(handler),
+            Effect.scoped,
+            restore,
+            Effect.exit,
+            Effect.flatMap(reportOf),
+            Effect.flatMap(report)
+          )
         )
-        if (Exit.isFailure(exit) && Cause.hasInterruptsOnly(exit.cause)) return
-        yield* Effect.flatMap(reportOf(exit), report)
 
         function reportOf(exit: Exit.Exit<unknown, E | TlsError>): Effect.Effect<ConnectionReport<E>> {
           const closure = connection === undefined ? Effect.undefined : connection.closure
@@ -163,9 +167,12 @@ export const run = <A, E, R, R2 = never>(
   })
 
 const logFailure = ({ connection, exit, remoteAddress }: ConnectionReport): Effect.Effect<void> => {
-  if (Exit.isSuccess(exit) || Cause.hasInterruptsOnly(exit.cause)) return Effect.void
+  if (Exit.isSuccess(exit)) return Effect.void
+  const isInterrupted = Cause.hasInterruptsOnly(exit.cause)
+  // An open connection has said close_notify then: the server has closed it, which is no failure.
+  if (isInterrupted && connection !== undefined) return Effect.void
   const what = connection === undefined ? "TLS handshake failed" : "TLS connection failed"
-  const error = Cause.squash(exit.cause)
+  const error = isInterrupted ? "It was interrupted, as when the server ends." : Cause.squash(exit.cause)
   return Effect.logWarning(`${what}: ${error instanceof Error ? error.message : String(error)}`).pipe(
     Effect.annotateLogs({ remoteAddress: remoteAddress ?? "unknown" })
   )
