@@ -37,10 +37,21 @@ export type TamperingProxyOptions =
     | { readonly onChunk: Tamper; readonly onRecord?: never }
   )
 
+/** One connection as it went. */
+export interface Passed {
+  /** of our socket to the server: what the server sees as the port of its client */
+  readonly port: number | undefined
+  /** what each side sent, as it came in; the piece of a record that a FIN left behind is the last */
+  readonly seen: Readonly<Record<Direction, ReadonlyArray<Uint8Array>>>
+  /** how each side has ended what it sends; `undefined` while it has not */
+  readonly ended: Readonly<Record<Direction, Cut["by"] | undefined>>
+}
+
 export interface TamperingProxy {
   readonly port: number
   /** the records, or chunks, each side sent, as they came in (of all connections) */
   readonly seen: Readonly<Record<Direction, ReadonlyArray<Uint8Array>>>
+  readonly connections: ReadonlyArray<Passed>
   /** Waits until what was seen is as wanted. */
   readonly until: (what: string, isSo: () => boolean) => Effect.Effect<void, HarnessError>
 }
@@ -55,10 +66,11 @@ interface Way {
   readonly to: Socket
   readonly split: boolean
   readonly tamper: (index: number, piece: Uint8Array) => Tampered
+  readonly ended: (by: Cut["by"], rest: Uint8Array) => void
 }
 
 /** Forwards one direction of one connection. */
-const forward = ({ from, split, tamper, to }: Way): void => {
+const forward = ({ ended, from, split, tamper, to }: Way): void => {
   let rest = new Uint8Array(0)
   let index = 0
   let over = false
@@ -88,13 +100,16 @@ const forward = ({ from, split, tamper, to }: Way): void => {
     }
   })
   from.on("end", () => {
+    ended("fin", rest)
     if (over) return
     over = true
     to.end(rest)
   })
   from.on("error", () => {}) // its close tells
   from.on("close", (hadError) => {
-    if (hadError) to.resetAndDestroy()
+    if (!hadError) return
+    ended("reset", rest)
+    to.resetAndDestroy()
   })
 }
 
@@ -110,22 +125,42 @@ export const tamperingProxy = (
       `client: ${seen.clientToServer.map(hex).join(" ")}\nserver: ${seen.serverToClient.map(hex).join(" ")}`
     )
     const tamper = options.onRecord ?? options.onChunk
-    const follow = (direction: Direction, from: Socket, to: Socket) =>
+    const connections: Array<Passed> = []
+    const follow = (direction: Direction, from: Socket, to: Socket) => {
+      const way: { seen: Array<Uint8Array>; ended: Cut["by"] | undefined } = { seen: [], ended: undefined }
       forward({
         from,
         to,
         split: options.onRecord !== undefined,
         tamper: (index, piece) => {
           seen[direction].push(piece)
+          way.seen.push(piece)
           watch.changed()
           return tamper(direction, index, piece)
+        },
+        ended: (by, rest) => {
+          if (way.ended !== undefined) return
+          way.ended = by
+          if (rest.length > 0) way.seen.push(rest)
+          watch.changed()
         }
       })
+      return way
+    }
     const server = createServer({ allowHalfOpen: true, noDelay: true }, (client) => {
       const upstream = connect({ port: options.to, host: "127.0.0.1", allowHalfOpen: true, noDelay: true })
       sockets.add(client).add(upstream)
-      follow("clientToServer", client, upstream)
-      follow("serverToClient", upstream, client)
+      const clientToServer = follow("clientToServer", client, upstream)
+      const serverToClient = follow("serverToClient", upstream, client)
+      connections.push({
+        get port() {
+          return upstream.localPort
+        },
+        seen: { clientToServer: clientToServer.seen, serverToClient: serverToClient.seen },
+        get ended() {
+          return { clientToServer: clientToServer.ended, serverToClient: serverToClient.ended }
+        }
+      })
     })
     yield* Effect.addFinalizer(() =>
       Effect.sync(() => {
@@ -135,6 +170,7 @@ export const tamperingProxy = (
     return {
       port: yield* listen(server),
       seen,
+      connections,
       until: (what, isSo) => watch.until(what, () => isSo() ? Effect.void : undefined)
     }
   })

@@ -33,9 +33,9 @@ export interface ForeignEnd {
   readonly facts: Effect.Effect<Facts, HarnessError>
   /** Waits for text that it received, or printed. */
   readonly waitForText: (pattern: RegExp) => Effect.Effect<unknown, HarnessError>
-  /** Waits until it says that our close_notify came. node:tls says the same of a bare FIN. */
+  /** Waits until it says that our close_notify came. node:tls says the same of a bare FIN, and has to be `isTapped`. */
   readonly sawClose: Effect.Effect<unknown, HarnessError>
-  /** Waits until it says that the transport ended without a close_notify. node:tls says what it says of one. */
+  /** Waits until it says that the transport ended without a close_notify. node:tls has to be `isTapped`. */
   readonly sawTruncation: Effect.Effect<unknown, HarnessError>
   /** Waits until it names this warning, by number; node:tls never does. */
   readonly sawWarning: (number: number) => Effect.Effect<unknown, HarnessError>
@@ -51,8 +51,6 @@ export interface ForeignClient extends ForeignEnd {
   readonly close: Effect.Effect<void>
   /** Waits until the process, or the socket, has ended. */
   readonly ended: Effect.Effect<unknown, HarnessError>
-  /** ends the process, or the transport of node:tls, without another word */
-  readonly kill: Effect.Effect<void>
   /** the session of this connection, once it is established; gnutls-cli keeps it to itself */
   readonly session: Effect.Effect<ForeignSession | undefined>
 }
@@ -62,7 +60,18 @@ export interface ForeignServer {
   readonly port: number
   /** Its end of the connection that our side opens next. */
   readonly next: Effect.Effect<ForeignEnd>
-  /** ends the process, or the transports of node:tls, without another word */
+}
+
+/** A client in a process of its own. */
+export interface MortalClient extends Pick<ForeignClient, "send" | "waitForText"> {
+  /** SIGKILL: the process ends without another word */
+  readonly kill: Effect.Effect<void>
+}
+
+/** A server in a process of its own, which echoes as `ForeignServer` does. */
+export interface MortalServer {
+  readonly port: number
+  /** SIGKILL: the process ends without another word */
   readonly kill: Effect.Effect<void>
 }
 
@@ -83,6 +92,8 @@ export interface ForeignOptions {
   readonly isQuiet?: boolean
   /** the root that it trusts: ca by default */
   readonly trust?: "ca" | "other"
+  /** node:tls behind a proxy that looks at how our side ends: the others tell by themselves */
+  readonly isTapped?: true
 }
 
 export interface ForeignClientOptions extends ForeignOptions {
@@ -103,13 +114,28 @@ export interface ForeignPeer {
   readonly name: "openssl" | "gnutls" | "node:tls"
   readonly client: (options: ForeignClientOptions) => Effect.Effect<ForeignClient, HarnessError, Scope.Scope>
   readonly server: (options?: ForeignServerOptions) => Effect.Effect<ForeignServer, HarnessError, Scope.Scope>
+  readonly mortalClient: (options: MortalOptions & { readonly port: number }) => Mortal<MortalClient>
+  readonly mortalServer: (options?: MortalOptions) => Mortal<MortalServer>
 }
+
+export type MortalOptions = Pick<ForeignOptions, "version">
+
+export type Mortal<A> = Effect.Effect<A, HarnessError, Scope.Scope>
 
 /** A peer that speaks this version and no other, unless it is told to. */
 export const pinned = (peer: ForeignPeer, version: Version): ForeignPeer => ({
   name: peer.name,
   client: (options) => peer.client({ version, ...options }),
-  server: (options) => peer.server({ version, ...options })
+  server: (options) => peer.server({ version, ...options }),
+  mortalClient: (options) => peer.mortalClient({ version, ...options }),
+  mortalServer: (options) => peer.mortalServer({ version, ...options })
+})
+
+/** A peer of which `sawClose` and `sawTruncation` can be asked. */
+export const tapped = (peer: ForeignPeer): ForeignPeer => ({
+  ...peer,
+  client: (options) => peer.client({ isTapped: true, ...options }),
+  server: (options) => peer.server({ isTapped: true, ...options })
 })
 
 /** What a process prints, and when. */
@@ -146,7 +172,7 @@ export const printedEnd = (peer: PeerProcess, says: Says): ForeignEnd => {
 }
 
 /** A client whose input and output are its data. */
-export const printedClient = (peer: PeerProcess, says: Says): Omit<ForeignClient, "session"> => ({
+export const printedClient = (peer: PeerProcess, says: Says): Omit<ForeignClient, "session"> & MortalClient => ({
   ...printedEnd(peer, says),
   received: Effect.sync(() => peer.stdout),
   send: peer.send,

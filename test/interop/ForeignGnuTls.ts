@@ -3,8 +3,10 @@ import { gnuTlsClient, gnuTlsServer } from "../harness/GnuTls.ts"
 import {
   type Facts,
   filesOf,
+  type ForeignClientOptions,
   type ForeignOptions,
   type ForeignPeer,
+  type ForeignServerOptions,
   printed,
   printedClient,
   printedEnd,
@@ -41,41 +43,47 @@ const says = (established: RegExp) => ({
   truncation: /The TLS connection was non-properly terminated/
 })
 
+const client = Effect.fnUntraced(function*(options: ForeignClientOptions) {
+  const { credential, root } = yield* filesOf(options)
+  const process = yield* gnuTlsClient({
+    port: options.port,
+    caFile: root,
+    ...(options.serverName === undefined ? {} : { serverName: options.serverName }),
+    ...credential,
+    priority: Names.gnuTlsPriority(options),
+    extra: [
+      ...debug(options),
+      ...tickets(options),
+      ...(options.alpnProtocol === undefined ? [] : ["--alpn", options.alpnProtocol])
+    ]
+  })
+  return { ...printedClient(process, says(/^- Handshake was completed\n/m)), session: Effect.undefined }
+})
+
+const server = Effect.fnUntraced(function*(options: ForeignServerOptions = {}) {
+  const { credential, root } = yield* serverFilesOf(options)
+  const { port, process } = yield* gnuTlsServer({
+    ...credential,
+    ...(options.clientAuth === undefined ? {} : { clientCaFile: root, clientAuth: options.clientAuth }),
+    priority: Names.gnuTlsPriority(options),
+    extra: [
+      ...debug(options),
+      ...tickets(options),
+      ...(options.alpnProtocol === undefined ? [] : ["--alpn", options.alpnProtocol, "--alpn-fatal"])
+    ]
+  })
+  return {
+    port,
+    next: Effect.sync(() => printedEnd(process, says(/^ - 'tls-exporter': .*\n/m))),
+    kill: process.kill("SIGKILL")
+  }
+})
+
 /** `gnutls-cli` and `gnutls-serv --echo`. */
 export const gnutls: ForeignPeer = {
   name: "gnutls",
-  client: Effect.fnUntraced(function*(options) {
-    const { credential, root } = yield* filesOf(options)
-    const process = yield* gnuTlsClient({
-      port: options.port,
-      caFile: root,
-      ...(options.serverName === undefined ? {} : { serverName: options.serverName }),
-      ...credential,
-      priority: Names.gnuTlsPriority(options),
-      extra: [
-        ...debug(options),
-        ...tickets(options),
-        ...(options.alpnProtocol === undefined ? [] : ["--alpn", options.alpnProtocol])
-      ]
-    })
-    return { ...printedClient(process, says(/^- Handshake was completed\n/m)), session: Effect.undefined }
-  }),
-  server: Effect.fnUntraced(function*(options = {}) {
-    const { credential, root } = yield* serverFilesOf(options)
-    const { port, process } = yield* gnuTlsServer({
-      ...credential,
-      ...(options.clientAuth === undefined ? {} : { clientCaFile: root, clientAuth: options.clientAuth }),
-      priority: Names.gnuTlsPriority(options),
-      extra: [
-        ...debug(options),
-        ...tickets(options),
-        ...(options.alpnProtocol === undefined ? [] : ["--alpn", options.alpnProtocol, "--alpn-fatal"])
-      ]
-    })
-    return {
-      port,
-      next: Effect.sync(() => printedEnd(process, says(/^ - 'tls-exporter': .*\n/m))),
-      kill: process.kill("SIGKILL")
-    }
-  })
+  client,
+  server,
+  mortalClient: client,
+  mortalServer: server
 }

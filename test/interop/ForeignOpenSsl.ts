@@ -8,8 +8,10 @@ import type { PkiFiles } from "../harness/PkiFiles.ts"
 import {
   type Facts,
   filesOf,
+  type ForeignClientOptions,
   type ForeignOptions,
   type ForeignPeer,
+  type ForeignServerOptions,
   printed,
   printedClient,
   printedEnd,
@@ -98,49 +100,55 @@ const says = {
   truncation: /unexpected eof while reading|^SSL3 alert write:fatal:decode error$/m
 }
 
+const client = Effect.fnUntraced(function*(options: ForeignClientOptions) {
+  const { credential, files, root } = yield* filesOf(options)
+  const session = join(files.directory, "session.pem")
+  const process = yield* openSslClient({
+    ...(yield* confOf(options, files)),
+    ...versionOf(options),
+    port: options.port,
+    caFile: root,
+    ...(options.serverName === undefined ? {} : { serverName: options.serverName }),
+    extra: [
+      ...argumentsOf(options),
+      "-no_ticket",
+      "-nocommands",
+      "-sess_out",
+      session,
+      ...(options.isFallback === true ? ["-fallback_scsv"] : []),
+      ...(options.resume === undefined ? [] : ["-sess_in", String(options.resume)]),
+      ...(credential === undefined ? [] : ["-cert", credential.cert, "-key", credential.key])
+    ]
+  })
+  return {
+    ...printedClient(process, says),
+    session: Effect.sync(() => existsSync(session) ? session : undefined)
+  }
+})
+
+const server = Effect.fnUntraced(function*(options: ForeignServerOptions = {}) {
+  const { credential, files, root } = yield* serverFilesOf(options)
+  const { port, process } = yield* openSslServer({
+    ...(yield* confOf(options, files)),
+    ...versionOf(options),
+    ...credential,
+    lineBuffered: true,
+    extra: [
+      ...argumentsOf(options),
+      "-no_ticket",
+      ...(options.clientAuth === undefined
+        ? []
+        : ["-CAfile", root, options.clientAuth === "require" ? "-Verify" : "-verify", "1", "-verify_return_error"])
+    ]
+  })
+  return { port, next: Effect.sync(() => printedEnd(process, says)), kill: process.kill("SIGKILL") }
+})
+
 /** `openssl s_client` and `openssl s_server -rev`. */
 export const openssl: ForeignPeer = {
   name: "openssl",
-  client: Effect.fnUntraced(function*(options) {
-    const { credential, files, root } = yield* filesOf(options)
-    const session = join(files.directory, "session.pem")
-    const process = yield* openSslClient({
-      ...(yield* confOf(options, files)),
-      ...versionOf(options),
-      port: options.port,
-      caFile: root,
-      ...(options.serverName === undefined ? {} : { serverName: options.serverName }),
-      extra: [
-        ...argumentsOf(options),
-        "-no_ticket",
-        "-nocommands",
-        "-sess_out",
-        session,
-        ...(options.isFallback === true ? ["-fallback_scsv"] : []),
-        ...(options.resume === undefined ? [] : ["-sess_in", String(options.resume)]),
-        ...(credential === undefined ? [] : ["-cert", credential.cert, "-key", credential.key])
-      ]
-    })
-    return {
-      ...printedClient(process, says),
-      session: Effect.sync(() => existsSync(session) ? session : undefined)
-    }
-  }),
-  server: Effect.fnUntraced(function*(options = {}) {
-    const { credential, files, root } = yield* serverFilesOf(options)
-    const { port, process } = yield* openSslServer({
-      ...(yield* confOf(options, files)),
-      ...versionOf(options),
-      ...credential,
-      lineBuffered: true,
-      extra: [
-        ...argumentsOf(options),
-        "-no_ticket",
-        ...(options.clientAuth === undefined
-          ? []
-          : ["-CAfile", root, options.clientAuth === "require" ? "-Verify" : "-verify", "1", "-verify_return_error"])
-      ]
-    })
-    return { port, next: Effect.sync(() => printedEnd(process, says)), kill: process.kill("SIGKILL") }
-  })
+  client,
+  server,
+  mortalClient: client,
+  mortalServer: server
 }

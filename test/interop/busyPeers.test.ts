@@ -9,6 +9,7 @@ import { testCredential } from "../harness/Pki.ts"
 import { pkiFiles } from "../harness/PkiFiles.ts"
 import { tamperingProxy } from "../harness/TamperingProxy.ts"
 import { corrupted } from "./Edits.ts"
+import { tapped } from "./Foreign.ts"
 import { openSslVersion, type Version, versions } from "./Names.ts"
 import { ending, ourClient, ourServer } from "./Ours.ts"
 import { everyPeer } from "./peers.ts"
@@ -63,7 +64,7 @@ everyPeer("a client that is still writing", (peer, it, version) => {
   it.live("reads the close_notify of our server", () =>
     Effect.gen(function*() {
       const server = yield* ourServer({ version, handler: ({ pull }) => pull })
-      const client = yield* peer.client({ port: server.port })
+      const client = yield* tapped(peer).client({ port: server.port })
       yield* client.send(plenty)
       yield* client.sawClose
       assert.strictEqual(ending((yield* server.report).exit), "success")

@@ -12,6 +12,7 @@ import { testCredential, testPki } from "../harness/Pki.ts"
 import { pkiFiles } from "../harness/PkiFiles.ts"
 import { gnuTlsPriority, openSslVersion, versions } from "./Names.ts"
 import { destroyTransport, ending, makeDestroyer, ourClient, ourServer, receiveLine, sendLine, within } from "./Ours.ts"
+import { tapped } from "./Foreign.ts"
 import { everyPeer } from "./peers.ts"
 
 const readAll = (connection: Connection) =>
@@ -20,7 +21,9 @@ const readAll = (connection: Connection) =>
     Effect.map(Stream.runCollect(connection.stream), (chunks) => Buffer.concat([...chunks]).toString())
   )
 
-everyPeer("close_notify", (peer, it, version) => {
+everyPeer("close_notify", (talking, it, version) => {
+  const peer = tapped(talking)
+
   it.live("our client closes: the server sees it, and its answer closes the connection", () =>
     Effect.gen(function*() {
       const server = yield* peer.server()
@@ -200,12 +203,13 @@ describe("half a connection of TLS 1.3, with node:tls", () => {
     }))
 })
 
-everyPeer("truncation", (peer, it, version) => {
+everyPeer("truncation", (talking, it, version) => {
+  const peer = tapped(talking)
+
   it.live("the client dies: Truncated", () =>
     Effect.gen(function*() {
       const server = yield* ourServer({ version })
-      const client = yield* peer.client({ port: server.port })
-      yield* client.facts
+      const client = yield* peer.mortalClient({ port: server.port })
       yield* client.send("hello\n")
       yield* client.waitForText(/^hello$/m)
       yield* client.kill
@@ -216,10 +220,8 @@ everyPeer("truncation", (peer, it, version) => {
 
   it.live("the server dies: Truncated", () =>
     Effect.gen(function*() {
-      const server = yield* peer.server()
-      const end = yield* server.next
+      const server = yield* peer.mortalServer()
       const connection = yield* ourClient({ version, port: server.port })
-      yield* end.facts
       yield* sendLine(connection, "12321")
       yield* receiveLine(connection)
       yield* server.kill
