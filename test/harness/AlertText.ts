@@ -22,17 +22,19 @@ const numberAt = (output: string, pattern: RegExp): number | undefined => {
 }
 
 /**
- * The alert that a foreign peer says it received: a fatal one before a warning, the first of its kind. Understands
- * openssl (`SSL alert number 48`, `SSL3 alert read:fatal:unknown CA`) and gnutls (`*** Received alert [48]`, and with
- * `--debug 5` also `Alert[2|48] - CA is unknown - was received`, which is all that gnutls-serv says).
+ * The fatal alert that a foreign peer says it received, never a warning. Understands openssl (`SSL3 alert read:fatal:unknown CA`, and
+ * `SSL alert number 116` beside it where it does not know the name: alone that says nothing of the level in TLS 1.3) and gnutls
+ * (`A TLS fatal alert has been received` beside `*** Received alert [48]`, and with `--debug 5` also
+ * `Alert[2|48] - CA is unknown - was received`, which is all that gnutls-serv says).
  */
-export const alertNumber = (output: string): number | undefined => {
-  const read = openSslAlerts(output).filter((alert) => alert.direction === "read")
-  return numberAt(output, /SSL alert number (\d+)/)
-    ?? read.find((alert) => alert.level === "fatal" && alert.number !== undefined)?.number
-    ?? numberAt(output, /Alert\[2\|(\d+)\] - .* - was received/)
-    ?? numberAt(output, /Received alert \[(\d+)\]/)
-    ?? read.find((alert) => alert.number !== undefined)?.number
+export const fatalAlertNumber = (output: string): number | undefined => {
+  const read = openSslAlerts(output).find(({ direction, level }) => direction === "read" && level === "fatal")
+  if (read !== undefined) return read.number ?? numberAt(output, /SSL alert number (\d+)/)
+  const told = numberAt(output, /Alert\[2\|(\d+)\] - .* - was received/)
+  // Level and number come by different streams. The fatal one is the last.
+  if (told !== undefined || !output.includes("*** Fatal error: A TLS fatal alert has been received.")) return told
+  const last = [...output.matchAll(/\*\*\* Received alert \[(\d+)\]/g)].at(-1)?.[1]
+  return last === undefined ? undefined : Number(last)
 }
 
 /** The fatal alert that openssl says it sent. */

@@ -1,7 +1,7 @@
 import * as Effect from "effect/Effect"
 import type * as Scope from "effect/Scope"
 import type { NamedGroup, SignatureScheme } from "../../src/wire/CodePoints.ts"
-import { alertNumber } from "../harness/AlertText.ts"
+import { fatalAlertNumber } from "../harness/AlertText.ts"
 import type { HarnessError } from "../harness/HarnessError.ts"
 import type { LeafName } from "../harness/Pki.ts"
 import { pkiFiles } from "../harness/PkiFiles.ts"
@@ -39,7 +39,7 @@ export interface ForeignEnd {
   readonly sawTruncation: Effect.Effect<unknown, HarnessError>
   /** Waits until it names this warning, by number; node:tls never does. */
   readonly sawWarning: (number: number) => Effect.Effect<unknown, HarnessError>
-  /** Waits until it names the fatal alert that it received, by number. */
+  /** Waits until it names the fatal alert that it received, by number. Under keys of TLS 1.3 openssl alone tells the level. */
   readonly sawAlert: Effect.Effect<number, HarnessError>
 }
 
@@ -165,8 +165,8 @@ export const printedEnd = (peer: PeerProcess, says: Says): ForeignEnd => {
     sawTruncation: saw(says.truncation),
     sawWarning: (number) => saw(says.warning(number)),
     sawAlert: peer.until("a fatal alert", () => {
-      const number = alertNumber(said())
-      return number === undefined || number === 0 ? undefined : Effect.succeed(number)
+      const number = fatalAlertNumber(said())
+      return number === undefined ? undefined : Effect.succeed(number)
     })
   }
 }

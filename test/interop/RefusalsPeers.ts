@@ -2,7 +2,7 @@
 import { describe, it } from "@effect/vitest"
 import * as Effect from "effect/Effect"
 import type * as Scope from "effect/Scope"
-import { alertNumber } from "../harness/AlertText.ts"
+import { fatalAlertNumber } from "../harness/AlertText.ts"
 import { gnuTlsClient, gnuTlsServer } from "../harness/GnuTls.ts"
 import { HarnessError } from "../harness/HarnessError.ts"
 import { nodeTlsClient, nodeTlsServer } from "../harness/NodeTls.ts"
@@ -41,8 +41,8 @@ export interface ShowingPeer {
 
 const printed = (process: PeerProcess): Hearing => ({
   sawAlert: process.until("a fatal alert", () => {
-    const number = alertNumber(`${process.stdout}\n${process.stderr}`)
-    return number === undefined || number === 0 ? undefined : Effect.succeed(number)
+    const number = fatalAlertNumber(`${process.stdout}\n${process.stderr}`)
+    return number === undefined ? undefined : Effect.succeed(number)
   })
 })
 

@@ -1,6 +1,6 @@
 import { assert, describe, it } from "@effect/vitest"
 import * as Effect from "effect/Effect"
-import { alertNumber } from "../harness/AlertText.ts"
+import { fatalAlertNumber } from "../harness/AlertText.ts"
 import { nodeTlsServer } from "../harness/NodeTls.ts"
 import { alertNumberOfNodeError } from "../harness/NodeTlsAlert.ts"
 import { openSslServer } from "../harness/OpenSsl.ts"
@@ -79,7 +79,7 @@ peerSuite("openssl", (it) => {
       yield* server.process.send(plenty)
       yield* failing(version, server.port)
       yield* server.process.until("the alert", () =>
-        alertNumber(server.process.output) === internalError ? Effect.void : undefined)
+        fatalAlertNumber(server.process.output) === internalError ? Effect.void : undefined)
     }))
 }, "a server that is still writing: openssl")
 
