@@ -232,7 +232,7 @@ describe("the exchange of close_notify", () => {
       assert.deepStrictEqual(alerts.received, ["client warning close_notify"])
     }))
 
-  test("R5246-7.2.1-12: after closeWrite one may read on, and the data of the peer is delivered", () =>
+  test("after closeWrite one may read on, and the data of the peer is delivered", () =>
     Effect.gen(function*() {
       const { client, server, wire } = yield* Tls12.pair()
       yield* wire.hold({ from: "server" })
@@ -288,7 +288,19 @@ describe("waitForPeer", () => {
       assert.strictEqual((yield* toldBy(wire, "client")).at(-1), "fin")
     }))
 
-  test("R5246-7.2.1-09: for a second at most; without it, not at all", () =>
+  test("R5246-7.2.1-09: without it nobody waits for the peer's close_notify, and the read side is closed", () =>
+    Effect.gen(function*() {
+      const { client, server, wire } = yield* Tls12.pair()
+      yield* wire.hold({ from: "server" })
+      // The clock stands still, and the answer does not arrive.
+      yield* client.close
+      assert.strictEqual(said(yield* Effect.flip(client.pull)), "ConnectionClosed")
+      assert.deepStrictEqual((yield* toldBy(wire, "client")).slice(-2), ["alert", "fin"])
+      assert.strictEqual((yield* toldBy(wire, "server")).at(-1), "handshake")
+      assert.strictEqual(said(yield* Effect.flip(server.pull)), "Done")
+    }))
+
+  test("R5246-7.2.1-09: and with it for a second at most", () =>
     Effect.gen(function*() {
       const { running, wire } = yield* ended(() => Effect.void, waiting)
       yield* wire.hold({ from: "server" })

@@ -336,7 +336,7 @@ describe("plaintext carried over a STARTTLS upgrade", () => {
 })
 
 describe("a peer never sees the alert, or loses data, because of a reset", () => {
-  test("who is still writing can go on while we drain, and reads the alert and all that was sent before it", () =>
+  test("R5246-7.2.1-12: who is still writing can go on while we drain, and reads the alert and all that was sent before it", () =>
     Effect.gen(function*() {
       const { client, server, wire } = yield* Tls12.pair()
       yield* wire.hold({ from: "server" })

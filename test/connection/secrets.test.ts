@@ -9,7 +9,17 @@ import * as Schema from "effect/Schema"
 import * as Scope from "effect/Scope"
 import * as Socket from "effect/socket/Socket"
 import { TestClock } from "effect/testing"
-import { Primitives, Randomness, type Session, SessionCache, TlsClient, TlsError, TlsTest, Trust } from "effect-tls"
+import {
+  Alert,
+  Primitives,
+  Randomness,
+  type Session,
+  SessionCache,
+  TlsClient,
+  TlsError,
+  TlsTest,
+  Trust
+} from "effect-tls"
 import { inspect } from "node:util"
 import { Inside } from "../../src/connection/Connection.ts"
 import type { Wire } from "../../src/connection/Wire.ts"
@@ -73,7 +83,7 @@ const watchedCache = Effect.map(SessionCache.makeMemory(), (memory) => {
 })
 
 describe("secrets are overwritten", () => {
-  test("R5246-7.2.2-02: when the handshake is done, and the connection lives, full and resumed", () =>
+  test("when the handshake is done, and the connection lives, full and resumed", () =>
     Effect.gen(function*() {
       const { count, left, watching } = yield* watched
       const { cache, kept, left: sessions } = yield* watchedCache
@@ -102,7 +112,7 @@ describe("secrets are overwritten", () => {
   ]
   for (const [name, cut] of cuts) {
     for (const resumes of [false, true]) {
-      test(`when a ${resumes ? "resumed" : "full"} handshake is ${name}, at any record`, () =>
+      test(`R5246-7.2.2-02: when a ${resumes ? "resumed" : "full"} handshake is ${name}, at any record`, () =>
         Effect.gen(function*() {
           const identity = yield* TlsTest.identity("server.test", 0)
           for (const from of ["client", "server"] as const) {
@@ -173,8 +183,23 @@ const opened = Effect.fnUntraced(function*(
   return { client, server, wire, keyLog, core: inside.core }
 })
 
+type End = readonly [string, (pair: TlsTest.Pair) => Effect.Effect<unknown, unknown>, string]
+
+const neitherOpensNorSeals = ([, end, expected]: End) =>
+  Effect.gen(function*() {
+    const pair = yield* opened(1, yield* TlsTest.identity("server.test", 0))
+    assert.strictEqual(how(yield* Effect.exit(end(pair))), expected)
+    const { inbound, outbound } = pair.core
+    for (const { state } of [inbound, outbound]) {
+      const { protection } = state.current
+      assert.isUndefined(protection.open(23, new Uint8Array(100), 0))
+      assert.throws(() => protection.seal(23, data, 0, new Uint8Array(100), 0, 0), "after its keys were forgotten")
+    }
+    yield* Effect.all([pair.client.close, pair.server.close], { concurrency: 2 })
+  })
+
 describe("keys are dropped", () => {
-  const endings: ReadonlyArray<readonly [string, (pair: TlsTest.Pair) => Effect.Effect<unknown, unknown>, string]> = [
+  const failures: ReadonlyArray<End> = [
     [
       "a fault",
       ({ client, server, wire }) =>
@@ -184,31 +209,30 @@ describe("keys are dropped", () => {
         ),
       "AlertSent BadRecordMac"
     ],
+    [
+      "a fatal alert of the peer",
+      ({ client, wire }) =>
+        Effect.andThen(wire.send({ from: "server", alert: Alert.fatal("internal_error") }), client.pull),
+      "AlertReceived InternalError"
+    ],
     ["a truncation", ({ client, wire }) => Effect.andThen(wire.truncate({ from: "server" }), client.pull), "Truncated"],
     [
       "a failure of the transport",
       ({ client, wire }) =>
         Effect.andThen(wire.truncate({ from: "server", by: "reset" }), Effect.forever(client.write(data))),
       "TransportFailed"
-    ],
+    ]
+  ]
+  for (const failure of failures) {
+    test(`R5246-7.2.2-02: after ${failure[0]} nothing opens and nothing seals`, () => neitherOpensNorSeals(failure))
+  }
+
+  const others: ReadonlyArray<End> = [
     // The peer is listened to for a while: it may have a fatal alert on its way.
     ["close", ({ client }) => Effect.andThen(client.close, TestClock.adjust("1 second")), "success"],
     ["the close_notify of the peer", ({ client, server }) => Effect.andThen(server.close, client.pull), "Done"]
   ]
-  for (const [name, end, expected] of endings) {
-    test(`after ${name} nothing opens and nothing seals`, () =>
-      Effect.gen(function*() {
-        const pair = yield* opened(1, yield* TlsTest.identity("server.test", 0))
-        assert.strictEqual(how(yield* Effect.exit(end(pair))), expected)
-        const { inbound, outbound } = pair.core
-        for (const { state } of [inbound, outbound]) {
-          const { protection } = state.current
-          assert.isUndefined(protection.open(23, new Uint8Array(100), 0))
-          assert.throws(() => protection.seal(23, data, 0, new Uint8Array(100), 0, 0), "after its keys were forgotten")
-        }
-        yield* Effect.all([pair.client.close, pair.server.close], { concurrency: 2 })
-      }))
-  }
+  for (const end of others) test(`after ${end[0]} nothing opens and nothing seals`, () => neitherOpensNorSeals(end))
 })
 
 test("what seals is dropped with the close_notify", () =>

@@ -29,7 +29,7 @@ const failing = (version: Version, port: number) =>
   )
 
 everyPeer("a client that is still writing", (peer, it, version) => {
-  it.live("reads the alert of our server, whose application failed", () =>
+  it.live("R5246-7.2.1-12: reads the alert of our server, whose application failed", () =>
     Effect.gen(function*() {
       const server = yield* ourServer({
         version,
@@ -46,7 +46,7 @@ everyPeer("a client that is still writing", (peer, it, version) => {
       )
     }))
 
-  it.live("reads the alert of our server, to which a record was corrupted", () =>
+  it.live("R5246-7.2.1-12: reads the alert of our server, to which a record was corrupted", () =>
     Effect.gen(function*() {
       const server = yield* ourServer({ version, handler: ({ pull }) => Effect.forever(pull) })
       let count = 0
@@ -61,7 +61,7 @@ everyPeer("a client that is still writing", (peer, it, version) => {
       assert.strictEqual(ending((yield* server.report).exit), "AlertSent BadRecordMac")
     }))
 
-  it.live("reads the close_notify of our server", () =>
+  it.live("R5246-7.2.1-12: reads the close_notify of our server", () =>
     Effect.gen(function*() {
       const server = yield* ourServer({ version, handler: ({ pull }) => pull })
       const client = yield* tapped(peer).client({ port: server.port })
@@ -72,19 +72,24 @@ everyPeer("a client that is still writing", (peer, it, version) => {
 })
 
 peerSuite("openssl", (it) => {
-  it.live.each(versions)("s_server reads the alert of our client, TLS %s", (version) =>
-    Effect.gen(function*() {
-      const files = yield* pkiFiles("ec")
-      const server = yield* openSslServer({ ...files.of("ec"), mode: "plain", version: openSslVersion(version) })
-      yield* server.process.send(plenty)
-      yield* failing(version, server.port)
-      yield* server.process.until("the alert", () =>
-        fatalAlertNumber(server.process.output) === internalError ? Effect.void : undefined)
-    }))
+  it.live.each(versions)(
+    "R5246-7.2.1-12: s_server reads the alert of our client, TLS %s",
+    (version) =>
+      Effect.gen(function*() {
+        const files = yield* pkiFiles("ec")
+        const server = yield* openSslServer({ ...files.of("ec"), mode: "plain", version: openSslVersion(version) })
+        yield* server.process.send(plenty)
+        yield* failing(version, server.port)
+        yield* server.process.until(
+          "the alert",
+          () => fatalAlertNumber(server.process.output) === internalError ? Effect.void : undefined
+        )
+      })
+  )
 }, "a server that is still writing: openssl")
 
 describe("a server that is still writing: node:tls", () => {
-  it.live.each(versions)("reads the alert of our client, TLS %s", (version) =>
+  it.live.each(versions)("R5246-7.2.1-12: reads the alert of our client, TLS %s", (version) =>
     Effect.gen(function*() {
       const { certificatePem: cert, privateKeyPem: key } = yield* testCredential("ec")
       const server = yield* nodeTlsServer({

@@ -39,7 +39,7 @@ const careless: Compression = { ...deflate, decompress: (fragment) => new Uint8A
 const zeros = new Uint8Array(16384)
 
 describe.each([["GCM", gcm], ["ChaCha20", chacha20]] as const)("under %s", (_, suite) => {
-  it("an alert goes compressed, then encrypted, and comes back", () => {
+  it("R5246-7.2-05: an alert goes compressed, then encrypted, and comes back", () => {
     const { inbound, outbound } = openDirection({ suite, compression: deflate })
     const record = outbound.seal(alert, Uint8Array.of(2, 20))
     assert.strictEqual(
