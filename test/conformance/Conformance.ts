@@ -36,25 +36,66 @@ export interface Title {
 
 const identifier = /\b(?:R\d+-(?:\d+|[A-Z])(?:\.\d+)*|DMLKEM-[a-z_]+)-\d+\b/g
 
-// Titles may stand in a table of cases or hold `${...}`; strings of one line are enough to find them.
+// Titles may hold `${...}`; strings of one line are enough to find them.
 const string = /"((?:[^"\\]|\\.)*)"|'((?:[^'\\]|\\.)*)'|`((?:[^`\\]|\\.)*)`/g
 
 const isComment = (line: string): boolean => /^\s*(?:\/\/|\/?\*)/.test(line)
 
-/** The strings of a test file that name requirements. Comments show nothing. */
-export const titlesOf = (file: string, source: string): ReadonlyArray<Title> =>
-  source.split("\n").filter((line) => !isComment(line)).flatMap((line) =>
-    [...line.matchAll(string)].flatMap(([, double, single, template]) => {
+const skipping =
+  /\b(?:it|test|describe)(?:\.\w+)*\.(?:skip|todo|fails|only)\b|\b(?:skip|todo|fails|only): true\b|\.skip\(/
+
+/** Where a file leaves tests out: what it names is not shown then. (`skipIf` and `runIf` say where there is nothing to test.) */
+export const skipsOf = (file: string, source: string): ReadonlyArray<string> =>
+  source.split("\n").flatMap((line, index) => !isComment(line) && skipping.test(line) ? [`${file}:${index + 1}`] : [])
+
+// The last four are those of test/handshake13/conversation.ts.
+const registrar = /(?<![\w.])(?:(?:it|test|describe)(?:\.\w+)*|refuses|accepts|ends|conversation)$/
+
+/** What is left of the source before the bracket that closes at its end was opened. */
+const beforeGroup = (source: string): string => {
+  let depth = 0
+  for (let at = source.length - 1; at >= 0; at--) {
+    if (source[at] === ")") depth++
+    else if (source[at] === "(" && --depth === 0) return source.slice(0, at).trimEnd().replace(/<[^()]*>$/, "")
+  }
+  return ""
+}
+
+/** Whether the string that follows is the title of a test: the first argument, or its part in a row of a table. */
+const isTitleAfter = (before: string, title: string): boolean => {
+  if (before.endsWith("(")) {
+    const callee = before.slice(0, -1).trimEnd()
+    return registrar.test(callee) || (callee.endsWith(")") && registrar.test(beforeGroup(callee)))
+  }
+  // A row that is not the first comes after another, or after what makes some.
+  const isInRow = /(?:\[|\],|=>|\),\n)\s*\[$|\{\s*(?:what|name):$/.test(before)
+  return isInRow && title.search(identifier) === 0
+}
+
+/** The titles of a test file that name requirements. Comments show nothing, nor does any other text. */
+export const titlesOf = (file: string, source: string): ReadonlyArray<Title> => {
+  const titles: Array<Title> = []
+  let before = ""
+  for (const line of source.split("\n").filter((line) => !isComment(line))) {
+    for (const match of line.matchAll(string)) {
+      const [, double, single, template] = match
       const title = double ?? single ?? template ?? ""
       const ids = title.match(identifier) ?? []
-      return ids.length === 0 ? [] : [{ file, title, ids }]
-    })
-  )
+      if (ids.length > 0 && isTitleAfter((before + line.slice(0, match.index)).trimEnd(), title)) {
+        titles.push({ file, title, ids })
+      }
+    }
+    before += `${line}\n`
+  }
+  return titles
+}
 
 export interface Conformance {
   readonly documents: ReadonlyArray<RequirementDocument>
   readonly unreachable: Readonly<Record<string, string>>
   readonly titles: ReadonlyArray<Title>
+  /** Where tests are left out. */
+  readonly skips: ReadonlyArray<string>
 }
 
 // A name of the protocol keeps its spelling where a sentence begins with it.
@@ -62,10 +103,10 @@ const misspelt = /\b[A-Z][a-z]+_[a-z]\w*/g
 
 /**
  * What must not be: a requirement that nobody answers for, one that two lists answer for, an identifier that there is not, a name that
- * no RFC spells so.
+ * no RFC spells so, a test that is left out.
  */
-export const problemsOf = ({ documents, titles, unreachable }: Conformance): ReadonlyArray<string> => {
-  const problems: Array<string> = []
+export const problemsOf = ({ documents, skips, titles, unreachable }: Conformance): ReadonlyArray<string> => {
+  const problems = skips.map((place) => `${place} leaves tests out`)
   const known = new Set<string>()
   for (const { name, prefix, requirements } of documents) {
     for (const { id, requirement } of requirements) {

@@ -4,7 +4,7 @@
  */
 import { readdirSync, readFileSync, writeFileSync } from "node:fs"
 import * as Schema from "effect/Schema"
-import { type Conformance, pageOf, problemsOf, Requirements, titlesOf, Unreachable } from "./Conformance.ts"
+import { type Conformance, pageOf, problemsOf, Requirements, skipsOf, titlesOf, Unreachable } from "./Conformance.ts"
 
 const root = new URL("../../", import.meta.url)
 const read = (path: string): string => readFileSync(new URL(path, root), "utf8")
@@ -20,11 +20,15 @@ const testFiles = (folder: string): ReadonlyArray<string> =>
   })
 
 /** What the repository says now. */
-export const readConformance = (): Conformance => ({
-  documents: readJson(Requirements, "test/conformance/requirements.json").documents,
-  unreachable: readJson(Unreachable, "test/conformance/unreachable.json"),
-  titles: testFiles("test").toSorted().flatMap((path) => titlesOf(path, read(path)))
-})
+export const readConformance = (): Conformance => {
+  const sources = testFiles("test").toSorted().map((path) => [path, read(path)] as const)
+  return {
+    documents: readJson(Requirements, "test/conformance/requirements.json").documents,
+    unreachable: readJson(Unreachable, "test/conformance/unreachable.json"),
+    titles: sources.flatMap(([path, source]) => titlesOf(path, source)),
+    skips: sources.flatMap(([path, source]) => skipsOf(path, source))
+  }
+}
 
 const main = (command: string | undefined): number => {
   if (command !== "write" && command !== "check") {
