@@ -81,20 +81,6 @@ describe.each(versions)("the key log is that of node:tls, TLS %s", (version) => 
       yield* client.secured
       assertSame(version, lines, linesOf(theirs.join("\n")))
     }))
-
-  it.live("nobody is told unasked", () =>
-    Effect.gen(function*() {
-      const server = yield* ourServer({ version })
-      const client = yield* nodeTlsClient({
-        port: server.port,
-        ca: (yield* testPki).ca.certificatePem,
-        maxVersion: `TLSv${version}`
-      })
-      yield* client.secured
-      yield* client.end
-      const { connection } = yield* server.report
-      assert.notMatch(JSON.stringify(connection), /CLIENT_|secret/i)
-    }))
 })
 
 peerSuite("openssl", (it) => {
