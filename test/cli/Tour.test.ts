@@ -8,9 +8,11 @@ import { spawnPeer } from "../harness/Process.ts"
 
 const main = fileURLToPath(new URL("../../docs/examples/tour/main.ts", import.meta.url))
 
-const tour = (env: Readonly<Record<string, string>>) =>
+/** `before` is JavaScript that runs before the tour begins. */
+const tour = (env: Readonly<Record<string, string>>, before = "") =>
   Effect.gen(function*() {
-    const process_ = yield* spawnPeer(process.execPath, ["--conditions=source", main], { env })
+    const first = ["--import", `data:text/javascript,${encodeURIComponent(before)}`]
+    const process_ = yield* spawnPeer(process.execPath, ["--conditions=source", ...first, main], { env })
     const code = yield* process_.exit
     return { code, stdout: process_.stdout, stderr: process_.stderr }
   })
@@ -91,6 +93,29 @@ describe("the tour", () => {
       assert.strictEqual(code, 0)
       assert.match(stdout, /\u001b\[32m✓\u001b\[39m/)
       assert.match(stripVTControlCharacters(stdout), /\n {2}✓ our side: AlertSent BadRecordMac/)
+    }))
+
+  it.live.each(
+    [
+      [
+        "a check that does not hold",
+        "import { TLSSocket } from 'node:tls'; TLSSocket.prototype.isSessionReused = () => false",
+        "node:tls: session new"
+      ],
+      [
+        "scenarios that break off",
+        "import { Server } from 'node:net'; Server.prototype.listen = () => { throw new Error('no port is free') }",
+        "it broke off: Error: no port is free"
+      ]
+    ] as const
+  )("ends with exit code 1 after %s", ([_why, before, seen]) =>
+    Effect.gen(function*() {
+      const { code, stdout } = yield* tour({ FORCE_COLOR: "0" }, before)
+      assert.strictEqual(code, 1, stdout)
+      assert.include(stdout, `\n  ✗ ${seen}\n`)
+      const failed = stdout.match(/^ {2}✗ /gm)?.length
+      const all = stdout.match(/^ {2}[✓✗] /gm)?.length
+      assert.match(stdout, new RegExp(`\\n${failed} of ${all} checks do not hold\\.\\n$`))
     }))
 
   it("counts what does not hold", () => {
