@@ -3,7 +3,7 @@ import * as Effect from "effect/Effect"
 import * as Fiber from "effect/Fiber"
 import { connect } from "node:tls"
 import { descriptionOf } from "../../src/alert/Alert.ts"
-import { entries, entryOf } from "../../src/alert/Catalogue.ts"
+import { entries, type Entry, entryOf } from "../../src/alert/Catalogue.ts"
 import { find, foundLocally } from "../../src/alert/Lookup.ts"
 import { reasonOf } from "../../src/alert/Reason.ts"
 import { alertReceived } from "../../src/alert/TlsError.ts"
@@ -60,6 +60,72 @@ describe("the entries", () => {
       assert.match(entry.meaning, new RegExp(`\\b${code}\\b`))
       assertSentence(entry.meaning)
       assertSentence(entry.advice)
+    }
+  })
+})
+
+describe("who sends it, and whether connecting again can help", () => {
+  type Row = readonly [code: number, sender: Entry["sender"], retry: Entry["retry"]]
+  const rows: ReadonlyArray<Row> = [
+    [0, "either side", "later"],
+    [10, "either side", "never"],
+    [20, "either side", "with a fresh session"],
+    [21, "either side", "with a fresh session"],
+    [22, "either side", "with a fresh session"],
+    [30, "either side", "never"],
+    [40, "either side", "never"],
+    // A client of SSL 3.0 alone has ever sent it.
+    [41, "the client", "never"],
+    [42, "either side", "never"],
+    [43, "either side", "never"],
+    [44, "either side", "never"],
+    [45, "either side", "never"],
+    [46, "either side", "never"],
+    [47, "either side", "never"],
+    [48, "either side", "never"],
+    [49, "either side", "never"],
+    [50, "either side", "never"],
+    // It may be the binder of a session.
+    [51, "either side", "with a fresh session"],
+    [52, "either side", "never"],
+    [60, "either side", "never"],
+    // RFC 5246 appendix E.1: a client as well, to the version that a server answers with.
+    [70, "either side", "never"],
+    // RFC 5246 has the server send it; RFC 7919 section 3 the client as well, to a group that is too weak.
+    [71, "either side", "never"],
+    [80, "either side", "later"],
+    [86, "the server", "with a fresh session"],
+    [90, "either side", "later"],
+    [100, "either side", "never"],
+    [109, "either side", "never"],
+    // RFC 5246 has the client send it; RFC 8446 section 6.2 the server as well, to the Certificate of a client.
+    [110, "either side", "never"],
+    [111, "the server", "later"],
+    [112, "the server", "never"],
+    [113, "the client", "later"],
+    [114, "the server", "never"],
+    [115, "the server", "with a fresh session"],
+    [116, "the server", "never"],
+    [117, "either side", "later"],
+    [120, "the server", "never"],
+    [121, "the client", "later"]
+  ]
+
+  it("is as the documents say, for every alert", () => {
+    assert.deepStrictEqual(entries.map(({ code, retry, sender }): Row => [code, sender, retry]), rows)
+  })
+
+  it("a code without a name may come from either side, and asks for no retry", () => {
+    for (const code of unassigned) {
+      const { retry, sender } = entryOf(descriptionOf(code))
+      assert.deepStrictEqual([sender, retry], ["either side", "never"])
+    }
+  })
+
+  it("the advice says the same", () => {
+    for (const { advice, name, retry } of entries) {
+      if (advice.includes("with a fresh session")) assert.strictEqual(retry, "with a fresh session", name)
+      if (advice.includes("try again later")) assert.strictEqual(retry, "later", name)
     }
   })
 })
