@@ -121,7 +121,8 @@ export class AlertSent extends Schema.TaggedError<AlertSent>()("AlertSent", {
       return `After our close_notify the ${protocol(this.version)} connection failed, because ${
         describe(this.fault)
       }. ` +
-        `The alert ${entry.name} (${Reason.reasonCode(this.reason)}) that this deserves could no longer be sent.`
+        `The alert ${entry.name} (${Reason.reasonCode(this.reason)}) that this deserves ` +
+        `could no longer be sent. ${entry.advice}`
     }
     return `We ended the ${protocol(this.version)} connection ${where[this.phase]} ` +
       `with the fatal alert ${entry.name} (${Reason.reasonCode(this.reason)}), ` +
@@ -199,23 +200,29 @@ const printed = (value: unknown): string => {
 }
 
 /**
- * The handshake was given up, without anything being wrong with it.
+ * The handshake was given up, without anything being wrong with it: by the peer, which said so, or by this side, out of time.
  *
  * @category errors
  * @since 0.1.0
  */
 export class HandshakeAborted extends Schema.TaggedError<HandshakeAborted>()("HandshakeAborted", {
-  /** `close_notify`: the peer closed in the handshake. `timeout`: it took longer than the limit allows. */
-  by: Schema.Literals(["close_notify", "timeout"]),
+  /**
+   * `close_notify`: the peer closed in the handshake. `user_canceled`: it said so before its close_notify (RFC 5246 section 7.2.2).
+   * `timeout`: it took longer than the limit allows.
+   */
+  by: Schema.Literals(["close_notify", "user_canceled", "timeout"]),
   version: Version
 }) {
   override get message(): string {
-    return this.by === "timeout"
-      ? `The ${protocol(this.version)} handshake took longer than allowed and was given up. ` +
+    if (this.by === "timeout") {
+      return `This side gave up the ${protocol(this.version)} handshake, because it took longer than allowed. ` +
         "Check that the peer speaks TLS, and try again."
-      : `The peer closed the ${
-        protocol(this.version)
-      } connection during the handshake, without an error. Try again later.`
+    }
+    const { advice, code, meaning, name } = entryOf(this.by)
+    const ended = `The peer ended the ${protocol(this.version)} connection ${where.handshaking} with the `
+    return this.by === "user_canceled"
+      ? `${ended}warning ${name} (${code}) and close_notify: ${clause(meaning)}. ${advice}`
+      : `${ended}alert ${name} (${code}), before it was done and without an error. Try again later.`
   }
 }
 
@@ -246,7 +253,7 @@ export class InvalidOption extends Schema.TaggedError<InvalidOption>()("InvalidO
   why: Schema.String
 }) {
   override get message(): string {
-    return `The option ${this.option} cannot be used: ${this.why}. Nothing was sent.`
+    return `The option ${this.option} cannot be used: ${this.why}. Nothing was sent. Give it another value.`
   }
 }
 

@@ -3,6 +3,7 @@
  *
  * @since 0.1.0
  */
+import { entryOf } from "../alert/Catalogue.ts"
 import { describe } from "../alert/Fault.ts"
 import { descriptionOfReason, reasonCode } from "../alert/Reason.ts"
 import type { TlsError } from "../alert/TlsError.ts"
@@ -45,7 +46,9 @@ export const ending = (error: TlsError): string => {
     case "Truncated":
       return `truncated by a ${error.by === "fin" ? "FIN" : "reset"} after ${error.bytesRead} bytes, no close_notify`
     case "HandshakeAborted":
-      return error.by === "timeout" ? "handshake timed out" : "handshake aborted by close_notify"
+      return error.by === "timeout"
+        ? "handshake timed out"
+        : `handshake aborted by ${error.by} (${entryOf(error.by).code})`
     case "TransportFailed":
     case "ConnectionClosed":
     case "InvalidOption":

@@ -57,6 +57,7 @@ export class Core {
   /** The latest answer to a request to renegotiate, sealed. */
   #declined: Uint8Array | undefined
   #isCancelled = false
+  #peerCancelled = false
   #closedFirst: "local" | "peer" = "local"
 
   constructor(role: "client" | "server", primitives: Primitives["Service"], settings: Settings) {
@@ -250,6 +251,7 @@ export class Core {
   judged(alert: Alert, verdict: Verdict): void {
     switch (verdict._tag) {
       case "Tolerate":
+        if (alert.description === "user_canceled") this.#peerCancelled = true
         return
       case "Protest":
         this.fail(verdict.fault)
@@ -340,7 +342,8 @@ export class Core {
       // In TLS 1.3 the other direction could go on, and has nothing to go on with.
       this.#step("close")
       this.due.add("end transport")
-      this.#end({ _tag: "Failed", error: new HandshakeAborted({ by: "close_notify", version }) })
+      const by = this.#peerCancelled ? "user_canceled" : "close_notify"
+      this.#end({ _tag: "Failed", error: new HandshakeAborted({ by, version }) })
     } else this.#end(clean)
   }
 

@@ -62,7 +62,7 @@ const others: ReadonlyArray<TlsError> = [
     (["open", "write"] as const).map((operation) => new TransportFailed({ operation, cause: refused, phase }))
   ),
   ...versions.flatMap((version) =>
-    (["close_notify", "timeout"] as const).map((by) => new HandshakeAborted({ by, version }))
+    (["close_notify", "user_canceled", "timeout"] as const).map((by) => new HandshakeAborted({ by, version }))
   ),
   new ConnectionClosed({ by: "local" }),
   new ConnectionClosed({ by: "peer" }),
@@ -143,7 +143,8 @@ describe("messages", () => {
     for (const error of sent.filter(({ phase }) => phase === "closing")) {
       const entry = entryOf(answer(error.fault, error.version))
       assert.include(error.message, `because ${describeFault(error.fault)}. `)
-      assert.match(error.message, new RegExp(`alert ${entry.name} \\(${entry.code}\\) .* could no longer be sent\\.$`))
+      const told = `The alert ${entry.name} (${entry.code}) that this deserves could no longer be sent. ${entry.advice}`
+      assert.isTrue(error.message.endsWith(`. ${told}`), error.message)
       assert.notMatch(error.message, /^We ended/)
     }
   })
@@ -182,6 +183,33 @@ describe("messages", () => {
     )
     const atBoundary = new Truncated({ ...error, by: "fin", midRecord: false })
     assert.match(atBoundary.message, /^The peer closed the transport after the handshake without close_notify/)
+  })
+
+  it("HandshakeAborted tells who gave up, with which alert and code, and what can be done", () => {
+    const told = (by: HandshakeAborted["by"], version: Version) => new HandshakeAborted({ by, version }).message
+    assert.strictEqual(
+      told("close_notify", "undecided"),
+      "The peer ended the TLS connection during the handshake with the alert close_notify (0), before it was done and " +
+        "without an error. Try again later."
+    )
+    assert.strictEqual(
+      told("user_canceled", "1.2"),
+      "The peer ended the TLS 1.2 connection during the handshake with the warning user_canceled (90) and close_notify: " +
+        "the handshake was given up for a reason outside of the protocol. " +
+        "Find out who gave it up, such as a user or a time limit, and try again later."
+    )
+    assert.strictEqual(
+      told("timeout", "1.3"),
+      "This side gave up the TLS 1.3 handshake, because it took longer than allowed. " +
+        "Check that the peer speaks TLS, and try again."
+    )
+  })
+
+  it("InvalidOption tells which option, why, that nothing was sent, and what can be done", () => {
+    assert.strictEqual(
+      new InvalidOption({ option: "alpnProtocols", why: "a protocol name is empty" }).message,
+      "The option alpnProtocols cannot be used: a protocol name is empty. Nothing was sent. Give it another value."
+    )
   })
 
   it("no error has a place for bytes, so that no secret gets into one", () => {

@@ -10,7 +10,7 @@ import { testCredential } from "../harness/Pki.ts"
 import { pkiFiles } from "../harness/PkiFiles.ts"
 import { rawClient } from "../harness/RawTcp.ts"
 import { tamperingProxy } from "../harness/TamperingProxy.ts"
-import { contentType, contentTypes, flipBits } from "../harness/TlsRecords.ts"
+import { alertRecord, contentType, contentTypes, flipBits } from "../harness/TlsRecords.ts"
 import { serving } from "./Command.ts"
 
 const request = "GET / HTTP/1.1\r\nHost: localhost\r\n\r\n"
@@ -147,6 +147,19 @@ describe("effect-tls serve", () => {
       yield* well.end
       const clean = yield* server.lines(6)
       assert.match(clean[5] ?? "", /full handshake: clean$/)
+    }))
+
+  it.live("tells what a client said that gave up the handshake", () =>
+    Effect.gen(function*() {
+      const { server } = yield* serveEc()
+      for (
+        const [index, [said, by]] of ([[[0], "close_notify (0)"], [[90, 0], "user_canceled (90)"]] as const).entries()
+      ) {
+        const client = yield* rawClient(server.port)
+        for (const alert of said) yield* client.send(alertRecord(1, alert))
+        const line = (yield* server.lines(index + 1))[index] ?? ""
+        assert.isTrue(line.endsWith(`  handshake failed: handshake aborted by ${by}`), line)
+      }
     }))
 
   it.live("asks clients for a certificate, or insists", () =>

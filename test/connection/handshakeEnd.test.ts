@@ -40,7 +40,7 @@ describe("out of time", () => {
       }))
   }
 
-  test("the peer of both gets HandshakeAborted by close_notify", () =>
+  test("the peer of both gets HandshakeAborted by user_canceled", () =>
     Effect.gen(function*() {
       const { accept, connect } = yield* hanging()
       const accepting = yield* Effect.forkChild(Effect.flip(accept), { startImmediately: true })
@@ -48,7 +48,7 @@ describe("out of time", () => {
       yield* TestClock.adjust("5 seconds")
       yield* Fiber.interrupt(connecting)
       const error = yield* Fiber.join(accepting)
-      assert.deepStrictEqual([error._tag, "by" in error && error.by], ["HandshakeAborted", "close_notify"])
+      assert.deepStrictEqual([error._tag, "by" in error && error.by], ["HandshakeAborted", "user_canceled"])
     }))
 
   test("silence, where no record has passed", () =>
@@ -171,6 +171,7 @@ describe("closed by the peer (law 8)", () => {
         yield* wire.inject({ from: "server", alert: { level, description: "close_notify" } })
         const error = yield* Effect.flip(connect)
         assert.deepStrictEqual([error._tag, "by" in error && error.by], ["HandshakeAborted", "close_notify"])
+        assert.include(error.message, "ended the TLS connection during the handshake with the alert close_notify (0)")
         assert.deepStrictEqual(yield* plainAlertsOf(wire, "client"), ["warning close_notify"])
         assert.strictEqual((yield* toldBy(wire, "client")).at(-1), "fin")
       }))
@@ -184,7 +185,19 @@ describe("closed by the peer (law 8)", () => {
       for (let i = 0; i < 20; i++) yield* Effect.yieldNow
       assert.isUndefined(connecting.pollUnsafe())
       yield* wire.inject({ from: "server", alert: Alert.warning("close_notify") })
-      assert.strictEqual(said(yield* Fiber.join(connecting)), "HandshakeAborted")
+      const error = yield* Fiber.join(connecting)
+      assert.deepStrictEqual([error._tag, "by" in error && error.by], ["HandshakeAborted", "user_canceled"])
+      assert.include(error.message, "with the warning user_canceled (90) and close_notify: the handshake was given up")
+      assert.deepStrictEqual(yield* plainAlertsOf(wire, "client"), ["warning close_notify"])
+    }))
+
+  test("another warning before the close_notify does not count as its reason", () =>
+    Effect.gen(function*() {
+      const { connect, wire } = yield* Tls12.ends()
+      yield* wire.inject({ from: "server", alert: Alert.warning("no_renegotiation") })
+      yield* wire.inject({ from: "server", alert: Alert.warning("close_notify") })
+      const error = yield* Effect.flip(connect)
+      assert.deepStrictEqual([error._tag, "by" in error && error.by], ["HandshakeAborted", "close_notify"])
     }))
 
   for (const by of ["fin", "reset"] as const) {

@@ -88,7 +88,7 @@ describe("a flight that is not sealed yet", () => {
       yield* TestClock.adjust("11 seconds")
       assert.strictEqual(said(yield* Fiber.join(server)), "HandshakeAborted")
       const error = yield* Fiber.join(client)
-      assert.strictEqual(error._tag === "HandshakeAborted" ? error.by : error.message, "close_notify")
+      assert.strictEqual(error._tag === "HandshakeAborted" ? error.by : error.message, "user_canceled")
     }))
 
   test("is dropped with the keys that it was to be sealed under", () =>

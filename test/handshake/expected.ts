@@ -53,9 +53,9 @@ export const terminated = (place: Place, code: number): Outcome => ({
   sessions: sessionsAt(place, true)
 })
 
-/** close_notify came: the clean end, and in a handshake the end of the handshake. It is answered once. */
-export const closed = (place: Place, level: 1 | 2): Outcome => ({
-  failure: isOpen(place) ? "clean" : `HandshakeAborted close_notify ${versionAt(place)}`,
+/** close_notify came: the clean end, and in a handshake the end of the handshake, `by` what the peer said. It is answered once. */
+export const closed = (place: Place, level: 1 | 2, by = "close_notify"): Outcome => ({
+  failure: isOpen(place) ? "clean" : `HandshakeAborted ${by} ${versionAt(place)}`,
   data: dataAt(place),
   told: ["1/0"],
   sessions: sessionsAt(place, level === 2)

@@ -62,6 +62,8 @@ sweep("alerts that share a record, are split over two, are too many, or are foll
     last("two errors in one record", says(2, 50, 2, 40), terminated(place, 50)),
     last("an error and half an alert", says(2, 50, 2), terminated(place, 50)),
     last("close_notify and an error", says(1, 0, 2, 40), closed(place, 1)),
+    last("user_canceled and close_notify in one record", says(1, 90, 1, 0), closed(place, 1, "user_canceled")),
+    last("another warning and close_notify in one record", says(1, 100, 1, 0), closed(place, 1)),
     last("five warnings in one record", says(1, 90, 1, 90, 1, 90, 1, 90, 1, 90), protested(place, 10, "AlertFlood")),
     last("five warnings in a row", all(...Arr.replicate(says(1, 100), 5)), protested(place, 10, "AlertFlood")),
     last("half an alert, then what is due", all(says(1), due), protested(place, 10, "RecordInterleaved")),

@@ -135,18 +135,19 @@ for (const where of places) {
     : "application"
   const received = (level: string | number, code: number) => `AlertReceived ${level} ${code} handshaking ${version}`
   const closed = `HandshakeAborted close_notify ${version}`
+  const cancelled = `HandshakeAborted user_canceled ${version}`
   ends(`R8446-6-01, R8446-6-09, R8446-6-10, R8446-6.2-01, R8446-6.2-06: ${nameOf(where)}, and gets an alert`, subject, [
     ["fatal", says([2, 40]), setting, received("fatal", 40), []],
     ["fatal, with an unknown code", says([2, 200]), setting, received("fatal", 200), []],
     ["close_notify", says([1, 0]), setting, closed, [`${epoch} 1/0`]],
-    ["user_canceled and close_notify", says([1, 90], [1, 0]), setting, closed, [`${epoch} 1/0`]],
+    ["user_canceled and close_notify", says([1, 90], [1, 0]), setting, cancelled, [`${epoch} 1/0`]],
     ...is13
       ? [
         ["a warning", says([1, 40]), setting, received("warning", 40), []] as const,
         ["at level 0", says([0, 10]), setting, received(0, 10), []] as const,
         ["at level 255, with an unknown code", says([255, 199]), setting, received(255, 199), []] as const,
         ["close_notify at level 0", says([0, 0]), setting, closed, [`${epoch} 1/0`]] as const,
-        ["user_canceled and close_notify at level 2", says([2, 90], [2, 0]), setting, closed, [
+        ["user_canceled and close_notify at level 2", says([2, 90], [2, 0]), setting, cancelled, [
           `${epoch} 1/0`
         ]] as const,
         [

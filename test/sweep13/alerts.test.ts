@@ -126,7 +126,7 @@ sweep("alerts that share a record, are split, are too many, or are followed by s
   last("close_notify, then an error", all(says(1, 0), says(2, 40)), closed(place)),
   last("close_notify, then a FIN", all(says(1, 0), ends("fin")), closed(place)),
   ...(isOpen(place) ? [] : [
-    last("user_canceled, then close_notify", all(says(1, 90), says(1, 0)), closed(place))
+    last("user_canceled, then close_notify", all(says(1, 90), says(1, 0)), closed(place, 1, "user_canceled"))
   ])
 ])
 

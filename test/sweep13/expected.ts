@@ -77,9 +77,9 @@ export const terminated = (place: Place, code: number, level = 2): Outcome => ({
   ...sessionsAt(place, true)
 })
 
-/** close_notify came: the clean end, and in a handshake the end of the handshake. It is answered once. */
-export const closed = (place: Place, level = 1): Outcome => ({
-  failure: isOpen(place) ? "clean" : `HandshakeAborted close_notify ${versionAt(place)}`,
+/** close_notify came: the clean end, and in a handshake the end of the handshake, `by` what the peer said. It is answered once. */
+export const closed = (place: Place, level = 1, by = "close_notify"): Outcome => ({
+  failure: isOpen(place) ? "clean" : `HandshakeAborted ${by} ${versionAt(place)}`,
   data: dataAt(place),
   told: [`${epochAt(place)} 1/0`],
   // RFC 5246 section 7.2, as long as it may be that protocol: a fatal one.
