@@ -153,8 +153,7 @@ export class Core {
   }
 
   #overwriteSecrets(): void {
-    for (const bytes of this.#secrets) bytes.fill(0)
-    this.#secrets.length = 0
+    for (const bytes of this.#secrets.splice(0)) bytes.fill(0)
   }
 
   establish(): void {

@@ -48,8 +48,8 @@ const skipping =
 export const skipsOf = (file: string, source: string): ReadonlyArray<string> =>
   source.split("\n").flatMap((line, index) => !isComment(line) && skipping.test(line) ? [`${file}:${index + 1}`] : [])
 
-// The last four are those of test/handshake13/conversation.ts.
-const registrar = /(?<![\w.])(?:(?:it|test|describe)(?:\.\w+)*|refuses|accepts|ends|conversation)$/
+// The last five are those of test/handshake13 and test/sweep13.
+const registrar = /(?<![\w.])(?:(?:it|test|describe)(?:\.\w+)*|refuses|accepts|ends|conversation|sweep)$/
 
 /** What is left of the source before the bracket that closes at its end was opened. */
 const beforeGroup = (source: string): string => {

@@ -63,7 +63,10 @@ const limited: { readonly [Option in keyof Limits]: Limit } = {
     what: "requests to renegotiate, with no data in between",
     beyond: answered(faultOf("RenegotiationFlood"))
   },
-  keyUpdates: { what: "KeyUpdate messages that were not asked for, with no data in between", beyond: answered(faultOf("KeyUpdateFlood")) },
+  keyUpdates: {
+    what: "KeyUpdate messages that were not asked for, with no data in between",
+    beyond: answered(faultOf("KeyUpdateFlood"))
+  },
   handshakeMessage: {
     what: "the length of a handshake message but Certificate",
     isBytes: true,
