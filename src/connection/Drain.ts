@@ -73,11 +73,13 @@ export class Drain {
 
   /** Begins with what is there already, and then with the read that is under way, where there is one. */
   begin(reading: Fiber.Fiber<Batch, Socket.SocketError> | undefined): void {
-    this.#hear(() => {
-      if (reading === undefined) return this.#next()
-      this.#stop = () => reading.interruptUnsafe()
-      reading.addObserver(this.#took)
-    })
+    this.#attempt(() =>
+      this.#hear(() => {
+        if (reading === undefined) return this.#next()
+        this.#stop = () => reading.interruptUnsafe()
+        reading.addObserver(this.#took)
+      })
+    )
   }
 
   /** The alarm that `end`s it, to be called off where it ends by itself. */
@@ -108,12 +110,18 @@ export class Drain {
   }
 
   readonly #took = (exit: Exit.Exit<Batch, Socket.SocketError>): void => {
-    if (this.#isOver) return
-    try {
+    this.#attempt(() => {
       if (Exit.isSuccess(exit)) this.#take(exit.value)
       else this.end()
+    })
+  }
+
+  /** What comes from the transport is in nobody's fiber: a defect ends the drain, and nobody is left who could be told. */
+  #attempt(step: () => void): void {
+    if (this.#isOver) return
+    try {
+      step()
     } catch {
-      // A defect, and nobody is left who could be told.
       this.end()
     }
   }
@@ -131,7 +139,7 @@ export class Drain {
 
   #hear(then: () => void): void {
     overhear(this.#core)
-    if (this.#core.due.has("forget session")) this.#perform(this.#forget).addObserver(then)
+    if (this.#core.due.has("forget session")) this.#perform(this.#forget).addObserver(() => this.#attempt(then))
     else then()
   }
 }

@@ -89,8 +89,12 @@ export class Wire {
       this.#isReceiving = true
       const stop = direct.take((exit) => {
         this.#isReceiving = false
-        this.#take(exit)
-        resume(Effect.void)
+        try {
+          this.#take(exit)
+          resume(Effect.void)
+        } catch (defect) {
+          resume(Effect.die(defect))
+        }
       })
       return Effect.sync(() => {
         this.#isReceiving = false

@@ -67,8 +67,8 @@ const overLoopback = (resume: boolean, setup: Setup): Line => ({
   unit: "handshake",
   measures: ["cpu", "client", "server", "wall"],
   goal: undefined,
-  // Its rounds are shorter.
-  warmUps: 3 * warmUps,
+  // Its rounds are a third as long, and there are two processes to get going.
+  warmUps: 8 * warmUps,
   open: (scale) =>
     Effect.forEach([...kindsOf(resume), { _tag: "Plain" } as const], (kind) =>
       Effect.gen(function*() {

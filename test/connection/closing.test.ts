@@ -6,7 +6,7 @@ import * as Fiber from "effect/Fiber"
 import * as Scope from "effect/Scope"
 import * as Stream from "effect/Stream"
 import { TestClock } from "effect/testing"
-import { Alert, type TlsError, TlsTest } from "effect-tls"
+import { Alert, Primitives, type TlsError, TlsTest } from "effect-tls"
 import { bytes, how, observed, said, test, text, toldBy } from "./conversation.ts"
 import * as Tls12 from "../harness/Tls12.ts"
 
@@ -136,6 +136,37 @@ describe("the goodbye of a scope (law 15)", () => {
       yield* Fiber.join(closing)
       assert.isFalse(isReleased)
       yield* server.close
+      for (let turn = 0; turn < 50; turn++) yield* Effect.yieldNow
+      assert.isTrue(isReleased)
+    }))
+
+  test("a defect while nobody reads any more ends the drain, and lets go of the transport", () =>
+    Effect.gen(function*() {
+      const primitives = yield* Primitives
+      let isBroken = false
+      const breaking = Primitives.of({
+        ...primitives,
+        aead: (name, key) => {
+          const aead = primitives.aead(name, key)
+          const checked = <A>(result: A): A => isBroken ? assert.fail("broken") : result
+          return {
+            seal: (...args) => aead.seal(...args),
+            open: (...args) => checked(aead.open(...args)),
+            openInto: (...args) => checked(aead.openInto(...args))
+          }
+        }
+      })
+      const { both, clientSocket, wire } = yield* Effect.provideService(Tls12.ends(), Primitives, breaking)
+      const { reader } = clientSocket
+      let isReleased = false
+      Object.defineProperty(clientSocket, "reader", {
+        value: Effect.tap(reader, () => Effect.addFinalizer(() => Effect.sync(() => isReleased = true)))
+      })
+      const { client } = yield* both
+      yield* client.close
+      assert.isFalse(isReleased)
+      isBroken = true
+      yield* wire.inject({ from: "server", bytes: Uint8Array.from([23, 3, 3, 0, 24, ...new Uint8Array(24)]) })
       for (let turn = 0; turn < 50; turn++) yield* Effect.yieldNow
       assert.isTrue(isReleased)
     }))
