@@ -49,7 +49,7 @@ export const within = <A, E, R>(
   duration: Duration.Input
 ): Effect.Effect<Option.Option<A>, E, R> =>
   Effect.uninterruptibleMask((restore) =>
-    Effect.flatMap(Effect.forkChild(effect, { startImmediately: true }), (work) => {
+    Effect.flatMap(Effect.forkDetach(effect, { startImmediately: true }), (work) => {
       const early = work.pollUnsafe()
       if (early !== undefined) return Exit.map(early, Option.some)
       let isLate = false
