@@ -1,30 +1,13 @@
 /** RFC 8446 and RFC 9846 section 4.6.1: a session ends with the time of its full handshake, however often it is resumed before. */
 import { assert, describe } from "@effect/vitest"
 import * as Clock from "effect/Clock"
-import * as Context from "effect/Context"
-import * as Duration from "effect/Duration"
+import type * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
-import * as Layer from "effect/Layer"
 import * as Option from "effect/Option"
-import * as Persistence from "effect/persistence/Persistence"
-import type * as Scope from "effect/Scope"
 import { TestClock } from "effect/testing"
-import { Session, SessionCache, StatelessTickets, TlsTest } from "effect-tls"
-import { randomKeys } from "../service/sessions.ts"
+import { Session, TlsTest } from "effect-tls"
+import { bothOf, type Cache, cacheOf } from "./caches.ts"
 import { bytes, test } from "./conversation.ts"
-
-type Cache = SessionCache.SessionCache["Service"]
-type Kind = "in memory" | "persisted" | "in tickets"
-
-const cacheOf = (kind: Kind, timeToLive?: Duration.Input): Effect.Effect<Cache, never, Scope.Scope> => {
-  const options = timeToLive === undefined ? {} : { timeToLive }
-  const layer = kind === "in memory"
-    ? SessionCache.layerMemory(options)
-    : kind === "persisted"
-    ? SessionCache.layerPersisted(options).pipe(Layer.provide([Persistence.layerBackingMemory, randomKeys]))
-    : StatelessTickets.layerWithoutForgetting(options).pipe(Layer.provide(randomKeys))
-  return Effect.map(Layer.build(layer), (context) => Context.get(context, SessionCache.SessionCache))
-}
 
 /** A cache that hands out whatever it has as if it had just been made. */
 const flattering = (cache: Cache): Cache => ({
@@ -46,17 +29,12 @@ const makeWorld = Effect.fnUntraced(function*(
 ) {
   const identity = yield* TlsTest.identity("server.test", 1)
   const lifetimes: Record<TlsTest.Side, Array<number | undefined>> = { client: [], server: [] }
-  const sideOf = (key: string) => key.startsWith("client") ? "client" : "server"
-  const { selfContained } = caches.server
-  const sessionCache = SessionCache.SessionCache.of({
-    offer: (key) => caches[sideOf(key)].offer(key),
-    store: (key, session) => {
-      lifetimes[sideOf(key)].push(session.lifetime)
-      return caches[sideOf(key)].store(key, session)
-    },
-    invalidate: (key, session) => caches[sideOf(key)].invalidate(key, session),
-    ...(selfContained === undefined ? {} : { selfContained })
-  })
+  const both = bothOf(caches)
+  const store: Cache["store"] = (key, session) => {
+    lifetimes[key.startsWith("client") ? "client" : "server"].push(session.lifetime)
+    return both.store(key, session)
+  }
+  const sessionCache = { ...both, store }
   let seed = 0
   const resumes = Effect.gen(function*() {
     const pair = yield* TlsTest.pair({
@@ -94,7 +72,7 @@ const hour = 60 * 60
 describe("resumed again and again, a session ends an hour after its full handshake", () => {
   const ends = [full, resumed, resumed, full, resumed, resumed, full]
   for (const version of ["1.2", "1.3"] as const) {
-    for (const kind of ["in memory", "persisted", "in tickets"] as const) {
+    for (const kind of ["in memory", "persisted", "in tickets", "in tickets that are renewed"] as const) {
       test(`TLS ${version}, at a server whose sessions are ${kind}`, () =>
         Effect.gen(function*() {
           const caches = { client: yield* cacheOf("in memory", "7 days"), server: yield* cacheOf(kind) }
@@ -103,12 +81,14 @@ describe("resumed again and again, a session ends an hour after its full handsha
         }))
     }
     for (const kind of ["in memory", "persisted"] as const) {
-      test(`TLS ${version}, at a client whose sessions are ${kind}`, () =>
-        Effect.gen(function*() {
-          const caches = { client: yield* cacheOf(kind), server: yield* cacheOf("in memory", "7 days") }
-          const { every } = yield* makeWorld(version, caches)
-          assert.deepStrictEqual(yield* every("20 minutes", 7), ends)
-        }))
+      for (const theirs of ["in memory", "in tickets that are renewed"] as const) {
+        test(`TLS ${version}, at a client whose sessions are ${kind}, those of its server ${theirs}`, () =>
+          Effect.gen(function*() {
+            const caches = { client: yield* cacheOf(kind), server: yield* cacheOf(theirs, "7 days") }
+            const { every } = yield* makeWorld(version, caches)
+            assert.deepStrictEqual(yield* every("20 minutes", 7), ends)
+          }))
+      }
     }
   }
 })
