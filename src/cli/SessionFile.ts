@@ -28,12 +28,13 @@ const encode = Schema.encodeEffect(Stored)
 const timeToLive = 24 * 60 * 60 * 1000
 
 const storedOf = (key: SessionKey, session: Session): Stored => {
-  const { lifetime, serverName, ...rest } = session
+  const { authenticatedUntil, lifetime, serverName, ...rest } = session
   return {
     key,
     session: {
       ...rest,
       secret: Redacted.value(session.secret),
+      ...(authenticatedUntil === undefined ? {} : { authenticatedUntil }),
       ...(serverName === undefined ? {} : { serverName }),
       ...(lifetime === undefined ? {} : { lifetime })
     }
@@ -44,6 +45,7 @@ const sessionOf = ({ session }: Stored): Session =>
   new Session({
     ...session,
     authenticatedAt: session.authenticatedAt ?? session.createdAt,
+    authenticatedUntil: session.authenticatedUntil,
     serverName: session.serverName,
     lifetime: session.lifetime,
     secret: Redacted.make(session.secret)
@@ -124,7 +126,9 @@ export const layer = (path: string, warn: (sentence: string) => Effect.Effect<vo
         const now = yield* Clock.currentTimeMillis
         if (session.livesFor(timeToLive, now) <= 0) {
           session.wipe()
-          const why = session.livesFor(Infinity, now) > 0
+          const why = (session.authenticatedUntil ?? Infinity) <= now
+            ? "the judgement of the server's certificate has run out"
+            : session.livesFor(Infinity, now) > 0
             ? "it is more than a day old"
             : "it is older than the server wanted"
           yield* warn(`the session of ${path} is not offered: ${why}.`)

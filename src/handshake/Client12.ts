@@ -11,7 +11,7 @@ import type { HandshakeMessage } from "../message/HandshakeMessage.ts"
 import type { CipherSuite } from "../secret/CipherSuite.ts"
 import type { KeyShare } from "../secret/Primitives.ts"
 import { type Credential, schemesFor } from "../service/Identity.ts"
-import type { Session } from "../service/Session.ts"
+import { authenticated, type Session } from "../service/Session.ts"
 import type { VerifiedChain } from "../service/Trust.ts"
 import { concat } from "../wire/Bytes.ts"
 import { type NamedGroup, namedGroupName, signatureSchemeName } from "../wire/CodePoints.ts"
@@ -143,6 +143,7 @@ export const full = Effect.fnUntraced(
           master,
           serverName: serverNameOf(story),
           peerCertificates: certificate.chain,
+          authentication: yield* authenticated(certificate),
           ...(ticket === undefined ? {} : { ticketLifetime: ticket.lifetimeHint })
         })
       )
@@ -189,7 +190,7 @@ export const abbreviated = Effect.fnUntraced(
     yield* expectFinished(channel, "server", master)
     sendFinished(channel, "client", master)
     if (ticket !== undefined) {
-      const { authenticatedAt, peerCertificates, serverName } = session
+      const { peerCertificates, serverName } = session
       yield* channel.storeSession(
         story.sessionKey,
         yield* newSession({
@@ -198,8 +199,8 @@ export const abbreviated = Effect.fnUntraced(
           master,
           serverName,
           peerCertificates,
-          ticketLifetime: ticket.lifetimeHint,
-          authenticatedAt
+          authentication: session,
+          ticketLifetime: ticket.lifetimeHint
         })
       )
     }

@@ -3,7 +3,6 @@
  *
  * @since 0.1.0
  */
-import * as Clock from "effect/Clock"
 import * as Effect from "effect/Effect"
 import * as Option from "effect/Option"
 import * as Redacted from "effect/Redacted"
@@ -13,7 +12,7 @@ import { findExtension } from "../message/Extension.ts"
 import { isHelloRetryRequest, type ServerHello } from "../message/ServerHello.ts"
 import type { CipherSuite13 } from "../secret/CipherSuite.ts"
 import { type Credential, schemesFor } from "../service/Identity.ts"
-import { secondsLeft } from "../service/Session.ts"
+import { authenticated, secondsLeft } from "../service/Session.ts"
 import type { VerifiedChain } from "../service/Trust.ts"
 import type { SignatureScheme } from "../wire/CodePoints.ts"
 import type { Channel, HandshakeFailure } from "./Channel.ts"
@@ -108,9 +107,9 @@ export const handshake = Effect.fnUntraced(
     }
     const proved = session === undefined
       ? yield* expectServerCertificate(channel, story)
-      : { peerCertificates: session.peerCertificates, request: undefined }
+      : { certificate: undefined, request: undefined }
     yield* expectFinished(channel, secrets.server)
-    const authenticatedAt = session?.authenticatedAt ?? (yield* Clock.currentTimeMillis)
+    const authentication = session ?? (yield* authenticated(proved.certificate))
 
     const application = applicationSecrets(context, secrets)
     yield* channel.installRead(application.server.parameters)
@@ -121,17 +120,17 @@ export const handshake = Effect.fnUntraced(
     const resumption = copyOf(channel.primitives, resumptionSecret(channel, application.master))
 
     const serverName = serverNameOf(story)
-    const { peerCertificates } = proved
+    const peerCertificates = proved.certificate?.chain ?? session?.peerCertificates ?? []
     channel.openTraffic({
       read: application.server,
       write: application.client,
       resumption,
       // RFC 8446 section 4.6.1: a lifetime of zero is a ticket to be dropped at once, and a week is the most, of all tickets together.
       sessionOf: (ticket, createdAt) => {
-        const lifetime = Math.min(ticket.lifetime, secondsLeft(longestLifetime, authenticatedAt, createdAt))
+        const lifetime = Math.min(ticket.lifetime, secondsLeft(longestLifetime, authentication, createdAt))
         if (lifetime === 0) return undefined
         const kept = { ...ticket, lifetime }
-        const made = { suite, resumption, ticket: kept, serverName, peerCertificates, authenticatedAt, createdAt }
+        const made = { suite, resumption, ticket: kept, serverName, peerCertificates, authentication, createdAt }
         return { key: story.sessionKey, session: ticketSession(made) }
       }
     })
@@ -179,7 +178,7 @@ const afterRetry = Effect.fnUntraced(
 /** RFC 8446 sections 4.3.2, 4.4.2 and 4.4.3. */
 const expectServerCertificate = Effect.fnUntraced(
   function*(channel: Channel, story: ClientStory): Effect.fn.Return<{
-    readonly peerCertificates: ReadonlyArray<Uint8Array>
+    readonly certificate: VerifiedChain
     readonly request: CertificateRequest13 | undefined
   }, HandshakeFailure> {
     const next = yield* channel.expect("CertificateRequest13", "Certificate13")
@@ -202,12 +201,12 @@ const expectServerCertificate = Effect.fnUntraced(
         why: "is empty"
       })
     }
-    const certificate: VerifiedChain = yield* story.trust.verify(yield* chainOf(entries, "server"), {
+    const certificate = yield* story.trust.verify(yield* chainOf(entries, "server"), {
       ...story.peer,
       status: { stapled: findExtension(entries[0]?.extensions ?? [], "StatusRequest")?.response }
     })
     yield* expectCertificateVerify(channel, "server", certificate, story.settings.signatureSchemes)
-    return { peerCertificates: certificate.chain, request }
+    return { certificate, request }
   }
 )
 

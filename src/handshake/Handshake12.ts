@@ -14,7 +14,7 @@ import * as KeySchedule from "../secret/KeySchedule12.ts"
 import * as Prf from "../secret/Prf.ts"
 import type { KeyShare } from "../secret/Primitives.ts"
 import { type Credential, schemeFits } from "../service/Identity.ts"
-import { Session } from "../service/Session.ts"
+import { type Authentication, Session } from "../service/Session.ts"
 import type { VerifiedChain } from "../service/Trust.ts"
 import { toHex } from "../wire/Bytes.ts"
 import { Writer } from "../wire/Writer.ts"
@@ -197,7 +197,7 @@ export const signWith = (
   )
 
 /**
- * The session of a full handshake; with `authenticatedAt`, an earlier one under a new ticket: it lives no longer for that.
+ * A session; `authentication` is that of its full handshake, also where an earlier one gets a new ticket: it lives no longer for that.
  * `ticketLifetime` is for a session that is known by a ticket, in seconds; 0 is for a server that does not say.
  *
  * @category sessions
@@ -209,8 +209,8 @@ export const newSession = (options: {
   readonly master: MasterSecret
   readonly serverName: string | undefined
   readonly peerCertificates: ReadonlyArray<Uint8Array>
+  readonly authentication: Authentication
   readonly ticketLifetime?: number
-  readonly authenticatedAt?: number
 }): Effect.Effect<Session> =>
   Effect.map(Clock.currentTimeMillis, (now) =>
     new Session({
@@ -221,7 +221,8 @@ export const newSession = (options: {
       secret: Redacted.make(options.master.bytes.slice()),
       serverName: options.serverName,
       peerCertificates: options.peerCertificates.map((der) => der.slice()),
-      authenticatedAt: options.authenticatedAt ?? now,
+      authenticatedAt: options.authentication.authenticatedAt,
+      authenticatedUntil: options.authentication.authenticatedUntil,
       createdAt: now,
       lifetime: options.ticketLifetime === 0 ? undefined : options.ticketLifetime,
       ageAdd: 0

@@ -11,7 +11,7 @@ import { TrafficSecret } from "../record/TrafficSecret.ts"
 import type { CipherSuite13 } from "../secret/CipherSuite.ts"
 import * as KeySchedule from "../secret/KeySchedule13.ts"
 import { type Credential, schemeFits } from "../service/Identity.ts"
-import { Session } from "../service/Session.ts"
+import { type Authentication, Session } from "../service/Session.ts"
 import type { VerifiedChain } from "../service/Trust.ts"
 import { empty, toHex } from "../wire/Bytes.ts"
 import { SignatureScheme, signatureSchemeName } from "../wire/CodePoints.ts"
@@ -185,7 +185,7 @@ export const ticketSession = (options: {
   }
   readonly serverName: string | undefined
   readonly peerCertificates: ReadonlyArray<Uint8Array>
-  readonly authenticatedAt: number
+  readonly authentication: Authentication
   readonly createdAt: number
 }): Session =>
   new Session({
@@ -195,7 +195,8 @@ export const ticketSession = (options: {
     secret: Redacted.make(KeySchedule.ticketPsk(options.resumption, options.ticket.nonce)),
     serverName: options.serverName,
     peerCertificates: options.peerCertificates.map((der) => der.slice()),
-    authenticatedAt: options.authenticatedAt,
+    authenticatedAt: options.authentication.authenticatedAt,
+    authenticatedUntil: options.authentication.authenticatedUntil,
     createdAt: options.createdAt,
     lifetime: options.ticket.lifetime,
     ageAdd: options.ticket.ageAdd

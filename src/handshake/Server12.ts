@@ -13,7 +13,7 @@ import type { HandshakeMessage } from "../message/HandshakeMessage.ts"
 import { encodeServerEcdhParams } from "../message/ServerKeyExchange.ts"
 import type { CipherSuite } from "../secret/CipherSuite.ts"
 import { authenticationOf, type Credential, schemesFor } from "../service/Identity.ts"
-import { secondsLeft } from "../service/Session.ts"
+import { authenticated, secondsLeft } from "../service/Session.ts"
 import type { SessionCache } from "../service/SessionCache.ts"
 import * as SessionMetrics from "../service/SessionMetrics.ts"
 import type { ServerOptions, Settings } from "../service/TlsConfig.ts"
@@ -210,16 +210,18 @@ const full = Effect.fnUntraced(
     if (certificate !== undefined) yield* expectCertificateVerify(channel, settings, certificate)
     yield* expectFinished(channel, "client", master)
     const peerCertificates = certificate?.chain ?? []
+    const authentication = yield* authenticated(certificate)
+    const made = { suite, master, serverName, peerCertificates, authentication }
     if (isTicketPromised) {
-      const made = { id: handle, suite, master, serverName, peerCertificates }
-      yield* sendTicket(channel, story, cache, { ...made, ticketLifetime })
+      const lifetime = secondsLeft(ticketLifetime, authentication, authentication.authenticatedAt)
+      yield* sendTicket(channel, story, cache, { ...made, id: handle, ticketLifetime: lifetime })
     }
     sendFinished(channel, "server", master)
 
     if (sessionId.length > 0) {
       yield* channel.storeSession(
         sessionKeyOf(story, sessionId),
-        yield* newSession({ id: sessionId, suite, master, serverName, peerCertificates })
+        yield* newSession({ ...made, id: sessionId })
       )
     }
     return {
@@ -264,7 +266,7 @@ const abbreviated = Effect.fnUntraced(
     const randoms: Randoms = { client: hello.random, server: serverRandom(channel, story.settings) }
     channel.transcript.start(channel.primitives, suite.hash)
     // RFC 5077 section 3.4: an accepted ticket is answered with the identifier that came along.
-    const lifetime = secondsLeft(ticketLifetime, session.authenticatedAt, yield* Clock.currentTimeMillis)
+    const lifetime = secondsLeft(ticketLifetime, session, yield* Clock.currentTimeMillis)
     const answer = { isResumed: true, isTicketPromised: isRenewalDue && story.settings.tickets > 0 && lifetime > 0 }
     channel.send(serverHello(story.settings, hello, randoms.server, hello.sessionId, suite, alpnProtocol, answer))
     const master = masterSecretOf(channel, suite, Redacted.value(session.secret))
@@ -272,9 +274,9 @@ const abbreviated = Effect.fnUntraced(
     setPendingKeys(channel, "server", suite, master, randoms)
     limitRecords(channel, story.settings, hello)
     if (answer.isTicketPromised) {
-      const { authenticatedAt, peerCertificates, serverName } = session
+      const { peerCertificates, serverName } = session
       const id = channel.randomness.bytes(handleLength)
-      const renewed = { id, suite, master, serverName, peerCertificates, authenticatedAt }
+      const renewed = { id, suite, master, serverName, peerCertificates, authentication: session }
       yield* sendTicket(channel, story, cache, { ...renewed, ticketLifetime: lifetime })
     }
     sendFinished(channel, "server", master)
@@ -302,7 +304,10 @@ const sendTicket = Effect.fnUntraced(
     cache: SessionCache["Service"],
     options: Parameters<typeof newSession>[0] & { readonly ticketLifetime: number }
   ): Effect.fn.Return<void> {
-    const ticket = yield* issue(channel, story, cache, yield* newSession(options))
+    // RFC 5077 section 3.3: empty where none is given after all. A lifetime of 0 would be one that is not told.
+    const ticket = options.ticketLifetime === 0
+      ? empty
+      : yield* issue(channel, story, cache, yield* newSession(options))
     channel.send({ _tag: "NewSessionTicket12", lifetimeHint: options.ticketLifetime, ticket })
   }
 )

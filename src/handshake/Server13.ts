@@ -15,7 +15,7 @@ import type { CipherSuite13 } from "../secret/CipherSuite.ts"
 import type { Secret } from "../secret/KeySchedule13.ts"
 import { type Credential, schemesFor } from "../service/Identity.ts"
 import * as SessionMetrics from "../service/SessionMetrics.ts"
-import { secondsLeft, type Session } from "../service/Session.ts"
+import { authenticated, type Authentication, secondsLeft, type Session } from "../service/Session.ts"
 import type { SessionCache } from "../service/SessionCache.ts"
 import type { ServerOptions, Settings } from "../service/TlsConfig.ts"
 import type { VerifiedChain } from "../service/Trust.ts"
@@ -155,14 +155,14 @@ export const handshake = Effect.fnUntraced(
     if (modes?.includes(pskDheKe) === true) {
       // Who resumed has others left, and gets one for the one that is used up.
       const count = session === undefined ? settings.tickets : Math.min(1, settings.tickets)
-      const authenticatedAt = session?.session.authenticatedAt
+      const authentication = session?.session ?? (yield* authenticated(certificate))
       yield* sendTickets(channel, story, cache, {
         count,
         suite,
         resumption,
         serverName,
         peerCertificates,
-        authenticatedAt
+        authentication
       })
     }
     return {
@@ -339,7 +339,7 @@ const expectCertificate = Effect.fnUntraced(
   }
 )
 
-/** RFC 8446 section 4.6.1. `authenticatedAt` is that of the session that was resumed: with its time over, no ticket follows. */
+/** RFC 8446 section 4.6.1: none, where nothing is left of the time after the full handshake. */
 const sendTickets = Effect.fnUntraced(
   function*(channel: Channel, story: ServerStory, cache: SessionCache["Service"], { count, ...options }: {
     readonly count: number
@@ -347,11 +347,10 @@ const sendTickets = Effect.fnUntraced(
     readonly resumption: Secret
     readonly serverName: string | undefined
     readonly peerCertificates: ReadonlyArray<Uint8Array>
-    readonly authenticatedAt: number | undefined
+    readonly authentication: Authentication
   }): Effect.fn.Return<void> {
     const createdAt = yield* Clock.currentTimeMillis
-    const authenticatedAt = options.authenticatedAt ?? createdAt
-    const lifetime = secondsLeft(ticketLifetime, authenticatedAt, createdAt)
+    const lifetime = secondsLeft(ticketLifetime, options.authentication, createdAt)
     if (lifetime === 0) return
     // All of them at once: to store one may take longer than the secret lives that they are made of.
     const made = Array.from({ length: count }, (_, index) => {
@@ -363,7 +362,7 @@ const sendTickets = Effect.fnUntraced(
         lifetime,
         ageAdd: ((a << 24) | (b << 16) | (c << 8) | d) >>> 0
       }
-      return { ticket, session: ticketSession({ ...options, ticket, authenticatedAt, createdAt }) }
+      return { ticket, session: ticketSession({ ...options, ticket, createdAt }) }
     })
     for (const { session, ticket } of made) {
       const issued = yield* issue(channel, story, cache, session)

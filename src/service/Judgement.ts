@@ -188,7 +188,8 @@ export const make = Effect.fnUntraced(function*(
       return Result.flatMap(judge(reader, policy, { chain: owned, peer, now }), ({ notAfter, notBefore, path }) => {
         const leaf = path[0] === undefined ? undefined : reader.of(path[0])
         return Result.map(acceptedKey(leaf), (publicKey) => {
-          const accepted = verified(owned, publicKey, path)
+          // The last second belongs to it.
+          const accepted = verified(owned, publicKey, path, (notAfter + 1) * 1000)
           remembered.set(key, { verified: accepted, notBefore, notAfter })
           return accepted
         })

@@ -11,9 +11,11 @@ import { Writer } from "../wire/Writer.ts"
 import { Session } from "./Session.ts"
 import type { SessionKeys } from "./SessionKeys.ts"
 
-const format = 2
-/** Without `authenticated_at`: a session that was stored under it begins to age when its ticket was made. */
-const olderFormat = 1
+const format = 3
+/** Without `authenticated_until`: nobody says when the judgement of certificates runs out. */
+const formatWithoutEnd = 2
+/** Without `authenticated_at` as well: a session that was stored under it begins to age when its ticket was made. */
+const oldestFormat = 1
 
 const writeTime = (body: Writer, milliseconds: number): Writer =>
   body.uint32(Math.floor(milliseconds / 2 ** 32)).uint32(milliseconds % 2 ** 32)
@@ -45,7 +47,9 @@ export const encodeSession = (session: Session): Uint8Array => {
   body.vector24((chain) => {
     for (const der of session.peerCertificates) chain.vector24((certificate) => certificate.bytes(der))
   })
-  writeTime(writeTime(body, session.authenticatedAt), session.createdAt)
+  writeTime(body, session.authenticatedAt)
+  writeOptional(body, session.authenticatedUntil, (until) => writeTime(body, until))
+  writeTime(body, session.createdAt)
   writeOptional(body, session.lifetime, (seconds) => body.uint32(seconds))
   // The secret goes into the result alone, and into no buffer on the way.
   const head = body.uint32(session.ageAdd).finish()
@@ -55,7 +59,7 @@ export const encodeSession = (session: Session): Uint8Array => {
 const read = (bytes: Uint8Array): Session => {
   const body = new Reader(bytes)
   const written = body.uint8("format")
-  if (written !== format && written !== olderFormat) throw new Malformed("format", "is another one")
+  if (written < oldestFormat || written > format) throw new Malformed("format", "is another one")
   const version = body.uint8("version")
   if (version !== 2 && version !== 3) throw new Malformed("version", "is none that is spoken")
   const isTicket = body.uint8("is_ticket") === 1
@@ -65,7 +69,10 @@ const read = (bytes: Uint8Array): Session => {
   const chain = new Reader(body.vector24("certificates"))
   const peerCertificates: Array<Uint8Array> = []
   while (chain.remaining > 0) peerCertificates.push(chain.vector24("certificate").slice())
-  const authenticatedAt = written === format ? readTime(body, "authenticated_at") : undefined
+  const authenticatedAt = written >= formatWithoutEnd ? readTime(body, "authenticated_at") : undefined
+  const authenticatedUntil = written > formatWithoutEnd
+    ? readOptional(body, "authenticated_until", () => readTime(body, "authenticated_until"))
+    : undefined
   const createdAt = readTime(body, "created_at")
   const lifetime = readOptional(body, "lifetime", () => body.uint32("lifetime"))
   const ageAdd = body.uint32("age_add")
@@ -80,6 +87,7 @@ const read = (bytes: Uint8Array): Session => {
     serverName,
     peerCertificates,
     authenticatedAt: authenticatedAt ?? createdAt,
+    authenticatedUntil,
     createdAt,
     lifetime,
     ageAdd
@@ -87,7 +95,7 @@ const read = (bytes: Uint8Array): Session => {
 }
 
 /**
- * `undefined` for whatever is not exactly what `encodeSession` makes, or made in the format before.
+ * `undefined` for whatever is not exactly what `encodeSession` makes, or made in a format before.
  *
  * @category decoding
  * @since 0.1.0

@@ -3,8 +3,38 @@
  *
  * @since 0.1.0
  */
+import * as Clock from "effect/Clock"
+import * as Effect from "effect/Effect"
 import * as Redacted from "effect/Redacted"
 import * as Schema from "effect/Schema"
+import type { VerifiedChain } from "./VerifiedChain.ts"
+
+/**
+ * The full handshake that a session comes of, in which certificates were judged. Whatever comes of a resumption has that of the session
+ * that was resumed, so that nothing lives on by being resumed (RFC 8446 section 4.6.1). Milliseconds since the epoch.
+ *
+ * @category models
+ * @since 0.1.0
+ */
+export interface Authentication {
+  /** When it was. */
+  readonly authenticatedAt: number
+  /** When the judgement of the peer's certificates has run out; `undefined` where nobody says, and where there were none. */
+  readonly authenticatedUntil: number | undefined
+}
+
+/**
+ * That of a full handshake which ends now, and in which this chain was judged.
+ *
+ * @category constructors
+ * @since 0.1.0
+ */
+export const authenticated = (judged: VerifiedChain | undefined): Effect.Effect<Authentication> =>
+  Effect.map(Clock.currentTimeMillis, (now) => ({
+    authenticatedAt: now,
+    // What never ends has no place in a store.
+    authenticatedUntil: judged?.until === Infinity ? undefined : judged?.until
+  }))
 
 /**
  * Everything that a resumption needs, and what the facts of the resumed connection are taken from. Of TLS 1.2 only sessions with an
@@ -13,7 +43,7 @@ import * as Schema from "effect/Schema"
  * @category models
  * @since 0.1.0
  */
-export interface SessionFields {
+export interface SessionFields extends Authentication {
   readonly version: "1.2" | "1.3"
   /** What the server knows it by: in TLS 1.2 the session identifier (1 to 32 bytes) or the ticket, in TLS 1.3 the ticket. */
   readonly id: Uint8Array
@@ -26,11 +56,6 @@ export interface SessionFields {
   readonly serverName: string | undefined
   /** The chain that the peer proved to hold, leaf first; empty where it had none. */
   readonly peerCertificates: ReadonlyArray<Uint8Array>
-  /**
-   * Milliseconds since the epoch: when the full handshake was, in which certificates were judged. Whatever comes of a resumption has
-   * that of the session that was resumed, so that nothing lives on by being resumed (RFC 8446 section 4.6.1).
-   */
-  readonly authenticatedAt: number
   /** Milliseconds since the epoch: when the handshake ended, or the ticket came. */
   readonly createdAt: number
   /** Seconds for which the server said it keeps the session (RFC 8446 section 4.6.1); `undefined` where it does not say. */
@@ -54,6 +79,7 @@ export class Session implements SessionFields {
   readonly serverName: string | undefined
   readonly peerCertificates: ReadonlyArray<Uint8Array>
   readonly authenticatedAt: number
+  readonly authenticatedUntil: number | undefined
   readonly createdAt: number
   readonly lifetime: number | undefined
   readonly ageAdd: number
@@ -67,6 +93,7 @@ export class Session implements SessionFields {
     this.serverName = fields.serverName
     this.peerCertificates = fields.peerCertificates
     this.authenticatedAt = fields.authenticatedAt
+    this.authenticatedUntil = fields.authenticatedUntil
     this.createdAt = fields.createdAt
     this.lifetime = fields.lifetime
     this.ageAdd = fields.ageAdd
@@ -82,7 +109,8 @@ export class Session implements SessionFields {
    * and below. RFC 8446 section 4.2.11.1: the server's own limit counts from its ticket.
    */
   livesFor(timeToLive: number, now: number): number {
-    return Math.min(this.authenticatedAt + timeToLive, this.createdAt + (this.lifetime ?? Infinity) * 1000) - now
+    const { authenticatedAt, authenticatedUntil = Infinity, createdAt, lifetime = Infinity } = this
+    return Math.min(authenticatedAt + timeToLive, authenticatedUntil, createdAt + lifetime * 1000) - now
   }
 
   /** Overwrites the secret. */
@@ -93,13 +121,19 @@ export class Session implements SessionFields {
 
 /**
  * What is left of `most` seconds since a full handshake, for a ticket that is made now. RFC 8446 section 4.6.1: without such an end a
- * session lives on as long as it is resumed.
+ * session lives on as long as it is resumed, and whatever becomes of the certificates.
  *
  * @category combinators
  * @since 0.1.0
  */
-export const secondsLeft = (most: number, authenticatedAt: number, now: number): number =>
-  Math.min(most, Math.max(0, Math.floor((authenticatedAt - now) / 1000) + most))
+export const secondsLeft = (most: number, authentication: Authentication, now: number): number => {
+  const { authenticatedAt, authenticatedUntil = Infinity } = authentication
+  // A clock that went back gives nobody more.
+  return Math.min(
+    most,
+    Math.max(0, Math.floor((Math.min(authenticatedAt + most * 1000, authenticatedUntil) - now) / 1000))
+  )
+}
 
 /**
  * A session as JSON, with its secret in the clear: for storage that nobody else can read, such as a file with mode 0600.
@@ -117,6 +151,7 @@ export const SessionInsecureJson = Schema.fromJsonString(Schema.Struct({
   peerCertificates: Schema.Array(Schema.Uint8ArrayFromBase64),
   /** Left out in what was stored before there was such a thing: then it is `createdAt`. */
   authenticatedAt: Schema.optionalKey(Schema.Finite),
+  authenticatedUntil: Schema.optionalKey(Schema.Finite),
   createdAt: Schema.Finite,
   lifetime: Schema.optionalKey(Schema.Int),
   ageAdd: Schema.Int

@@ -22,10 +22,16 @@ export interface VerifiedChain {
   readonly publicKey: PublicKey
   /** From the leaf to the anchor, both included; empty where nobody looked for a path. */
   readonly path: ReadonlyArray<Certificate>
+  /**
+   * When the judgement has run out, in milliseconds since the epoch: with the first certificate, revocation list or response that does.
+   * No session goes on after that. `undefined` where nobody says.
+   */
+  readonly until: number | undefined
 }
 
 /**
- * For those who write a `Trust` of their own: says that this chain was judged and accepted.
+ * For those who write a `Trust` of their own: says that this chain was judged and accepted. Without `until` a session may outlive its
+ * certificates.
  *
  * @category constructors
  * @since 0.1.0
@@ -33,5 +39,6 @@ export interface VerifiedChain {
 export const verified = (
   chain: ReadonlyArray<Uint8Array>,
   publicKey: PublicKey,
-  path: ReadonlyArray<Certificate> = []
-): VerifiedChain => ({ [proof]: true, chain, publicKey, path })
+  path: ReadonlyArray<Certificate> = [],
+  until?: number
+): VerifiedChain => ({ [proof]: true, chain, publicKey, path, until })

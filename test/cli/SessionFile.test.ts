@@ -15,7 +15,7 @@ const session = (
   id: number,
   serverName: string | undefined = "localhost",
   version: "1.2" | "1.3" = "1.2",
-  more: { readonly createdAt?: number; readonly lifetime?: number } = {}
+  more: { readonly createdAt?: number; readonly lifetime?: number; readonly authenticatedUntil?: number } = {}
 ) =>
   new Session({
     version,
@@ -25,6 +25,7 @@ const session = (
     serverName,
     peerCertificates: [Uint8Array.of(1, 2, 3), Uint8Array.of(4)],
     authenticatedAt: 0,
+    authenticatedUntil: 1_000_000_000,
     createdAt: 0,
     lifetime: undefined,
     ageAdd: 0,
@@ -119,16 +120,32 @@ describe("the session file", () => {
       assert.deepStrictEqual(warnings, [`the session of ${path} is not offered: it is older than the server wanted.`])
     }))
 
+  it.effect("offers nothing when the judgement of the certificate has run out", () =>
+    Effect.gen(function*() {
+      const { cache, path, warnings } = yield* setting
+      yield* cache.store("key", session(1, "localhost", "1.2", { authenticatedUntil: 600_000 }))
+      yield* TestClock.adjust("599999 millis")
+      assert.ok(Option.isSome(yield* cache.offer("key")))
+      yield* TestClock.adjust("1 millis")
+      assert.ok(Option.isNone(yield* cache.offer("key")))
+      const why = "the judgement of the server's certificate has run out"
+      assert.deepStrictEqual(warnings, [`the session of ${path} is not offered: ${why}.`])
+    }))
+
   it.effect("reads a file that does not tell when the full handshake was: the session is as old as it says", () =>
     Effect.gen(function*() {
       const { open, path } = yield* setting
       const stored = session(1)
       yield* (yield* open).store("key", stored)
       const { key, session: kept } = JSON.parse(yield* Effect.promise(() => readFile(path, "utf8")))
-      const { authenticatedAt, ...older } = JSON.parse(kept)
-      assert.strictEqual(authenticatedAt, 0)
+      const { authenticatedAt, authenticatedUntil, ...older } = JSON.parse(kept)
+      assert.deepStrictEqual([authenticatedAt, authenticatedUntil], [0, 1_000_000_000])
       yield* Effect.promise(() => writeFile(path, JSON.stringify({ key, session: JSON.stringify(older) })))
-      assert.deepStrictEqual(plain(yield* (yield* open).offer("key")), plain(Option.some(stored)))
+      assert.deepStrictEqual(plain(yield* (yield* open).offer("key")), {
+        ...stored,
+        secret: Redacted.value(stored.secret),
+        authenticatedUntil: undefined
+      })
     }))
 
   const client = clientKey({ verified: "localhost", name: "a", alpnProtocols: [], trust: "", identity: "" })

@@ -66,6 +66,7 @@ const session = new Session({
   serverName: "server.test",
   peerCertificates: [],
   authenticatedAt: 0,
+  authenticatedUntil: undefined,
   createdAt: 0,
   lifetime: undefined,
   ageAdd: 0

@@ -17,6 +17,7 @@ const session = (number: number, createdAt = 0): Session =>
     serverName: "server.test",
     peerCertificates: [Uint8Array.of(1, 2, 3)],
     authenticatedAt: createdAt,
+    authenticatedUntil: undefined,
     createdAt,
     lifetime: undefined,
     ageAdd: 0
@@ -221,7 +222,7 @@ describe("SessionInsecureJson", () => {
   it.effect("round trip, as `--session FILE` keeps it", () =>
     Effect.gen(function*() {
       const { lifetime: _, secret, ...plain } = session(7, 1234)
-      const stored = { ...plain, serverName: "server.test", secret: Redacted.value(secret) }
+      const stored = { ...plain, authenticatedUntil: 5678, serverName: "server.test", secret: Redacted.value(secret) }
       const json = yield* Schema.encodeEffect(SessionInsecureJson)(stored)
       assert.include(json, "07".repeat(48))
       assert.deepStrictEqual(yield* Schema.decodeEffect(SessionInsecureJson)(json), stored)
@@ -229,10 +230,10 @@ describe("SessionInsecureJson", () => {
 
   it.effect("what was stored before it told when the full handshake was is read as well", () =>
     Effect.gen(function*() {
-      const { authenticatedAt: _, lifetime: __, secret, ...plain } = session(7, 1234)
+      const { authenticatedAt: _, authenticatedUntil: __, lifetime: ___, secret, ...plain } = session(7, 1234)
       const stored = { ...plain, serverName: "server.test", secret: Redacted.value(secret) }
       const json = yield* Schema.encodeEffect(SessionInsecureJson)(stored)
-      assert.notInclude(json, "authenticatedAt")
+      assert.notInclude(json, "authenticated")
       assert.deepStrictEqual(yield* Schema.decodeEffect(SessionInsecureJson)(json), stored)
     }))
 

@@ -147,6 +147,7 @@ describe("sealed sessions", () => {
       lifetime: 604_800,
       ageAdd: 2 ** 32 - 1,
       authenticatedAt: Date.UTC(2199, 0),
+      authenticatedUntil: Date.UTC(2201, 0),
       createdAt: Date.UTC(2200, 0),
       serverName: undefined
     }),
@@ -177,25 +178,34 @@ describe("sealed sessions", () => {
       }
     }))
 
-  it("of the format before, which did not tell when the full handshake was, are as old as their ticket", () => {
-    const decoded = decodeSession(Buffer.from(
-      "010300000201021301010006612e74657374000004000001010000019b76daa8000100001c2000000005" + "09".repeat(32),
-      "hex"
-    ))
-    assert.deepStrictEqual({ ...decoded, secret: [] }, {
-      version: "1.3",
-      id: Uint8Array.of(1, 2),
-      cipherSuite: 0x1301,
-      secret: [],
-      serverName: "a.test",
-      peerCertificates: [Uint8Array.of(1)],
-      authenticatedAt: Date.UTC(2026, 0),
-      createdAt: Date.UTC(2026, 0),
-      lifetime: 7200,
-      ageAdd: 5
+  const older = [
+    ["the first format, which did not tell when the full handshake was, are as old as their ticket", "01", 0],
+    ["the second format, which did not tell how long the judgement holds, have no such end", "02", 1]
+  ] as const
+  for (const [what, format, hours] of older) {
+    it(`of ${what}`, () => {
+      const head = "0300000201021301010006612e7465737400000400000101"
+      const times = hours === 0 ? "0000019b76daa800" : "0000019b76daa8000000019b77119680"
+      const decoded = decodeSession(Buffer.from(
+        `${format}${head}${times}0100001c2000000005${"09".repeat(32)}`,
+        "hex"
+      ))
+      assert.deepStrictEqual({ ...decoded, secret: [] }, {
+        version: "1.3",
+        id: Uint8Array.of(1, 2),
+        cipherSuite: 0x1301,
+        secret: [],
+        serverName: "a.test",
+        peerCertificates: [Uint8Array.of(1)],
+        authenticatedAt: Date.UTC(2026, 0),
+        authenticatedUntil: undefined,
+        createdAt: Date.UTC(2026, 0, 1, hours),
+        lifetime: 7200,
+        ageAdd: 5
+      })
+      assert.deepStrictEqual(decoded === undefined ? undefined : secretOf(decoded), new Uint8Array(32).fill(9))
     })
-    assert.deepStrictEqual(decoded === undefined ? undefined : secretOf(decoded), new Uint8Array(32).fill(9))
-  })
+  }
 
   it("any other bytes are none, and none is half read", () => {
     const bytes = encodeSession(session(1))
@@ -210,6 +220,6 @@ describe("sealed sessions", () => {
         decodeSession(changed)
       }
     }
-    for (const byte of [0, 3, 255]) assert.isUndefined(decodeSession(Uint8Array.of(byte, ...bytes.subarray(1))))
+    for (const byte of [0, 4, 255]) assert.isUndefined(decodeSession(Uint8Array.of(byte, ...bytes.subarray(1))))
   })
 })

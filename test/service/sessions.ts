@@ -18,6 +18,7 @@ export const session = (number: number, fields: Partial<Fields> = {}): Session =
     serverName: "server.test",
     peerCertificates: [Uint8Array.of(1, 2, 3)],
     authenticatedAt: fields.createdAt ?? 0,
+    authenticatedUntil: undefined,
     createdAt: 0,
     lifetime: undefined,
     ageAdd: 0,
