@@ -13,6 +13,8 @@ import type { Session } from "../service/Session.ts"
 import type { Settings } from "../service/TlsConfig.ts"
 import { fromHex, samePublic } from "../wire/Bytes.ts"
 import {
+  type LegacyScheme,
+  legacySchemeName,
   NamedGroup,
   ProtocolVersion,
   SignallingSuite,
@@ -137,10 +139,12 @@ export const commonSchemes = (
  * @category combinators
  * @since 0.1.0
  */
-export const certificateSchemes = (extensions: ReadonlyArray<Extension>): ReadonlyArray<SignatureScheme> => {
+export const certificateSchemes = (
+  extensions: ReadonlyArray<Extension>
+): ReadonlyArray<SignatureScheme | LegacyScheme> => {
   const { schemes = [] } = findExtension(extensions, "SignatureAlgorithmsCert") ??
     findExtension(extensions, "SignatureAlgorithms") ?? {}
-  return schemes.flatMap((code) => signatureSchemeName(code) ?? [])
+  return schemes.flatMap((code) => signatureSchemeName(code) ?? legacySchemeName(code) ?? [])
 }
 
 /**

@@ -11,7 +11,7 @@ import * as Schema from "effect/Schema"
 import type { FaultOf } from "../alert/Fault.ts"
 import { type KeyType, Primitives, type PublicKey, type SignatureAlgorithm } from "../secret/Primitives.ts"
 import { samePublic } from "../wire/Bytes.ts"
-import type { NamedGroup, SignatureScheme } from "../wire/CodePoints.ts"
+import type { LegacyScheme, NamedGroup, SignatureScheme } from "../wire/CodePoints.ts"
 import type { Signing } from "../x509/Algorithm.ts"
 import { type Certificate, parse } from "../x509/Certificate.ts"
 import { isFor } from "../x509/Host.ts"
@@ -45,7 +45,7 @@ export interface IdentityRequest {
   /** The schemes that both sides know, the preferred one first. */
   readonly signatureSchemes: ReadonlyArray<SignatureScheme>
   /** The schemes that the peer can verify in certificates (RFC 8446 section 4.2.3); left out for any. */
-  readonly certificateSchemes?: ReadonlyArray<SignatureScheme>
+  readonly certificateSchemes?: ReadonlyArray<SignatureScheme | LegacyScheme>
   /** The curves that the key of an ECDSA certificate may be on (RFC 8422 section 5.1); `undefined` where the peer named none. */
   readonly curves: ReadonlyArray<NamedGroup> | undefined
   /** The authorities that a server named in its request, as names in DER (RFC 5246 section 7.4.4); none for any. */
@@ -159,11 +159,16 @@ export interface SignerOptions {
   readonly staple?: Uint8Array | undefined
 }
 
-/** RFC 8446 section 4.4.2.2: nobody verifies what signs itself. A key that an authority renews does not, but only a rank hangs on it. */
+/** Where an authority certifies its next key under its own name, the key identifiers differ (RFC 5280 section 4.2.1.1). */
+const signsItself = ({ extensions, isSelfIssued }: Certificate): boolean => {
+  const { authorityKeyIdentifier: theirs, subjectKeyIdentifier: own } = extensions
+  return isSelfIssued && (theirs === undefined || own === undefined || samePublic(theirs, own))
+}
+
+/** RFC 8446 section 4.4.2.2: nobody verifies what signs itself. */
 const signingsOf = (certificate: Result.Result<Certificate, string>): ReadonlyArray<Signing> => {
   if (Result.isFailure(certificate)) return [{ _tag: "Unknown", oid: "" }]
-  const { isSelfIssued, signing } = certificate.success
-  return isSelfIssued ? [] : [signing]
+  return signsItself(certificate.success) ? [] : [certificate.success.signing]
 }
 
 /** Both parsers have to take our own leaf: what they refuse, a peer may. The rest is sent as it stands. */
@@ -252,15 +257,27 @@ export const fromSigner = (
     (read) => credentialOf(read, verifying(options.sign, read.publicKey), options.staple)
   )
 
-const fits = ({ keyType }: ReadCredential, request: IdentityRequest): boolean => {
+/**
+ * RFC 8446 section 4.4.2.2, and RFC 9846 for clients as well: a chain with SHA-1 is shown only to who says that it takes that. MD5 has no
+ * name in TLS 1.3. TLS 1.2 draws no such line.
+ */
+const isAllowed = ({ signings }: ReadCredential, { certificateSchemes: schemes, version }: IdentityRequest): boolean =>
+  version === "1.2" || schemes === undefined ||
+  signings.every((signing) =>
+    signing._tag !== "Broken" || (signing.scheme !== undefined && schemes.includes(signing.scheme))
+  )
+
+const fits = (credential: ReadCredential, request: IdentityRequest): boolean => {
+  const { keyType } = credential
   const curve = curveOf[keyType]
-  return (request.version === "1.3" || request.authentication.includes(authenticationOf(keyType))) &&
+  return isAllowed(credential, request) &&
+    (request.version === "1.3" || request.authentication.includes(authenticationOf(keyType))) &&
     (curve === undefined || request.curves === undefined || request.curves.includes(curve)) &&
     schemesFor(keyType, request.version, request.signatureSchemes).length > 0
 }
 
 /** The curve, or the kind of RSA key, is up to the certificate of the issuer, which need not be there: it is taken to fit. */
-const covers = (scheme: SignatureScheme, algorithm: SignatureAlgorithm): boolean => {
+const covers = (scheme: SignatureScheme | LegacyScheme, algorithm: SignatureAlgorithm): boolean => {
   const words = scheme.split("_")
   return algorithm.split("-").every((word) => words.includes(word))
 }

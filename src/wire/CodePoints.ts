@@ -85,6 +85,20 @@ export const SignatureScheme = {
  */
 export type SignatureScheme = keyof typeof SignatureScheme
 
+/** RFC 8446 section 4.2.3: for certificates alone. Nobody here verifies or makes such signatures, but a peer may say that it does. */
+export const LegacyScheme = {
+  rsa_pkcs1_sha1: 0x0201,
+  ecdsa_sha1: 0x0203
+} as const
+
+/**
+ * A scheme with SHA-1.
+ *
+ * @category models
+ * @since 0.1.0
+ */
+export type LegacyScheme = keyof typeof LegacyScheme
+
 /** Extensions that this library speaks. */
 export const ExtensionType = {
   server_name: 0,
@@ -137,6 +151,12 @@ export const namedGroupName = namesOf(NamedGroup)
  * @since 0.1.0
  */
 export const signatureSchemeName = namesOf(SignatureScheme)
+
+/**
+ * @category decoding
+ * @since 0.1.0
+ */
+export const legacySchemeName = namesOf(LegacyScheme)
 
 /**
  * @category decoding

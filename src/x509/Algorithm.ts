@@ -5,6 +5,7 @@
  * @since 0.1.0
  */
 import type { HashName, SignatureAlgorithm } from "../secret/Primitives.ts"
+import type { LegacyScheme } from "../wire/CodePoints.ts"
 import { Malformed } from "../wire/Reader.ts"
 import { constructed, type Der, Tag, whole } from "./Der.ts"
 
@@ -70,14 +71,22 @@ const withoutParameters: Readonly<Record<string, SignatureAlgorithm>> = {
 export const rsaPss = "1.2.840.113549.1.1.10"
 const mgf1 = "1.2.840.113549.1.1.8"
 
+interface Broken {
+  readonly name: string
+  /** What a peer that takes it nevertheless calls it, where there is a word for it (RFC 8446 section 4.2.3). */
+  readonly scheme?: LegacyScheme
+}
+
+const sha1WithRsa: Broken = { name: "SHA-1 with RSA", scheme: "rsa_pkcs1_sha1" }
+
 /** Broken hashes, by name: RFC 8446 section 4.4.2.4 has an alert for them. */
-const broken: Readonly<Record<string, string>> = {
-  "1.2.840.113549.1.1.2": "MD2 with RSA",
-  "1.2.840.113549.1.1.4": "MD5 with RSA",
-  "1.2.840.113549.1.1.5": "SHA-1 with RSA",
-  "1.3.14.3.2.29": "SHA-1 with RSA",
-  "1.2.840.10045.4.1": "SHA-1 with ECDSA",
-  "1.2.840.10040.4.3": "SHA-1 with DSA"
+const broken: Readonly<Record<string, Broken>> = {
+  "1.2.840.113549.1.1.2": { name: "MD2 with RSA" },
+  "1.2.840.113549.1.1.4": { name: "MD5 with RSA" },
+  "1.2.840.113549.1.1.5": sha1WithRsa,
+  "1.3.14.3.2.29": sha1WithRsa,
+  "1.2.840.10045.4.1": { name: "SHA-1 with ECDSA", scheme: "ecdsa_sha1" },
+  "1.2.840.10040.4.3": { name: "SHA-1 with DSA" }
 }
 
 /**
@@ -144,7 +153,7 @@ const pssAlgorithm = (parameters: Uint8Array): SignatureAlgorithm | undefined =>
  */
 export type Signing =
   | { readonly _tag: "Usable"; readonly algorithm: SignatureAlgorithm }
-  | { readonly _tag: "Broken"; readonly name: string }
+  | Broken & { readonly _tag: "Broken" }
   | { readonly _tag: "Unknown"; readonly oid: string }
 
 /**
@@ -156,8 +165,8 @@ export type Signing =
 export const signingOf = (identifier: Uint8Array): Signing => {
   const read = whole(identifier, "signatureAlgorithm", (der) => readIdentifier(der, "signatureAlgorithm"))
   const { oid, parameters } = read
-  const name = broken[oid]
-  if (name !== undefined) return { _tag: "Broken", name }
+  const known = broken[oid]
+  if (known !== undefined) return { _tag: "Broken", ...known }
   const algorithm = oid === rsaPss
     ? parameters === undefined ? undefined : pssAlgorithm(parameters)
     : isBare(read) && pkcs1[oid] !== undefined

@@ -9,7 +9,7 @@ import { suites } from "../../src/secret/CipherSuite.ts"
 import { SignatureScheme } from "../../src/wire/CodePoints.ts"
 import { bytes, recordsOf } from "../connection/conversation.ts"
 import { conversation, converse } from "../handshake13/conversation.ts"
-import { plus, says } from "../handshake13/edits.ts"
+import { plus, put, says } from "../handshake13/edits.ts"
 import type { Script } from "../handshake13/stories.ts"
 import { headerLength, makeRecord } from "../harness/TlsRecords.ts"
 import * as Make from "../x509/Maker.ts"
@@ -23,6 +23,16 @@ const sha384Root = Make.authority("EC root of SHA-384", undefined, {
   way: Make.wayOfHash("1.2.840.10045.4.3.3", "sha384")
 })
 
+const sha1Root = Make.authority("EC root of SHA-1", undefined, { way: Make.ecdsaSha1 })
+const underSha1 = Make.authority("EC by SHA-1", ecRoot, { way: Make.ecdsaSha1 })
+const identifiers = (own: number, issuer: number) => [
+  Make.extension("2.5.29.14", false, Make.octets(Uint8Array.of(own))),
+  Make.extension("2.5.29.35", false, Make.sequence(Make.tlv(0x80, Uint8Array.of(issuer))))
+]
+// Of an authority that certifies its next key: the name is the same, the key is not.
+const renewed = Make.authority("EC root", ecRoot, { way: Make.ecdsaSha1, more: identifiers(2, 1) })
+const identified = Make.authority("EC root", undefined, { way: Make.ecdsaSha1, more: identifiers(3, 3) })
+
 // The keys of all the leaves are alike: how they are signed makes the difference.
 const chains = {
   byRsa: [Make.leaf(rsaRoot, names)],
@@ -30,6 +40,12 @@ const chains = {
   byEc: [Make.leaf(ecRoot, names)],
   byEcSha384: [Make.leaf(ecRoot, { ...names, way: Make.wayOfHash("1.2.840.10045.4.3.3", "sha384") })],
   bySha1: [Make.leaf(ecRoot, { ...names, way: Make.ecdsaSha1 })],
+  byRsaSha1: [Make.leaf(rsaRoot, { ...names, way: Make.rsaOfHash(5, "sha1") })],
+  byRsaMd5: [Make.leaf(rsaRoot, { ...names, way: Make.rsaOfHash(4, "md5") })],
+  withIntermediateBySha1: [Make.leaf(underSha1, names), underSha1],
+  withRenewedKeyBySha1: [Make.leaf(renewed, names), renewed],
+  withIdentifiedRootBySha1: [Make.leaf(identified, names), identified],
+  withRootBySha1: [Make.leaf(sha1Root, names), sha1Root],
   wildByEc: [Make.leaf(ecRoot, { names: [Make.dns("*.server.test")] })],
   withIntermediateByRsa: [Make.leaf(ecUnderRsa, names), ecUnderRsa],
   withRoot: [Make.leaf(sha384Root, names), sha384Root]
@@ -63,8 +79,7 @@ const rows: ReadonlyArray<
   ["an intermediate counts", ["withIntermediateByRsa", "byEc"], [ecdsa], "byEc"],
   ["a root that signs itself does not", ["withRoot", "byEc"], [ecdsa], "withRoot"],
   ["the first, where it can verify none", ["withIntermediateByRsa", "byRsa"], [ecdsa], "withIntermediateByRsa"],
-  ["SHA-1 after all others", ["bySha1", "byRsa"], [ecdsa], "byRsa"],
-  ["SHA-1, where there is no other", ["bySha1"], [ecdsa], "bySha1"]
+  ["SHA-1 after all others", ["bySha1", "byRsa"], [ecdsa], "byRsa"]
 ]
 
 for (const version of ["1.2", "1.3"] as const) {
@@ -81,7 +96,7 @@ for (const version of ["1.2", "1.3"] as const) {
             client: role === "server" ? { ...peer, serverName } : { identity, serverName, versions: [version] },
             server: role === "server"
               ? { versions: [version] }
-              : { ...peer, clientAuth: { mode: "require", trust } }
+              : { ...peer, clientAuth: { mode: "request", trust } }
           })
           yield* pair.client.write(bytes("done"))
           yield* pair.server.pull
@@ -99,6 +114,14 @@ for (const version of ["1.2", "1.3"] as const) {
             })
         )
       }
+      if (version === "1.2") {
+        it.effect("SHA-1 and MD5, where there is no other", () =>
+          Effect.gen(function*() {
+            for (const chain of ["bySha1", "byRsaMd5"] as const) {
+              assert.strictEqual(yield* shown([chain], [ecdsa]), chain)
+            }
+          }))
+      }
       if (role === "server") {
         it.effect("a wildcard that it can verify before the very name that it cannot", () =>
           Effect.gen(function*() {
@@ -108,6 +131,58 @@ for (const version of ["1.2", "1.3"] as const) {
     })
   }
 }
+
+const shownTo = (puppet: { readonly received: ReadonlyArray<HandshakeMessage> }) => {
+  const shown = puppet.received.find((_) => _._tag === "Certificate13")
+  return nameOf(shown?.entries[0]?.certificate)
+}
+
+describe("TLS 1.3: SHA-1 is shown only to who says that it takes it, and MD5 to nobody", () => {
+  const all = [0x0101, 0x0201, 0x0203] as const
+  const cases: ReadonlyArray<
+    readonly [own: ReadonlyArray<Chain>, codes: ReadonlyArray<number>, expected: Chain | "none"]
+  > = [
+    [["bySha1"], [], "none"],
+    [["bySha1"], [0x0201], "none"],
+    [["bySha1"], [0x0203], "bySha1"],
+    [["byRsaSha1"], [0x0203], "none"],
+    [["byRsaSha1"], [0x0201], "byRsaSha1"],
+    [["byRsaMd5"], all, "none"],
+    [["bySha1", "byRsa"], all, "byRsa"],
+    [["withIntermediateBySha1"], [], "none"],
+    [["withIntermediateBySha1"], [0x0203], "withIntermediateBySha1"],
+    [["withRenewedKeyBySha1"], [], "none"],
+    [["withIdentifiedRootBySha1"], [], "withIdentifiedRootBySha1"],
+    [["withRootBySha1"], [], "withRootBySha1"]
+  ]
+  for (const [own, codes, expected] of cases) {
+    const schemes = [SignatureScheme[ecdsa], ...codes]
+    const ways = {
+      signature_algorithms: put({ _tag: "SignatureAlgorithms", schemes }),
+      signature_algorithms_cert: plus({ _tag: "SignatureAlgorithmsCert", schemes })
+    }
+    for (const [extension, edit] of Object.entries(ways)) {
+      const said = `${own.join(" and ")}, and ${extension} with [${codes.map((code) => code.toString(16)).join(" ")}]`
+      conversation(`a server with ${said}: ${expected}`, (all) =>
+        Effect.gen(function*() {
+          const script: Script = { moves: { ClientHello: says(edit) } }
+          const outcome = yield* converse({ ...all, server: yield* identityOf(own) }, { subject: "server", script })
+          assert.deepStrictEqual([outcome.failure, shownTo(outcome.puppet)], [
+            expected === "none" ? "AlertSent 40 NothingInCommon handshaking 1.3" : "clean",
+            expected
+          ])
+        }))
+
+      conversation(`a client with ${said}: ${expected}`, (all) =>
+        Effect.gen(function*() {
+          const script: Script = { asks: true, moves: { CertificateRequest: says(edit) } }
+          const world = { ...all, client: yield* identityOf(own) }
+          const outcome = yield* converse(world, { subject: "client", isKnown: true, script })
+          assert.deepStrictEqual([outcome.failure, shownTo(outcome.puppet)], ["clean", expected])
+        }))
+    }
+  }
+})
 
 describe("signature_algorithms_cert tells what is verified in certificates, and signature_algorithms nothing of it", () => {
   const extension = (...schemes: ReadonlyArray<SignatureScheme>): Extension => ({
@@ -120,10 +195,6 @@ describe("signature_algorithms_cert tells what is verified in certificates, and 
     ["nothing that is known here: the first", extension(), "byPss"]
   ]
   const own = ["byPss", "byEc", "byRsa"] as const
-  const shownTo = (puppet: { readonly received: ReadonlyArray<HandshakeMessage> }) => {
-    const shown = puppet.received.find((_) => _._tag === "Certificate13")
-    return nameOf(shown?.entries[0]?.certificate)
-  }
 
   for (const [what, extension, expected] of cases) {
     conversation(`TLS 1.3, to a server: ${what}`, (all) =>
