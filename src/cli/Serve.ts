@@ -19,7 +19,6 @@ import * as Stream from "effect/Stream"
 import type { TlsError } from "../alert/TlsError.ts"
 import type { Connection } from "../connection/Connection.ts"
 import * as NodePrimitives from "../platform/NodePrimitives.ts"
-import * as NodeRemoteAddress from "../platform/NodeRemoteAddress.ts"
 import { Primitives } from "../secret/Primitives.ts"
 import { Identity } from "../service/Identity.ts"
 import { checkSettings, type ServerOptions, settingsOf } from "../service/TlsConfig.ts"
@@ -177,7 +176,7 @@ export const serve = Command.make("serve", flags, (flags) =>
     )
   }).pipe(
     Effect.scoped,
-    Effect.provide([NodePrimitives.layer, NodeRemoteAddress.layer])
+    Effect.provide(NodePrimitives.layer)
   )).pipe(
     Command.validate(({ cert, clientAuth, clientCa, key, staple }) => {
       const invalid = (message: string) => Effect.fail(new CliError.ValidationError({ message }))

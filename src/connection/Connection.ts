@@ -86,7 +86,10 @@ export interface Connection extends Omit<Established, "exporter" | "serverCertif
   ) => Option.Option<Redacted.Redacted<Uint8Array>>
   /** What an authentication above TLS binds itself to this connection by. It is no secret, and must not be used as one. */
   readonly channelBinding: (type: ChannelBinding) => Option.Option<Uint8Array>
-  /** New keys for what we send (TLS 1.3); with `isPeerAsked` the peer is asked for new ones as well. Nothing in TLS 1.2. */
+  /**
+   * New keys for what we send (TLS 1.3); with `isPeerAsked` the peer is asked for new ones as well, unless it has not answered an earlier
+   * request (RFC 9846 section 4.7.3). Nothing in TLS 1.2. Fails where nothing can be sent any more.
+   */
   readonly updateKeys: (isPeerAsked?: boolean) => Effect.Effect<void, TlsError>
 }
 

@@ -116,7 +116,10 @@ export interface CommonOptions {
   readonly observe?: Observer
   /** Takes lines in the SSLKEYLOGFILE format. Whoever has them can read the connection: off unless given. */
   readonly insecureKeyLog?: (line: string) => void
-  /** RFC 8449: the longest content of a record that this side takes, 64 to 16384 bytes. The peer is told; 16384 by default. */
+  /**
+   * RFC 8449: the longest content of a record that this side takes, 64 to 16384 bytes; 16384 by default. The peer is told; one that does not
+   * speak the extension may send 16384 bytes.
+   */
   readonly recordSizeLimit?: number
   /** RFC 8446 section 5.4: what is sent in TLS 1.3 is padded to a multiple of this many bytes. Nothing by default. */
   readonly recordPadding?: number
@@ -144,8 +147,9 @@ export interface ClientOptions extends CommonOptions {
   readonly sessionName?: string
   /**
    * In TLS 1.3 a client is open before the server has judged its certificate. With this, opening waits that long for a first sign
-   * (a ticket, data, or an alert), so that a refused certificate is an error of opening and not of the first read, and no write
-   * hits a transport that the server has closed already (TransportFailed).
+   * (a ticket, data, an alert or any other end), so that a certificate that is refused in this time is an error of opening and not of the
+   * first read, and no write hits a transport that the server has closed already (TransportFailed). The time is not part of
+   * `limits.handshakeTimeout`.
    */
   readonly awaitPeerVerdict?: Duration.Input
 }
@@ -162,7 +166,8 @@ export interface ServerOptions extends CommonOptions {
   }
   /**
    * Tickets that a TLS 1.3 client gets after a full handshake: 2 by default, at most 8. One that resumed gets one, for the one that it
-   * used. A TLS 1.2 client gets one, if it wants one. With 0 nobody gets any, and TLS 1.2 clients resume by session identifier.
+   * used, and one that does not offer psk_dhe_ke none. A TLS 1.2 client gets one, if it wants one. With 0 nobody gets any, and TLS
+   * 1.2 clients resume by session identifier.
    */
   readonly tickets?: number
 }

@@ -27,7 +27,6 @@ import {
 } from "effect-tls"
 import { sign } from "node:crypto"
 import * as NodePrimitives from "effect-tls/platform/NodePrimitives"
-import * as NodeRemoteAddress from "effect-tls/platform/NodeRemoteAddress"
 import { type LeafName, testCredential, testPki } from "../harness/Pki.ts"
 import { waitLimit } from "../harness/Watch.ts"
 import type { NamedGroup, SignatureScheme } from "../../src/wire/CodePoints.ts"
@@ -46,7 +45,7 @@ export interface Witness {
 export const makeWitness = (): Witness => ({ groups: [], signed: [], verified: [] })
 
 const platform: Effect.Effect<Context.Context<Primitives | Randomness.Randomness>> = Effect.scoped(
-  Layer.build(Layer.merge(NodePrimitives.layer, NodeRemoteAddress.layer))
+  Layer.build(NodePrimitives.layer)
 )
 
 const watchedRandomness = (randomness: Randomness.Randomness["Service"], witness: Witness) =>
