@@ -3,13 +3,13 @@
  *
  * @since 0.1.0
  */
-import type * as Effect from "effect/Effect"
+import * as Effect from "effect/Effect"
 import * as Exit from "effect/Exit"
-import type * as Fiber from "effect/Fiber"
+import * as Fiber from "effect/Fiber"
 import type * as Socket from "effect/socket/Socket"
 import { fromText } from "../wire/Bytes.ts"
 import type { Core } from "./Core.ts"
-import type { Batch, Transport } from "./Transport.ts"
+import type { Batch, Perform, Transport } from "./Transport.ts"
 
 /**
  * After our close_notify, and until the peer's: data has no reader, and is dropped, but a fatal alert is judged, and forgets the session
@@ -47,11 +47,11 @@ export const overhear = (core: Core): void => {
 export class Drain {
   readonly #core: Core
   readonly #transport: Transport
-  readonly #perform: (effect: Effect.Effect<void>) => Fiber.Fiber<void>
+  readonly #perform: Perform
   readonly #forget: Effect.Effect<void>
   readonly #close: Effect.Effect<void>
   #left: number
-  #stop: (() => void) | undefined
+  #stop: (() => Effect.Effect<void>) | undefined
   #callOff: (() => void) | undefined
   #isOver = false
   #isReading = false
@@ -59,7 +59,7 @@ export class Drain {
 
   /** `perform` runs what cannot be done at once: `forget` where an alert demands it, and in the end, in any case, `close`. */
   constructor(core: Core, transport: Transport, { close, forget, perform }: {
-    readonly perform: (effect: Effect.Effect<void>) => Fiber.Fiber<void>
+    readonly perform: Perform
     readonly forget: Effect.Effect<void>
     readonly close: Effect.Effect<void>
   }) {
@@ -73,11 +73,11 @@ export class Drain {
 
   /** Begins with what is there already, and then with the read that is under way, where there is one. */
   begin(reading: Fiber.Fiber<Batch, Socket.SocketError> | undefined): void {
+    if (reading !== undefined) this.#stop = () => Fiber.interrupt(reading)
     this.#attempt(() =>
       this.#hear(() => {
-        if (reading === undefined) return this.#next()
-        this.#stop = () => reading.interruptUnsafe()
-        reading.addObserver(this.#took)
+        if (reading === undefined) this.#next()
+        else reading.addObserver(this.#took)
       })
     )
   }
@@ -92,9 +92,9 @@ export class Drain {
   end(): void {
     if (this.#isOver) return
     this.#isOver = true
-    this.#stop?.()
     this.#callOff?.()
-    this.#perform(this.#close)
+    // Whoever has the transport next finds no read under way.
+    this.#perform(Effect.andThen(this.#stop?.() ?? Effect.void, this.#close))
   }
 
   /** In a loop: the next batch may be there at once, again and again. */
@@ -104,7 +104,7 @@ export class Drain {
     this.#isReading = true
     while (this.#isNextDue && !this.#isOver) {
       this.#isNextDue = false
-      this.#stop = this.#transport.take(this.#took)
+      this.#stop = this.#transport.take(this.#took, this.#perform)
     }
     this.#isReading = false
   }

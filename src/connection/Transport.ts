@@ -7,6 +7,7 @@ import type { NonEmptyReadonlyArray } from "effect/Array"
 import * as Deferred from "effect/Deferred"
 import * as Effect from "effect/Effect"
 import * as Exit from "effect/Exit"
+import * as Fiber from "effect/Fiber"
 import * as Scope from "effect/Scope"
 import * as Socket from "effect/socket/Socket"
 import { TransportFailed } from "../alert/TlsError.ts"
@@ -19,6 +20,17 @@ import { TransportFailed } from "../alert/TlsError.ts"
  */
 export type Batch = NonEmptyReadonlyArray<Uint8Array | string>
 
+/** Is told what a read gave. */
+type Taking = (exit: Exit.Exit<Batch, Socket.SocketError>) => void
+
+/**
+ * Runs an effect on a fiber of its own.
+ *
+ * @category models
+ * @since 0.1.0
+ */
+export type Perform = <A, E>(effect: Effect.Effect<A, E>) => Fiber.Fiber<A, E>
+
 /**
  * @category models
  * @since 0.1.0
@@ -26,8 +38,8 @@ export type Batch = NonEmptyReadonlyArray<Uint8Array | string>
 export interface Transport {
   /** Bytes as they come, text as well from sockets that have it. Every end is a failure: see `endOf`. */
   readonly pull: Effect.Effect<Batch, Socket.SocketError>
-  /** The same for who is no fiber. Gives what calls it off. */
-  readonly take: (then: (exit: Exit.Exit<Batch, Socket.SocketError>) => void) => () => void
+  /** The same for who is no fiber, and lends one where it takes one. Gives what calls it off, and ends when that is done. */
+  readonly take: (then: Taking, perform: Perform) => () => Effect.Effect<void>
   readonly write: (bytes: Uint8Array) => Effect.Effect<void, Socket.SocketError>
   /**
    * Says that nothing more will be written, once everything written has left. As of `close`, the rest is to be run in any case: what can be done
@@ -46,7 +58,9 @@ export interface Transport {
  * @category models
  * @since 0.1.0
  */
-export interface Direct extends Pick<Transport, "pull" | "take"> {
+export interface Direct extends Pick<Transport, "pull"> {
+  /** The same for who is no fiber. Gives what calls it off. */
+  readonly take: (then: Taking) => () => void
   /** Writes at once. False where `drained` is to be waited for, or tells why nothing was written. */
   readonly writeNow: (bytes: Uint8Array) => boolean
   readonly drained: Effect.Effect<void, Socket.SocketError>
@@ -108,10 +122,10 @@ export const endOf = ({ reason }: Socket.SocketError): "fin" | "reset" =>
  */
 export type Restore = <A, E, R>(effect: Effect.Effect<A, E, R>) => Effect.Effect<A, E, R>
 
-const takeBy = (pull: Transport["pull"]): Transport["take"] => (then) => {
-  const reading = Effect.runFork(pull)
+const takeBy = (pull: Transport["pull"]): Transport["take"] => (then, perform) => {
+  const reading = perform(pull)
   reading.addObserver(then)
-  return () => reading.interruptUnsafe()
+  return () => Fiber.interrupt(reading)
 }
 
 /**
@@ -205,14 +219,12 @@ const directly = (
 
 class DirectTransport implements Transport {
   readonly pull: Transport["pull"]
-  readonly take: Transport["take"]
   readonly direct: Direct
   readonly #carried: Carried
   readonly #letGo: () => void
 
   constructor(direct: Direct, carried: Carried, letGo: () => void) {
     this.pull = direct.pull
-    this.take = direct.take
     this.direct = direct
     this.#carried = carried
     this.#letGo = letGo
@@ -220,6 +232,14 @@ class DirectTransport implements Transport {
 
   write(bytes: Uint8Array): Effect.Effect<void, Socket.SocketError> {
     return Effect.suspend(() => this.direct.writeNow(bytes) ? Effect.void : this.direct.drained)
+  }
+
+  take(then: Taking): () => Effect.Effect<void> {
+    const stop = this.direct.take(then)
+    return () => {
+      stop()
+      return Effect.void
+    }
   }
 
   endWrite(): Effect.Effect<void> {

@@ -56,6 +56,8 @@ export class UsedSessions {
   /** Takes them all: they are to be forgotten, and nothing more is to be stored. */
   forget(): ReadonlyArray<UsedSession> {
     this.#isForgotten = true
+    // By name: nobody needs the secrets for it.
+    this.wipe()
     return this.#used.splice(0)
   }
 

@@ -41,6 +41,8 @@ export class Wire {
   /** How many are in `#order`, or wait for it. */
   #ordering = 0
   #isReceiving = false
+  /** Has a waiting reader look at how things stand, and leaves the transport to another. */
+  #yieldRead: (() => void) | undefined
   #hasWritten = false
   #isFailing = false
 
@@ -87,8 +89,12 @@ export class Wire {
   #receiveBy(direct: Direct): Effect.Effect<void> {
     return Effect.callback((resume) => {
       this.#isReceiving = true
-      const stop = direct.take((exit) => {
+      const over = (): void => {
         this.#isReceiving = false
+        this.#yieldRead = undefined
+      }
+      const stop = direct.take((exit) => {
+        over()
         try {
           this.#take(exit)
           resume(Effect.void)
@@ -96,8 +102,15 @@ export class Wire {
           resume(Effect.die(defect))
         }
       })
+      if (this.#isReceiving) {
+        this.#yieldRead = () => {
+          over()
+          stop()
+          resume(Effect.void)
+        }
+      }
       return Effect.sync(() => {
-        this.#isReceiving = false
+        over()
         stop()
       })
     })
@@ -212,7 +225,12 @@ export class Wire {
     return Effect.flatMap(Clock.currentTimeMillis, (now) => {
       // All of them at once: to store one may take longer than the secret lives that they are made of.
       const made = tickets.splice(0).flatMap((ticket) => sessionOf?.(ticket, now) ?? [])
-      return Effect.forEach(made, ({ key, session }) => this.storeSession(key, session), { discard: true })
+      return Effect.ensuring(
+        Effect.forEach(made, ({ key, session }) => this.storeSession(key, session), { discard: true }),
+        Effect.sync(() => {
+          for (const { session } of made) session.wipe()
+        })
+      )
     })
   }
 
@@ -236,9 +254,10 @@ export class Wire {
           discard: true
         })
       )
-      // One at a time: who comes second, and may be about to let go of the transport, waits until the last word is out.
+      // One at a time: who comes second, and may be about to let go of the transport, waits until the last word is out. A cache that dies of
+      // one thing keeps nobody from the next.
       const ordered = this.#forgetting.withPermits(1)(
-        Effect.andThen(Effect.andThen(store, forget), Effect.sync(() => core.sayLastWord()))
+        store.pipe(Effect.ensuring(forget), Effect.ensuring(Effect.sync(() => core.sayLastWord())))
       )
       return Effect.onExitPrimitive(ordered, () => {
         this.#ordering--
@@ -253,7 +272,10 @@ export class Wire {
       const { core } = this
       if (core.ending !== undefined) Deferred.doneUnsafe(this.#ended, Effect.void)
       if (core.due.delete("end transport")) {
-        return andThen(this.#order(), () => this.release(core.hasLastWord ? "drain later" : "now"))
+        return Effect.ensuring(
+          this.#order(),
+          Effect.suspend(() => this.release(core.hasLastWord ? "drain later" : "now"))
+        )
       }
       this.lane.flushLater()
       return this.#order()
@@ -306,6 +328,8 @@ export class Wire {
         close: Effect.suspend(() => this.#close(released))
       })
       const end = () => drain.end()
+      // There is nothing more to read for who waits, and a peer that still writes should get to our alert (law 16).
+      if (core.ending !== undefined) this.#yieldRead?.()
       if (this.#isReceiving) perform(this.ended).addObserver(end)
       else {
         drain.begin(this.#ahead)

@@ -6,7 +6,7 @@
 import { constants, type KeyObject, verify, X509Certificate } from "node:crypto"
 import type { PlatformCertificate, PublicKey, SignatureAlgorithm } from "../secret/Primitives.ts"
 import { plain } from "./NodeBytes.ts"
-import { NodePublicKey } from "./NodeKeys.ts"
+import { hasRsaLength, NodePublicKey } from "./NodeKeys.ts"
 
 // OpenSSL prints one part of a name on each line, and escapes control characters of the C0 set only. The separators and
 // direction marks of Unicode would let a name pass for something else in a log.
@@ -105,6 +105,7 @@ export class NodeCertificate implements PlatformCertificate {
     try {
       const key = this.#keyObject
       if (key.asymmetricKeyType !== keyType) return false
+      if (keyType === "rsa" && !hasRsaLength(signature, this.publicKey?.bits ?? 0)) return false
       // PKCS#1 and DER are what node:crypto does without options, which cost it a third of the time of a verification.
       const input = isPss ? { key, padding: pss, saltLength: constants.RSA_PSS_SALTLEN_DIGEST } : key
       return verify(hash, message, input, signature)

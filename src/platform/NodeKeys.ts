@@ -79,6 +79,14 @@ const kindOf = (key: KeyObject): { readonly type: KeyType; readonly bits: number
 }
 
 /**
+ * RFC 8017 sections 8.1.2 and 8.2.2: a signature is as long as the modulus. OpenSSL also takes one whose leading zeros are left out.
+ *
+ * @category predicates
+ * @since 0.1.0
+ */
+export const hasRsaLength = (signature: Uint8Array, bits: number): boolean => signature.length === Math.ceil(bits / 8)
+
+/**
  * @category models
  * @since 0.1.0
  */
@@ -106,6 +114,7 @@ export class NodePublicKey implements PublicKey {
   verify(name: SignatureScheme, message: Uint8Array, signature: Uint8Array): boolean {
     const scheme = schemes[name]
     if (!fits(this.type, scheme)) return false
+    if (this.type === "rsa" && !hasRsaLength(signature, this.bits)) return false
     try {
       return withoutStackTraces(() => verify(scheme.hash, message, inputOf(this.#key, scheme), signature))
     } catch {

@@ -1,11 +1,12 @@
 import { assert, describe, it } from "@effect/vitest"
-import { createPublicKey, generateKeyPairSync } from "node:crypto"
+import { constants, createPublicKey, generateKeyPairSync, sign } from "node:crypto"
 import type { KeyObject } from "node:crypto"
 import { inspect } from "node:util"
 import { NodePublicKey } from "../../src/platform/NodeKeys.ts"
 import { make } from "../../src/platform/NodePrimitives.ts"
 import type { KeyType, PrivateKey } from "../../src/secret/Primitives.ts"
 import { SignatureScheme } from "../../src/wire/CodePoints.ts"
+import { certificate, commonName } from "./certificates.ts"
 import { hex, readVectors, titleOf, toHex } from "./vectors.ts"
 import type { Wycheproof } from "./vectors.ts"
 
@@ -170,6 +171,25 @@ describe("importPrivateKey", () => {
   it.each(refused)("refuses %s", (_, der) => {
     assert.strictEqual(make.importPrivateKey(der()), undefined)
   })
+})
+
+it("an RSASSA-PSS signature is as long as the modulus, a leading zero included (RFC 8017 section 8.1.2)", () => {
+  const { privateKey, publicKey } = pairs.rsa
+  const key = { key: privateKey, padding: constants.RSA_PKCS1_PSS_PADDING, saltLength: 32 }
+  let signature = sign("sha256", message, key)
+  // One in 256 begins so.
+  while (signature[0] !== 0) signature = sign("sha256", message, key)
+  const verifying = publicKeyOf(publicKey)
+  assert.isTrue(verifying.verify("rsa_pss_rsae_sha256", message, signature))
+  assert.isFalse(verifying.verify("rsa_pss_rsae_sha256", message, signature.subarray(1)))
+  const self = make.parseCertificate(certificate({
+    subject: [[commonName, "self"]],
+    issuer: [[commonName, "self"]],
+    key: publicKey,
+    signer: privateKey
+  }))
+  assert.isTrue(self?.verifies("rsa-pss-sha256", message, signature))
+  assert.isFalse(self?.verifies("rsa-pss-sha256", message, signature.subarray(1)))
 })
 
 it("a modulus too short for a hash is a signature that does not verify", () => {
