@@ -3,6 +3,7 @@
  *
  * @since 0.1.0
  */
+import * as Cause from "effect/Cause"
 import * as Clock from "effect/Clock"
 import * as Deferred from "effect/Deferred"
 import * as Effect from "effect/Effect"
@@ -20,7 +21,7 @@ import { Drain } from "./Drain.ts"
 import { Lane, type LaneError } from "./Lane.ts"
 import { andThen, isDone } from "./Sequence.ts"
 import type { Traffic13 } from "./Traffic13.ts"
-import { type Batch, type Direct, endOf, type Transport } from "./Transport.ts"
+import { type Batch, endOf, type Perform, type Transport } from "./Transport.ts"
 
 /**
  * A class, and its effects are made when they are asked for: a server may hold many that are idle.
@@ -42,7 +43,7 @@ export class Wire {
   #ordering = 0
   #isReceiving = false
   /** Has a waiting reader look at how things stand, and leaves the transport to another. */
-  #yieldRead: (() => void) | undefined
+  #yieldRead: (() => Effect.Effect<void>) | undefined
   #hasWritten = false
   #isFailing = false
 
@@ -69,31 +70,22 @@ export class Wire {
       // A writer may have looked ahead since the reader found nothing.
       if (this.core.received.length > 0 || this.core.ending !== undefined) return Effect.void
       this.#hasWritten = false
-      const { direct, pull } = this.#transport
-      if (this.#ahead === undefined && direct !== undefined) return this.#receiveBy(direct)
-      const taken = Effect.suspend(() => {
-        this.#isReceiving = true
-        return Effect.map(this.#ahead === undefined ? Effect.exit(pull) : Fiber.await(this.#ahead), (exit) => {
-          this.#ahead = undefined
-          this.#take(exit)
-        })
-      })
-      return Effect.onExitPrimitive(taken, () => {
-        this.#isReceiving = false
-        return undefined
-      })
+      return this.#transport.direct === undefined
+        ? Effect.withFiber(({ context }) => this.#receiveOn(Effect.runForkWith(context)))
+        : this.#receiveOn(Effect.runFork)
     })
   }
 
-  /** The same in one step. */
-  #receiveBy(direct: Direct): Effect.Effect<void> {
+  #receiveOn(perform: Perform): Effect.Effect<void> {
     return Effect.callback((resume) => {
       this.#isReceiving = true
       const over = (): void => {
         this.#isReceiving = false
         this.#yieldRead = undefined
       }
-      const stop = direct.take((exit) => {
+      const stop = this.#read((exit) => {
+        // Called off: what had come all the same is taken.
+        if (!this.#isReceiving && Exit.isFailure(exit) && Cause.hasInterruptsOnly(exit.cause)) return
         over()
         try {
           this.#take(exit)
@@ -101,19 +93,31 @@ export class Wire {
         } catch (defect) {
           resume(Effect.die(defect))
         }
-      })
+      }, perform)
       if (this.#isReceiving) {
         this.#yieldRead = () => {
           over()
-          stop()
+          const stopped = stop()
           resume(Effect.void)
+          return stopped
         }
       }
-      return Effect.sync(() => {
+      return Effect.suspend(() => {
         over()
-        stop()
+        return stop()
       })
     })
+  }
+
+  /** Takes over the read that is under way, or begins one. */
+  #read(then: (exit: Exit.Exit<Batch, Socket.SocketError>) => void, perform: Perform): () => Effect.Effect<void> {
+    const ahead = this.#ahead
+    if (ahead === undefined) return this.#transport.take(then, perform)
+    const leave = ahead.addObserver((exit) => {
+      this.#ahead = undefined
+      then(exit)
+    })
+    return () => Effect.sync(leave)
   }
 
   #take(exit: Exit.Exit<Batch, Socket.SocketError>): void {
@@ -329,13 +333,16 @@ export class Wire {
       })
       const end = () => drain.end()
       // There is nothing more to read for who waits, and a peer that still writes should get to our alert (law 16).
-      if (core.ending !== undefined) this.#yieldRead?.()
-      if (this.#isReceiving) perform(this.ended).addObserver(end)
-      else {
-        drain.begin(this.#ahead)
-        this.#ahead = undefined
-      }
-      return Effect.map(alarm(core.settings.limits.drainTimeout, end), (callOff) => drain.endBy(callOff))
+      const yielded = core.ending === undefined ? undefined : this.#yieldRead?.()
+      const begun = Effect.suspend(() => {
+        if (this.#isReceiving) perform(this.ended).addObserver(end)
+        else {
+          drain.begin(this.#ahead)
+          this.#ahead = undefined
+        }
+        return Effect.map(alarm(core.settings.limits.drainTimeout, end), (callOff) => drain.endBy(callOff))
+      })
+      return yielded === undefined ? begun : Effect.andThen(yielded, begun)
     })
   }
 

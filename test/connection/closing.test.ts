@@ -1,5 +1,6 @@
 /** How a connection is ended in order: RFC 5246 section 7.2.1, laws 6, 7 and 15 of the design. */
 import { assert, describe } from "@effect/vitest"
+import * as Clock from "effect/Clock"
 import * as Effect from "effect/Effect"
 import * as Exit from "effect/Exit"
 import * as Fiber from "effect/Fiber"
@@ -170,6 +171,43 @@ describe("the goodbye of a scope (law 15)", () => {
       for (let turn = 0; turn < 50; turn++) yield* Effect.yieldNow
       assert.isTrue(isReleased)
     }))
+
+  for (const isReading of [false, true]) {
+    test(`law 16: after a fatal alert of ours the transport stays for a drain, ${isReading ? "with" : "without"} a reader`, () =>
+      Effect.gen(function*() {
+        const { accept, clientSocket, connect, wire } = yield* Tls12.ends()
+        const { reader } = clientSocket
+        const log: Array<string> = []
+        const seen: Array<boolean> = []
+        const clock = yield* Clock.Clock
+        Object.defineProperty(clientSocket, "reader", {
+          value: Effect.map(
+            Effect.tap(reader, () => Effect.addFinalizer(() => Effect.sync(() => log.push("reader released")))),
+            (opened) => ({
+              ...opened,
+              pull: Effect.onInterrupt(
+                Effect.andThen(Clock.clockWith((own) => Effect.sync(() => seen.push(own === clock))), opened.pull),
+                () => Effect.andThen(Effect.yieldNow, Effect.sync(() => log.push("pull let go")))
+              )
+            })
+          )
+        })
+        const scope = yield* Scope.make()
+        const [client] = yield* Effect.all([Scope.provide(connect, scope), accept], { concurrency: 2 })
+        const reading = yield* Effect.forkChild(isReading ? Effect.exit(client.pull) : Effect.void, {
+          startImmediately: true
+        })
+        yield* Effect.forkChild(Scope.close(scope, Exit.die(new Error("broken"))), { startImmediately: true })
+        yield* Fiber.join(reading)
+        for (let turn = 0; turn < 20; turn++) yield* Effect.yieldNow
+        assert.deepStrictEqual((yield* toldBy(wire, "client")).slice(-2), ["alert", "fin"])
+        assert.notInclude(log, "reader released")
+        yield* TestClock.adjust("1 minute")
+        for (let turn = 0; turn < 20; turn++) yield* Effect.yieldNow
+        assert.deepStrictEqual(log.slice(-2), ["pull let go", "reader released"])
+        assert.notInclude(seen, false)
+      }))
+  }
 
   test("a connection that is over says nothing more", () =>
     Effect.gen(function*() {

@@ -388,6 +388,37 @@ describe("R8446-6-06: secrets are overwritten", () => {
       assert.deepStrictEqual(left().filter((what) => what === "PSK of a ticket"), [])
     }))
 
+  test("of tickets whose store dies; and where the forgetting dies, too, the alert leaves all the same", () =>
+    Effect.gen(function*() {
+      const { left, watching } = yield* watchedPrimitives
+      const memory = yield* SessionCache.makeMemory()
+      const forgotten: Array<string> = []
+      let stored = 0
+      const made = yield* Effect.provideService(
+        TlsTest.pair({
+          server: { tickets: 3 },
+          sessionCache: {
+            ...memory,
+            // The server has stored its three when the client comes to its first.
+            store: () => ++stored < 4 ? Effect.void : Effect.die("broken"),
+            invalidate: (key) => Effect.die(forgotten.push(key.slice(0, 6)))
+          }
+        }),
+        Primitives,
+        watching
+      )
+      yield* Effect.exit(made.client.pull)
+      yield* corrupt(made, "server")
+      yield* Effect.exit(made.client.pull)
+      assert.strictEqual((yield* made.client.closure).error?._tag, "AlertSent")
+      yield* Effect.exit(made.server.pull)
+      assert.strictEqual((yield* made.server.closure).error?._tag, "AlertReceived")
+      yield* TestClock.adjust("1 minute")
+      assert.strictEqual(stored, 4)
+      assert.include(forgotten, "client")
+      assert.deepStrictEqual(left().filter((what) => what === "PSK of a ticket"), [])
+    }))
+
   test("a ticket that is stored when they are gone is not made of zeros", () =>
     Effect.gen(function*() {
       const primitives = yield* Primitives
