@@ -42,8 +42,10 @@ export class Wire {
   /** How many are in `#order`, or wait for it. */
   #ordering = 0
   #isReceiving = false
-  /** Has a waiting reader look at how things stand, and leaves the transport to another. */
-  #yieldRead: (() => Effect.Effect<void>) | undefined
+  /** The reader that waits. */
+  #waiting:
+    | { readonly resume: (effect: Effect.Effect<void>) => void; readonly stop: () => Effect.Effect<void> }
+    | undefined
   #hasWritten = false
   #isFailing = false
 
@@ -81,7 +83,7 @@ export class Wire {
       this.#isReceiving = true
       const over = (): void => {
         this.#isReceiving = false
-        this.#yieldRead = undefined
+        this.#waiting = undefined
       }
       const stop = this.#read((exit) => {
         // Called off: what had come all the same is taken.
@@ -94,19 +96,23 @@ export class Wire {
           resume(Effect.die(defect))
         }
       }, perform)
-      if (this.#isReceiving) {
-        this.#yieldRead = () => {
-          over()
-          const stopped = stop()
-          resume(Effect.void)
-          return stopped
-        }
-      }
+      if (this.#isReceiving) this.#waiting = { resume, stop }
       return Effect.suspend(() => {
         over()
         return stop()
       })
     })
+  }
+
+  /** Has a waiting reader look at how things stand, and leaves the transport to another. */
+  #yieldRead(): Effect.Effect<void> | undefined {
+    const waiting = this.#waiting
+    if (waiting === undefined) return undefined
+    this.#isReceiving = false
+    this.#waiting = undefined
+    const stopped = waiting.stop()
+    waiting.resume(Effect.void)
+    return stopped
   }
 
   /** Takes over the read that is under way, or begins one. */
@@ -333,7 +339,7 @@ export class Wire {
       })
       const end = () => drain.end()
       // There is nothing more to read for who waits, and a peer that still writes should get to our alert (law 16).
-      const yielded = core.ending === undefined ? undefined : this.#yieldRead?.()
+      const yielded = core.ending === undefined ? undefined : this.#yieldRead()
       const begun = Effect.suspend(() => {
         if (this.#isReceiving) perform(this.ended).addObserver(end)
         else {
