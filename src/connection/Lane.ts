@@ -81,10 +81,8 @@ export class Lane {
   }
 
   /**
-   * What is to be waited for is given back; the rest is done by the call.
-   *
    * Seals application data and hands it over with whatever is in the outbox. While the lane is busy, what several writers want
-   * to send is gathered, and sealed together.
+   * to send is gathered, and sealed together. That is done by the call; what is given back is what there is to wait for.
    */
   send(parts: ReadonlyArray<Uint8Array>, length: number): Effect.Effect<void, LaneError> {
     if (this.#isBusy) return this.#gather(parts, length)

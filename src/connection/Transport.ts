@@ -42,8 +42,8 @@ export interface Transport {
   readonly take: (then: Taking, perform: Perform) => () => Effect.Effect<void>
   readonly write: (bytes: Uint8Array) => Effect.Effect<void, Socket.SocketError>
   /**
-   * Says that nothing more will be written, once everything written has left. As of `close`, the rest is to be run in any case: what can be done
-   * at once is done by the call.
+   * Says that nothing more will be written, once everything written has left. What can be done at once is done by the call, here and by
+   * `close`; the rest, which is given back, is to be run in any case.
    */
   readonly endWrite: () => Effect.Effect<void>
   /** Releases everything, after what was written has left. */

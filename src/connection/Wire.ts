@@ -74,6 +74,7 @@ export class Wire {
       this.#hasWritten = false
       return this.#transport.direct === undefined
         ? Effect.withFiber(({ context }) => this.#receiveOn(Effect.runForkWith(context)))
+        // Without need of a fiber.
         : this.#receiveOn(Effect.runFork)
     })
   }
