@@ -28,7 +28,7 @@ import * as SessionMetrics from "../service/SessionMetrics.ts"
 import type { Settings } from "../service/TlsConfig.ts"
 import { bindingOf, type ChannelBinding } from "./ChannelBinding.ts"
 import { Core } from "./Core.ts"
-import { within } from "./Deadline.ts"
+import { maskedWithin, within } from "./Deadline.ts"
 import * as HandshakeChannel from "./HandshakeChannel.ts"
 import { moveInto } from "./Received.ts"
 import * as Transport from "./Transport.ts"
@@ -192,7 +192,7 @@ export const open = (
       const transport = yield* opening.transport(restore)
       const wire = new Wire(core, transport, cache)
       Context.get(services, Inside)(wire)
-      const scope = yield* Scope.fork(Context.get(services, Scope.Scope))
+      const scope = Scope.forkUnsafe(Context.get(services, Scope.Scope))
       yield* Scope.addFinalizerExit(scope, goodbyeOf(wire))
 
       const channel = HandshakeChannel.make(wire, primitives, randomness)
@@ -201,13 +201,16 @@ export const open = (
         : opening.handshake(channel, cache)
       const story = handshake.pipe(
         // The last flight, where the story ends with one of ours.
-        Effect.tap(() => core.outbox.isEmpty ? Effect.void : wire.flush()),
-        Effect.catch((failure) => settleFailure(wire, failure)),
-        (story) => within(story, settings.limits.handshakeTimeout),
-        Effect.flatMap((established) => Option.isSome(established) ? Effect.succeed(established.value) : giveUp(wire))
+        Effect.flatMap((established) =>
+          andThen(core.outbox.isEmpty ? Effect.void : wire.flush(), () => Effect.succeed(established))
+        ),
+        Effect.catch((failure) => settleFailure(wire, failure))
       )
       const abort = (cause: Cause.Cause<TlsError>) => Scope.close(scope, Exit.failCause(cause))
-      const established = yield* restore(story).pipe(Effect.onError(abort))
+      const established = yield* maskedWithin(restore, story, settings.limits.handshakeTimeout).pipe(
+        Effect.flatMap((established) => Option.isSome(established) ? Effect.succeed(established.value) : giveUp(wire)),
+        Effect.onError(abort)
+      )
       channel.transcript.forget()
       core.establish()
       if (established.resumed) yield* SessionMetrics.resumed(role)

@@ -48,23 +48,34 @@ export const within = <A, E, R>(
   effect: Effect.Effect<A, E, R>,
   duration: Duration.Input
 ): Effect.Effect<Option.Option<A>, E, R> =>
-  Effect.uninterruptibleMask((restore) =>
-    Effect.flatMap(Effect.forkDetach(effect, { startImmediately: true }), (work) => {
-      const early = work.pollUnsafe()
-      if (early !== undefined) return Exit.map(early, Option.some)
-      let isLate = false
-      const cut = (): void => {
-        isLate = true
-        work.interruptUnsafe()
-      }
-      return Effect.flatMap(alarm(duration, cut), (callOff) => {
-        work.addObserver(callOff)
-        return Effect.onInterrupt(restore(Fiber.await(work)), () => Fiber.interrupt(work)).pipe(
-          Effect.flatMap((exit) => {
-            const isCut = isLate && Exit.isFailure(exit) && Cause.hasInterruptsOnly(exit.cause)
-            return isCut ? Effect.succeedNone : Exit.map(exit, Option.some)
-          })
-        )
-      })
+  Effect.uninterruptibleMask((restore) => maskedWithin(restore, effect, duration))
+
+/**
+ * As `within`, for who cannot be interrupted but by what `restore` is given. The effect itself always can.
+ *
+ * @category combinators
+ * @since 0.1.0
+ */
+export const maskedWithin = <A, E, R>(
+  restore: <B>(effect: Effect.Effect<B>) => Effect.Effect<B>,
+  effect: Effect.Effect<A, E, R>,
+  duration: Duration.Input
+): Effect.Effect<Option.Option<A>, E, R> =>
+  Effect.flatMap(Effect.forkDetach(effect, { startImmediately: true }), (work) => {
+    const early = work.pollUnsafe()
+    if (early !== undefined) return Exit.map(early, Option.some)
+    let isLate = false
+    const cut = (): void => {
+      isLate = true
+      work.interruptUnsafe()
+    }
+    return Effect.flatMap(alarm(duration, cut), (callOff) => {
+      work.addObserver(callOff)
+      return Effect.onInterrupt(restore(Fiber.await(work)), () => Fiber.interrupt(work)).pipe(
+        Effect.flatMap((exit) => {
+          const isCut = isLate && Exit.isFailure(exit) && Cause.hasInterruptsOnly(exit.cause)
+          return isCut ? Effect.succeedNone : Exit.map(exit, Option.some)
+        })
+      )
     })
-  )
+  })

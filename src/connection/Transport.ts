@@ -4,6 +4,7 @@
  * @since 0.1.0
  */
 import type { NonEmptyReadonlyArray } from "effect/Array"
+import * as Cause from "effect/Cause"
 import * as Deferred from "effect/Deferred"
 import * as Effect from "effect/Effect"
 import * as Exit from "effect/Exit"
@@ -173,7 +174,8 @@ interface Carried {
 // first would take the writer of the second with it.
 const carried = new WeakMap<Socket.Socket, Carried>()
 
-const failed = (cause: unknown) => new TransportFailed({ operation: "open", cause, phase: "handshaking" })
+const failed = (cause: unknown): TransportFailed =>
+  new TransportFailed({ operation: "open", cause, phase: "handshaking" })
 
 /**
  * Opens a socket. Where the connection before on this socket is still taking its leave, waits for that; fails where it is in use.
@@ -200,7 +202,7 @@ export const open = (socket: Socket.Socket, restore: Restore): Effect.Effect<Tra
     const opened = hasShortcut(socket)
       ? directly(socket[shortcut](restore), mine, letGo)
       : inScopes(socket, restore, mine, letGo)
-    return Effect.mapError(opened, failed)
+    return opened
   })
 
 /** By its shortcut. */
@@ -208,14 +210,14 @@ const directly = (
   opened: Effect.Effect<Direct, Socket.SocketError>,
   carried: Carried,
   letGo: () => void
-): Effect.Effect<Transport, Socket.SocketError> =>
-  Effect.onExitPrimitive(
-    Effect.map(opened, (direct): Transport => new DirectTransport(direct, carried, letGo)),
-    (exit) => {
-      if (Exit.isFailure(exit)) letGo()
-      return undefined
-    }
-  )
+): Effect.Effect<Transport, TransportFailed> =>
+  Effect.matchCauseEffect(opened, {
+    onFailure: (cause) => {
+      letGo()
+      return Effect.failCause(Cause.map(cause, failed))
+    },
+    onSuccess: (direct) => Effect.succeed<Transport>(new DirectTransport(direct, carried, letGo))
+  })
 
 class DirectTransport implements Transport {
   readonly pull: Transport["pull"]
@@ -274,7 +276,7 @@ const inScopes = (
   restore: Restore,
   carried: Carried,
   letGo: () => void
-): Effect.Effect<Transport, Socket.SocketError> =>
+): Effect.Effect<Transport, TransportFailed> =>
   Effect.suspend(() => {
     const scope = Scope.makeUnsafe()
     const acquire = Effect.flatMap(Scope.provide(socket.reader, scope), (reader) => {
@@ -295,6 +297,7 @@ const inScopes = (
       })
     return Scope.addFinalizer(scope, Effect.sync(letGo)).pipe(
       Effect.andThen(restore(acquire)),
-      Effect.onError((cause) => Scope.close(scope, Exit.failCause(cause)))
+      Effect.onError((cause) => Scope.close(scope, Exit.failCause(cause))),
+      Effect.mapError(failed)
     )
   })

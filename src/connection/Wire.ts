@@ -4,7 +4,6 @@
  * @since 0.1.0
  */
 import * as Cause from "effect/Cause"
-import * as Clock from "effect/Clock"
 import * as Deferred from "effect/Deferred"
 import * as Effect from "effect/Effect"
 import * as Exit from "effect/Exit"
@@ -13,6 +12,7 @@ import * as Semaphore from "effect/Semaphore"
 import * as Socket from "effect/socket/Socket"
 import { type TlsError, TransportFailed } from "../alert/TlsError.ts"
 import type { Session } from "../service/Session.ts"
+import { withNow } from "../service/Now.ts"
 import type { SessionCache, SessionKey } from "../service/SessionCache.ts"
 import { fromText } from "../wire/Bytes.ts"
 import type { Core } from "./Core.ts"
@@ -228,14 +228,19 @@ export class Wire {
       if (!this.core.mayStoreSessions) return Effect.sync(() => session.wipe())
       this.core.sessions.add({ key, session })
       // The cache has a copy; what this connection needs it for is the name of what to forget.
-      return Effect.ensuring(this.#cache.store(key, session), Effect.sync(() => session.wipe()))
+      return Effect.onExitPrimitive(this.#cache.store(key, session), () => {
+        session.wipe()
+        return undefined
+      })
     })
   }
 
   #storeTickets({ sessionOf, tickets }: Traffic13): Effect.Effect<void> {
-    return Effect.flatMap(Clock.currentTimeMillis, (now) => {
+    return withNow((now) => {
       // All of them at once: to store one may take longer than the secret lives that they are made of.
       const made = tickets.splice(0).flatMap((ticket) => sessionOf?.(ticket, now) ?? [])
+      const [only] = made
+      if (only !== undefined && made.length === 1) return this.storeSession(only.key, only.session)
       return Effect.ensuring(
         Effect.forEach(made, ({ key, session }) => this.storeSession(key, session), { discard: true }),
         Effect.sync(() => {
@@ -259,16 +264,21 @@ export class Wire {
     return Effect.suspend(() => {
       this.#ordering++
       const store = traffic !== undefined && traffic.tickets.length > 0 ? this.#storeTickets(traffic) : Effect.void
-      const forget = Effect.suspend(() =>
-        Effect.forEach(core.takeForgotten(), ({ key, session }) => this.#cache.invalidate(key, session), {
+      const forget = (): Effect.Effect<void> | undefined => {
+        const forgotten = core.takeForgotten()
+        if (forgotten.length === 0) return undefined
+        return Effect.forEach(forgotten, ({ key, session }) => this.#cache.invalidate(key, session), {
           concurrency: "unbounded",
           discard: true
         })
-      )
+      }
+      const speak = (): undefined => {
+        core.sayLastWord()
+      }
       // One at a time: who comes second, and may be about to let go of the transport, waits until the last word is out. A cache that dies of
       // one thing keeps nobody from the next.
       const ordered = this.#forgetting.withPermits(1)(
-        store.pipe(Effect.ensuring(forget), Effect.ensuring(Effect.sync(() => core.sayLastWord())))
+        Effect.onExitPrimitive(Effect.onExitPrimitive(store, forget), speak)
       )
       return Effect.onExitPrimitive(ordered, () => {
         this.#ordering--

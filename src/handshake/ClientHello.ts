@@ -47,16 +47,15 @@ const keyShares = (shares: ReadonlyArray<KeyShare>): Extension => ({
 })
 
 /** RFC 8446 section 4.2.11: the last extension; its binder is filled in when the rest is settled. */
-const preSharedKey = (session: Session, suite: CipherSuite13): Effect.Effect<Extension> =>
-  Effect.map(Clock.currentTimeMillis, (now) => ({
-    _tag: "PreSharedKeys",
-    offers: [{
-      identity: session.id,
-      obfuscatedAge: (Math.max(0, now - session.createdAt) + session.ageAdd) % 2 ** 32,
-      binder: new Uint8Array(hashLength[suite.hash])
-    }],
-    selected: undefined
-  }))
+const preSharedKey = (session: Session, suite: CipherSuite13, now: number): Extension => ({
+  _tag: "PreSharedKeys",
+  offers: [{
+    identity: session.id,
+    obfuscatedAge: (Math.max(0, now - session.createdAt) + session.ageAdd) % 2 ** 32,
+    binder: new Uint8Array(hashLength[suite.hash])
+  }],
+  selected: undefined
+})
 
 const suiteOfTicket = (session: Session | undefined): CipherSuite13 | undefined =>
   session?.version === "1.3" ? suite13Of(session.cipherSuite) : undefined
@@ -121,7 +120,7 @@ export const firstHello = Effect.fnUntraced(
       )
     }
     const suite = suiteOfTicket(session)
-    if (session !== undefined && suite !== undefined) extensions.push(yield* preSharedKey(session, suite))
+    if (session !== undefined && suite !== undefined) extensions.push(preSharedKey(session, suite, now))
     const hello: ClientHello = {
       _tag: "ClientHello",
       version: ProtocolVersion.tls12,
@@ -165,7 +164,7 @@ export const retriedHello = Effect.fnUntraced(
     if (retry.cookie !== undefined) extensions.push({ _tag: "Cookie", cookie: retry.cookie })
     const suite = suiteOfTicket(session)
     const isKept = session !== undefined && suite?.hash === retry.suite.hash
-    if (isKept) extensions.push(yield* preSharedKey(session, retry.suite))
+    if (isKept) extensions.push(preSharedKey(session, retry.suite, yield* Clock.currentTimeMillis))
     if (suite !== undefined && !isKept) {
       session?.wipe()
       channel.useSession(undefined)

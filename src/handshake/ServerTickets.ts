@@ -4,11 +4,11 @@
  *
  * @since 0.1.0
  */
-import * as Clock from "effect/Clock"
 import * as Effect from "effect/Effect"
 import * as Option from "effect/Option"
 import type { ClientHello } from "../message/ClientHello.ts"
 import { findExtension } from "../message/Extension.ts"
+import { withNow } from "../service/Now.ts"
 import type { Session } from "../service/Session.ts"
 import type { SessionCache, SessionKey } from "../service/SessionCache.ts"
 import * as SessionMetrics from "../service/SessionMetrics.ts"
@@ -47,7 +47,7 @@ export interface Offered {
 
 /** A cache may be kinder than we are. */
 const unlessTooOld = (offered: Offered): Effect.Effect<Offered | undefined> =>
-  Effect.flatMap(Clock.currentTimeMillis, (now) => {
+  withNow((now) => {
     if (offered.session.livesFor(ticketLifetime * 1000, now) > 0) return Effect.succeed(offered)
     offered.session.wipe()
     return Effect.as(SessionMetrics.refused("expired"), undefined)

@@ -6,6 +6,7 @@
 import { createCipheriv, createDecipheriv, createSecretKey } from "node:crypto"
 import type { KeyObject } from "node:crypto"
 import type { AeadKey, AeadName } from "../secret/Primitives.ts"
+import { copyPart } from "../wire/Bytes.ts"
 import { plain, release } from "./NodeBytes.ts"
 
 const nonceLength = 12
@@ -26,6 +27,13 @@ const decipherOf = (name: AeadName, key: KeyObject, nonce: Uint8Array) =>
   name === "chacha20-poly1305" ?
     createDecipheriv(name, key, nonce, options) :
     createDecipheriv(name, key, nonce, options)
+
+// What node:crypto reads gets memory outside of the heap, and an object for it: these have theirs already. Overwritten after each use.
+const keyScratches: { readonly [Name in AeadName]: Uint8Array } = {
+  "aes-128-gcm": new Uint8Array(keyLengths["aes-128-gcm"]),
+  "aes-256-gcm": new Uint8Array(keyLengths["aes-256-gcm"]),
+  "chacha20-poly1305": new Uint8Array(keyLengths["chacha20-poly1305"])
+}
 
 const checkNonce = (nonce: Uint8Array): void => {
   // node:crypto takes a nonce of nearly any length for GCM; the record layer makes all of them, so this is a defect.
@@ -48,7 +56,10 @@ export class NodeAeadKey implements AeadKey {
     }
     this.algorithm = name
     // Raw key bytes cost 12 us and more at each call that takes them.
-    this.#key = createSecretKey(key)
+    const scratch = keyScratches[name]
+    copyPart(key, scratch, 0)
+    this.#key = createSecretKey(scratch)
+    scratch.fill(0)
   }
 
   seal(nonce: Uint8Array, aad: Uint8Array, plaintext: Uint8Array, out: Uint8Array, at: number): void {

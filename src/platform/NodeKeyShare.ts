@@ -56,11 +56,10 @@ const groups: { readonly [Name in Curve]: Group } = {
   }
 }
 
-// As text: every other form has node:crypto throw and catch four times to tell what kind of key it is given. Throws where the point is
-// not on the curve.
-const importPublic = (group: Curve, publicKey: Uint8Array): KeyObject => {
+// As text: every other form has node:crypto throw and catch four times to tell what kind of key it is given.
+const publicText = (group: Curve, publicKey: Uint8Array): string => {
   const der = Buffer.concat([groups[group].spki, publicKey])
-  return createPublicKey(`-----BEGIN PUBLIC KEY-----\n${der.toString("base64")}\n-----END PUBLIC KEY-----`)
+  return `-----BEGIN PUBLIC KEY-----\n${der.toString("base64")}\n-----END PUBLIC KEY-----`
 }
 
 const coordinate = (value: string | undefined): Uint8Array => {
@@ -86,6 +85,16 @@ const importPrivate = (group: Curve, scalar: Uint8Array): KeyObject => {
     der.fill(0)
   }
 }
+
+// Without a key object for a share that is used once. Node 22 wants one.
+const takesText = ((): boolean => {
+  const { privateKey, publicKey } = groups.x25519.generate()
+  try {
+    return diffieHellman({ privateKey, publicKey: publicText("x25519", exportPublic("x25519", publicKey)) }).length > 0
+  } catch {
+    return false
+  }
+})()
 
 // Without a branch on a secret byte.
 const isZero = (bytes: Uint8Array): boolean => {
@@ -124,7 +133,10 @@ export class NodeKeyShare implements KeyShare {
     if (this.group !== "x25519" && peer[0] !== 4) return undefined
     let shared: Uint8Array
     try {
-      shared = plain(diffieHellman({ privateKey: this.#privateKey, publicKey: importPublic(this.group, peer) }))
+      const text = publicText(this.group, peer)
+      shared = plain(
+        diffieHellman({ privateKey: this.#privateKey, publicKey: takesText ? text : createPublicKey(text) })
+      )
     } catch {
       // Not on the curve, or of small order.
       return undefined

@@ -30,17 +30,19 @@ export class NodeMac implements Mac {
 }
 
 const mostInScratch = 512
+const innerPadding = 0x36
+const outerPadding = 0x5c
 
 /** What the two hashes of one HMAC are over: a block of padding, into which the key is mixed, and what comes after it. */
 const scratchOf = (blockLength: number, hashLength: number) => ({
   blockLength,
-  inner: new Uint8Array(blockLength + mostInScratch),
+  inner: new Uint8Array(blockLength + mostInScratch).fill(innerPadding, 0, blockLength),
   /** The first bytes of `inner`, by their number: a view costs as much as a hash. */
   firstOfInner: [] as Array<Uint8Array | undefined>,
-  outer: new Uint8Array(blockLength + hashLength)
+  outer: new Uint8Array(blockLength + hashLength).fill(outerPadding, 0, blockLength)
 })
 
-// Used again for every call, and overwritten before it returns: no call waits in the middle.
+// Used again for every call, which leaves the padding behind and nothing else: no call waits in the middle.
 const scratches = { sha256: scratchOf(64, 32), sha384: scratchOf(128, 48), sha512: scratchOf(128, 64) } satisfies {
   readonly [Name in HashName]: unknown
 }
@@ -70,26 +72,26 @@ export class NodePassingMac implements Mac {
     let length = blockLength
     for (const part of parts) length += part.length
     if (length > inner.length || key.length > blockLength) return new NodeMac(algorithm, key).sign(...parts)
-    // RFC 2104 section 2: H(K XOR opad, H(K XOR ipad, text)), with the key padded to a block.
-    for (let i = 0; i < key.length; i++) {
-      const byte = key[i] ?? 0
-      inner[i] = byte ^ 0x36
-      outer[i] = byte ^ 0x5c
-    }
-    for (let i = key.length; i < blockLength; i++) {
-      inner[i] = 0x36
-      outer[i] = 0x5c
-    }
     let at = blockLength
     for (const part of parts) {
       copyPart(part, inner, at)
       at += part.length
     }
+    // RFC 2104 section 2: H(K XOR opad, H(K XOR ipad, text)). What the key does not reach of the block is padding already.
+    for (let i = 0; i < key.length; i++) {
+      const byte = key[i] ?? 0
+      inner[i] = byte ^ innerPadding
+      outer[i] = byte ^ outerPadding
+    }
     const text = hash(algorithm, firstOfInner[length] ??= inner.subarray(0, length), "binary")
     for (let i = 0; i < text.length; i++) outer[blockLength + i] = text.charCodeAt(i)
     const code = fromLatin1(hash(algorithm, outer, "binary"))
-    for (let i = 0; i < length; i++) inner[i] = 0
-    for (let i = 0; i < outer.length; i++) outer[i] = 0
+    for (let i = 0; i < key.length; i++) {
+      inner[i] = innerPadding
+      outer[i] = outerPadding
+    }
+    for (let i = blockLength; i < length; i++) inner[i] = 0
+    for (let i = blockLength; i < outer.length; i++) outer[i] = 0
     return code
   }
 }

@@ -97,29 +97,40 @@ const expand = (secret: Secret, info: Uint8Array, length: number): Uint8Array =>
  * @since 0.1.0
  */
 export const expandLabel = (secret: Secret, label: string, context: Uint8Array, length: number): Uint8Array =>
-  expand(secret, hkdfLabel(labels.get(label) ?? labelOf(label), context, length), length)
+  expand(secret, hkdfLabel(labels.get(label) ?? { bytes: labelOf(label), infos: [] }, context, length), length)
+
+interface Label {
+  readonly bytes: Uint8Array
+  /** What was made of it before, by the length of the context: used again, since what is signed is not kept. */
+  readonly infos: Array<Uint8Array | undefined>
+}
 
 const labelOf = (name: string): Uint8Array => fromText(`tls13 ${name}`)
 
 // Encoded once. Those of exporters belong to applications, which may have any number of them.
-const labels: ReadonlyMap<string, Uint8Array> = new Map(
+const labels: ReadonlyMap<string, Label> = new Map(
   `res binder|derived|c hs traffic|s hs traffic|c ap traffic|s ap traffic|exp master|res master|finished|key|iv|traffic upd|resumption|exporter`
-    .split("|").map((name) => [name, labelOf(name)])
+    .split("|").map((name) => [name, { bytes: labelOf(name), infos: [] }])
 )
 
 /** HkdfLabel, and the counter of the first block behind it. */
-const hkdfLabel = (label: Uint8Array, context: Uint8Array, length: number): Uint8Array => {
-  if (label.length > 255 || context.length > 255) {
-    throw new RangeError(`a label of ${label.length} and a context of ${context.length} bytes, where 255 are the most`)
+const hkdfLabel = ({ bytes, infos }: Label, context: Uint8Array, length: number): Uint8Array => {
+  if (bytes.length > 255 || context.length > 255) {
+    throw new RangeError(`a label of ${bytes.length} and a context of ${context.length} bytes, where 255 are the most`)
   }
-  const info = new Uint8Array(label.length + context.length + 5)
+  const info = infos[context.length] ??= infoOf(bytes, context.length)
   info[0] = length >>> 8
   info[1] = length
+  copyPart(context, info, 4 + bytes.length)
+  info[info.length - 1] = 1
+  return info
+}
+
+const infoOf = (label: Uint8Array, contextLength: number): Uint8Array => {
+  const info = new Uint8Array(label.length + contextLength + 5)
   info[2] = label.length
   copyPart(label, info, 3)
-  info[3 + label.length] = context.length
-  copyPart(context, info, 4 + label.length)
-  info[info.length - 1] = 1
+  info[3 + label.length] = contextLength
   return info
 }
 

@@ -4,7 +4,6 @@
  *
  * @since 0.1.0
  */
-import * as Clock from "effect/Clock"
 import * as Context from "effect/Context"
 import * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
@@ -16,6 +15,7 @@ import { make as makePersisted, type PersistedOptions } from "./PersistedSession
 import type { Session } from "./Session.ts"
 import { isSingleUse, maxTickets, type SessionKey } from "./SessionKey.ts"
 import type { SessionKeys } from "./SessionKeys.ts"
+import { withNow } from "./Now.ts"
 import * as SessionMetrics from "./SessionMetrics.ts"
 
 export { clientKey, isSingleUse, serverKey, type SessionKey } from "./SessionKey.ts"
@@ -129,23 +129,23 @@ export const makeMemory = (options: MemoryOptions = {}): Effect.Effect<SessionCa
 
     return SessionCache.of({
       offer: (key) =>
-        Effect.gen(function*() {
-          yield* SessionMetrics.offered
-          const now = yield* Clock.currentTimeMillis
-          const hasAny = sessions.has(key)
-          drop(key, (session) => isExpired(session, now))
-          const kept = sessions.get(key) ?? []
-          const newest = kept[kept.length - 1]
-          if (newest === undefined) {
-            yield* SessionMetrics.refused(hasAny ? "expired" : "absent")
-            return Option.none()
-          }
-          const isTaken = isSingleUse(key, newest)
-          keep(key, isTaken ? kept.slice(0, -1) : kept)
-          return Option.some(isTaken ? newest : newest.copy())
-        }),
+        Effect.andThen(
+          SessionMetrics.offered,
+          withNow((now) => {
+            const hasAny = sessions.has(key)
+            drop(key, (session) => isExpired(session, now))
+            const kept = sessions.get(key) ?? []
+            const newest = kept[kept.length - 1]
+            if (newest === undefined) {
+              return Effect.as(SessionMetrics.refused(hasAny ? "expired" : "absent"), Option.none())
+            }
+            const isTaken = isSingleUse(key, newest)
+            keep(key, isTaken ? kept.slice(0, -1) : kept)
+            return Effect.succeed(Option.some(isTaken ? newest : newest.copy()))
+          })
+        ),
       store: (key, session) =>
-        Effect.flatMap(Clock.currentTimeMillis, (now) => {
+        withNow((now) => {
           if (dead.has(toHex(session.id)) || isExpired(session, now)) return Effect.void
           const isAdded = isSingleUse(key, session)
           if (!isAdded) drop(key, () => true)

@@ -124,12 +124,11 @@ export const ours = (
         over: (duplex: Duplex) => Effect.succeed(NodeTransport.fromDuplex(duplex))
       }
 
+    const connecting = Context.add(base, SessionCache.SessionCache, clientCache)
     const connect = (socket: Socket.Socket) =>
       Effect.gen(function*() {
         const connection = yield* TlsClient.connect({ ...options, serverName: "localhost" }).pipe(
-          Effect.provideService(Socket.Socket, socket),
-          Effect.provideService(SessionCache.SessionCache, clientCache),
-          Effect.provideContext(base),
+          Effect.provideContext(Context.add(connecting, Socket.Socket, socket)),
           Effect.orDie
         )
         if (connection.version !== profile.version || connection.group === "secp256r1") {
