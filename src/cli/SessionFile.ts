@@ -8,11 +8,11 @@ import * as Data from "effect/Data"
 import * as Effect from "effect/Effect"
 import * as Layer from "effect/Layer"
 import * as Option from "effect/Option"
-import * as Redacted from "effect/Redacted"
 import * as Schema from "effect/Schema"
 import { randomUUID } from "node:crypto"
 import { readFile, rename, rm, unlink, writeFile } from "node:fs/promises"
 import { Session, SessionInsecureJson } from "../service/Session.ts"
+import { SessionSecret } from "../service/SessionSecret.ts"
 import { isSingleUse, SessionCache, type SessionKey } from "../service/SessionCache.ts"
 import { toHex } from "../wire/Bytes.ts"
 import { systemReason } from "./Failure.ts"
@@ -33,7 +33,7 @@ const storedOf = (key: SessionKey, session: Session): Stored => {
     key,
     session: {
       ...rest,
-      secret: Redacted.value(session.secret),
+      secret: session.secret.bytes,
       ...(authenticatedUntil === undefined ? {} : { authenticatedUntil }),
       ...(serverName === undefined ? {} : { serverName }),
       ...(lifetime === undefined ? {} : { lifetime })
@@ -48,7 +48,7 @@ const sessionOf = ({ session }: Stored): Session =>
     authenticatedUntil: session.authenticatedUntil,
     serverName: session.serverName,
     lifetime: session.lifetime,
-    secret: Redacted.make(session.secret)
+    secret: new SessionSecret(session.secret)
   })
 
 class FileFailed extends Data.TaggedError("FileFailed")<{ readonly why: string; readonly isAbsent: boolean }> {}

@@ -89,7 +89,7 @@ export type Shortcut = (restore: Restore) => Effect.Effect<Direct, Socket.Socket
 const shortcut = Symbol("effect-tls/connection/Transport/shortcut")
 
 interface WithShortcut extends Socket.Socket {
-  readonly [shortcut]: Shortcut
+  readonly [shortcut]: Berth & { readonly way: Shortcut }
 }
 
 const hasShortcut = (socket: Socket.Socket): socket is WithShortcut => Object.hasOwn(socket, shortcut)
@@ -103,7 +103,7 @@ const hasShortcut = (socket: Socket.Socket): socket is WithShortcut => Object.ha
 export const withShortcut = (socket: Socket.Socket, way: Shortcut): Socket.Socket =>
   // Not for what was made out of the socket, and may have another reader. Not in a WeakMap either: one that lives long keeps what it was given
   // until the next full collection.
-  Object.defineProperty(socket, shortcut, { value: way })
+  Object.defineProperty(socket, shortcut, { value: { way, carried: undefined } })
 
 /**
  * How the read side of a transport ended. RFC 9293: a FIN ends in order, anything else tears down. Effect's sockets give a FIN
@@ -170,9 +170,24 @@ interface Carried {
   readonly released: Deferred.Deferred<void>
 }
 
-// A Socket has one writer for whatever it carries: a second connection would write into the first, and the late end of the
-// first would take the writer of the second with it.
-const carried = new WeakMap<Socket.Socket, Carried>()
+/**
+ * A Socket has one writer for whatever it carries: a second connection would write into the first, and the late end of the first would
+ * take the writer of the second with it.
+ */
+interface Berth {
+  carried: Carried | undefined
+}
+
+const berths = new WeakMap<Socket.Socket, Berth>()
+
+const berthOf = (socket: Socket.Socket): Berth => {
+  if (hasShortcut(socket)) return socket[shortcut]
+  const known = berths.get(socket)
+  if (known !== undefined) return known
+  const berth: Berth = { carried: undefined }
+  berths.set(socket, berth)
+  return berth
+}
 
 const failed = (cause: unknown): TransportFailed =>
   new TransportFailed({ operation: "open", cause, phase: "handshaking" })
@@ -187,20 +202,21 @@ const failed = (cause: unknown): TransportFailed =>
  */
 export const open = (socket: Socket.Socket, restore: Restore): Effect.Effect<Transport, TransportFailed> =>
   Effect.suspend(() => {
-    const earlier = carried.get(socket)
+    const berth = berthOf(socket)
+    const earlier = berth.carried
     if (earlier !== undefined) {
       return earlier.isEnding
         ? Effect.andThen(restore(Deferred.await(earlier.released)), open(socket, restore))
         : Effect.fail(failed(new Error("this Socket carries another connection already")))
     }
     const mine: Carried = { isEnding: false, released: Deferred.makeUnsafe() }
-    carried.set(socket, mine)
+    berth.carried = mine
     const letGo = () => {
-      carried.delete(socket)
+      berth.carried = undefined
       Deferred.doneUnsafe(mine.released, Exit.void)
     }
     const opened = hasShortcut(socket)
-      ? directly(socket[shortcut](restore), mine, letGo)
+      ? directly(socket[shortcut].way(restore), mine, letGo)
       : inScopes(socket, restore, mine, letGo)
     return opened
   })

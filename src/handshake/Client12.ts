@@ -5,7 +5,6 @@
  */
 import * as Effect from "effect/Effect"
 import * as Option from "effect/Option"
-import * as Redacted from "effect/Redacted"
 import type { Fault } from "../alert/Fault.ts"
 import type { HandshakeMessage } from "../message/HandshakeMessage.ts"
 import type { CipherSuite } from "../secret/CipherSuite.ts"
@@ -183,7 +182,7 @@ export const abbreviated = Effect.fnUntraced(
     session: Session
   ): Effect.fn.Return<Established, HandshakeFailure> {
     const { suite } = hellos.choice
-    const master = masterSecretOf(channel, suite, Redacted.value(session.secret))
+    const master = masterSecretOf(channel, suite, session.secret.bytes)
     story.settings.insecureKeyLog?.(keyLogLine(hellos.randoms, master))
     setPendingKeys(channel, "client", suite, master, hellos.randoms)
     const ticket = yield* expectTicket(channel, hellos)

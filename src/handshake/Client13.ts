@@ -5,7 +5,6 @@
  */
 import * as Effect from "effect/Effect"
 import * as Option from "effect/Option"
-import * as Redacted from "effect/Redacted"
 import type { Fault } from "../alert/Fault.ts"
 import type { CertificateRequest13 } from "../message/CertificateRequest13.ts"
 import { findExtension } from "../message/Extension.ts"
@@ -95,7 +94,7 @@ export const handshake = Effect.fnUntraced(
     const shared = offer.shares.find(({ group }) => group === choice.group)?.agree(choice.share)
     if (shared === undefined) return yield* fail({ _tag: "KeyShareInvalid", group: choice.group })
     const context = { channel, suite, clientRandom: offer.hello.random, keyLog: settings.insecureKeyLog }
-    const secrets = handshakeSecrets(context, session && Redacted.value(session.secret).slice(), shared)
+    const secrets = handshakeSecrets(context, session && session.secret.bytes.slice(), shared)
     channel.sendCompatibilityChangeCipherSpec()
     channel.installWrite(secrets.client.parameters)
     yield* channel.installRead(secrets.server.parameters)

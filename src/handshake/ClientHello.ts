@@ -5,7 +5,6 @@
  */
 import * as Clock from "effect/Clock"
 import * as Effect from "effect/Effect"
-import * as Redacted from "effect/Redacted"
 import type { ClientHello } from "../message/ClientHello.ts"
 import { type Extension, findExtension } from "../message/Extension.ts"
 import { encodeHandshake } from "../message/HandshakeMessage.ts"
@@ -192,7 +191,7 @@ export const sendHello = (channel: Channel, offer: ClientHelloOffer): Effect.Eff
     const bytes = encodeHandshake(hello)
     const truncated = bytes.subarray(0, bytes.length - 3 - hashLength[suite.hash])
     const hash = channel.transcript.digestWith(channel.primitives, suite.hash, { after: truncated })
-    const binder = binderOf(channel, suite, Redacted.value(session.secret), hash)
+    const binder = binderOf(channel, suite, session.secret.bytes, hash)
     const bound: ClientHello = {
       ...hello,
       extensions: [...hello.extensions.slice(0, -1), { ...psk, offers: psk.offers.map((one) => ({ ...one, binder })) }]

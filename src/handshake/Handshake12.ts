@@ -5,7 +5,6 @@
  */
 import * as Clock from "effect/Clock"
 import * as Effect from "effect/Effect"
-import * as Redacted from "effect/Redacted"
 import type { Fault } from "../alert/Fault.ts"
 import { nullCompression } from "../record/Compression.ts"
 import { protection12 } from "../record/Protection.ts"
@@ -15,6 +14,7 @@ import * as Prf from "../secret/Prf.ts"
 import type { KeyShare } from "../secret/Primitives.ts"
 import { type Credential, schemeFits } from "../service/Identity.ts"
 import { type Authentication, Session } from "../service/Session.ts"
+import { SessionSecret } from "../service/SessionSecret.ts"
 import type { VerifiedChain } from "../service/Trust.ts"
 import { toHex } from "../wire/Bytes.ts"
 import { Writer } from "../wire/Writer.ts"
@@ -218,7 +218,7 @@ export const newSession = (options: {
       id: options.id.slice(),
       ...(options.ticketLifetime === undefined ? {} : { isTicket: true }),
       cipherSuite: options.suite.id,
-      secret: Redacted.make(options.master.bytes.slice()),
+      secret: new SessionSecret(options.master.bytes.slice()),
       serverName: options.serverName,
       peerCertificates: options.peerCertificates.map((der) => der.slice()),
       authenticatedAt: options.authentication.authenticatedAt,

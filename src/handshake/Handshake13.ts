@@ -4,7 +4,6 @@
  * @since 0.1.0
  */
 import * as Effect from "effect/Effect"
-import * as Redacted from "effect/Redacted"
 import type { Fault } from "../alert/Fault.ts"
 import type { CertificateEntry } from "../message/Certificate13.ts"
 import { TrafficSecret } from "../record/TrafficSecret.ts"
@@ -12,6 +11,7 @@ import type { CipherSuite13 } from "../secret/CipherSuite.ts"
 import * as KeySchedule from "../secret/KeySchedule13.ts"
 import { type Credential, schemeFits } from "../service/Identity.ts"
 import { type Authentication, Session } from "../service/Session.ts"
+import { SessionSecret } from "../service/SessionSecret.ts"
 import type { VerifiedChain } from "../service/Trust.ts"
 import { empty, toHex } from "../wire/Bytes.ts"
 import { SignatureScheme, signatureSchemeName } from "../wire/CodePoints.ts"
@@ -192,7 +192,7 @@ export const ticketSession = (options: {
     version: "1.3",
     id: options.ticket.ticket.slice(),
     cipherSuite: options.suite.id,
-    secret: Redacted.make(KeySchedule.ticketPsk(options.resumption, options.ticket.nonce)),
+    secret: new SessionSecret(KeySchedule.ticketPsk(options.resumption, options.ticket.nonce)),
     serverName: options.serverName,
     peerCertificates: options.peerCertificates.map((der) => der.slice()),
     authenticatedAt: options.authentication.authenticatedAt,

@@ -6,7 +6,6 @@
 import * as Clock from "effect/Clock"
 import * as Effect from "effect/Effect"
 import * as Option from "effect/Option"
-import * as Redacted from "effect/Redacted"
 import type { Fault } from "../alert/Fault.ts"
 import { type Extension, findExtension } from "../message/Extension.ts"
 import type { HandshakeMessage } from "../message/HandshakeMessage.ts"
@@ -269,7 +268,7 @@ const abbreviated = Effect.fnUntraced(
     const lifetime = secondsLeft(ticketLifetime, session, yield* Clock.currentTimeMillis)
     const answer = { isResumed: true, isTicketPromised: isRenewalDue && story.settings.tickets > 0 && lifetime > 0 }
     channel.send(serverHello(story.settings, hello, randoms.server, hello.sessionId, suite, alpnProtocol, answer))
-    const master = masterSecretOf(channel, suite, Redacted.value(session.secret))
+    const master = masterSecretOf(channel, suite, session.secret.bytes)
     story.settings.insecureKeyLog?.(keyLogLine(randoms, master))
     setPendingKeys(channel, "server", suite, master, randoms)
     limitRecords(channel, story.settings, hello)

@@ -6,7 +6,6 @@
 import * as Clock from "effect/Clock"
 import * as Effect from "effect/Effect"
 import * as Option from "effect/Option"
-import * as Redacted from "effect/Redacted"
 import type { Fault } from "../alert/Fault.ts"
 import type { ClientHello } from "../message/ClientHello.ts"
 import { type Extension, findExtension } from "../message/Extension.ts"
@@ -108,7 +107,7 @@ export const handshake = Effect.fnUntraced(
       ]
     })
     const context = { channel, suite, clientRandom: hello.random, keyLog: settings.insecureKeyLog }
-    const psk = session && Redacted.value(session.session.secret).slice()
+    const psk = session && session.session.secret.bytes.slice()
     const secrets = handshakeSecrets(context, psk, answer.secret)
     if (hello.sessionId.length > 0) channel.sendCompatibilityChangeCipherSpec()
     channel.installWrite(secrets.server.parameters)
@@ -250,14 +249,14 @@ const resume = Effect.fnUntraced(
       }
       const length = offers.reduce((sum, offer) => sum + 1 + offer.binder.length, 2)
       const hash = channel.transcript.digestWith(channel.primitives, suite.hash, { cut: length })
-      const expected = binderOf(channel, suite, Redacted.value(session.secret), hash)
+      const expected = binderOf(channel, suite, session.secret.bytes, hash)
       if (!channel.primitives.equal(binder, expected)) {
         session.wipe()
         yield* SessionMetrics.refused("binder")
         return yield* fail({ _tag: "BinderWrong" })
       }
       channel.useSession({ key, session })
-      channel.keepSecret(Redacted.value(session.secret))
+      channel.keepSecret(session.secret.bytes)
       return { session, index }
     }
     return undefined

@@ -4,11 +4,11 @@
  * @since 0.1.0
  */
 import * as Effect from "effect/Effect"
-import * as Redacted from "effect/Redacted"
 import { concat, fromText, toText } from "../wire/Bytes.ts"
 import { Malformed, Reader } from "../wire/Reader.ts"
 import { Writer } from "../wire/Writer.ts"
 import { Session } from "./Session.ts"
+import { SessionSecret } from "./SessionSecret.ts"
 import type { SessionKeys } from "./SessionKeys.ts"
 
 const format = 3
@@ -53,7 +53,7 @@ export const encodeSession = (session: Session): Uint8Array => {
   writeOptional(body, session.lifetime, (seconds) => body.uint32(seconds))
   // The secret goes into the result alone, and into no buffer on the way.
   const head = body.uint32(session.ageAdd).finish()
-  return concat([head, Redacted.value(session.secret)])
+  return concat([head, session.secret.bytes])
 }
 
 const read = (bytes: Uint8Array): Session => {
@@ -83,7 +83,7 @@ const read = (bytes: Uint8Array): Session => {
     id,
     ...(isTicket ? { isTicket } : {}),
     cipherSuite,
-    secret: Redacted.make(secret.slice()),
+    secret: new SessionSecret(secret.slice()),
     serverName,
     peerCertificates,
     authenticatedAt: authenticatedAt ?? createdAt,

@@ -5,8 +5,8 @@
  */
 import * as Clock from "effect/Clock"
 import * as Effect from "effect/Effect"
-import * as Redacted from "effect/Redacted"
 import * as Schema from "effect/Schema"
+import type { SessionSecret } from "./SessionSecret.ts"
 import type { VerifiedChain } from "./VerifiedChain.ts"
 
 /**
@@ -52,7 +52,7 @@ export interface SessionFields extends Authentication {
   /** The code point of the suite. */
   readonly cipherSuite: number
   /** In TLS 1.2 the master secret (48 bytes), in TLS 1.3 the PSK of the ticket (as long as the hash of the suite). */
-  readonly secret: Redacted.Redacted<Uint8Array>
+  readonly secret: SessionSecret
   readonly serverName: string | undefined
   /** The chain that the peer proved to hold, leaf first; empty where it had none. */
   readonly peerCertificates: ReadonlyArray<Uint8Array>
@@ -75,7 +75,7 @@ export class Session implements SessionFields {
   readonly id: Uint8Array
   declare readonly isTicket?: boolean
   readonly cipherSuite: number
-  readonly secret: Redacted.Redacted<Uint8Array>
+  readonly secret: SessionSecret
   readonly serverName: string | undefined
   readonly peerCertificates: ReadonlyArray<Uint8Array>
   readonly authenticatedAt: number
@@ -101,7 +101,7 @@ export class Session implements SessionFields {
 
   /** The same session with a secret of its own, which its user may wipe. */
   copy(): Session {
-    return new Session({ ...this, secret: Redacted.make(Redacted.value(this.secret).slice()) })
+    return new Session({ ...this, secret: this.secret.copy() })
   }
 
   /**
@@ -115,7 +115,7 @@ export class Session implements SessionFields {
 
   /** Overwrites the secret. */
   wipe(): void {
-    Redacted.value(this.secret).fill(0)
+    this.secret.wipe()
   }
 }
 

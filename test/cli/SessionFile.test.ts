@@ -1,13 +1,13 @@
 import { assert, describe, it } from "@effect/vitest"
 import * as Effect from "effect/Effect"
 import * as Option from "effect/Option"
-import * as Redacted from "effect/Redacted"
 import { TestClock } from "effect/testing"
 import { existsSync } from "node:fs"
 import { readdir, readFile, writeFile } from "node:fs/promises"
 import { join } from "node:path"
 import * as SessionFile from "../../src/cli/SessionFile.ts"
 import { Session } from "../../src/service/Session.ts"
+import { SessionSecret } from "../../src/service/SessionSecret.ts"
 import { clientKey, SessionCache } from "../../src/service/SessionCache.ts"
 import { pkiFiles } from "../harness/PkiFiles.ts"
 
@@ -21,7 +21,7 @@ const session = (
     version,
     id: Uint8Array.of(id),
     cipherSuite: 0xc02b,
-    secret: Redacted.make(new Uint8Array(48).fill(id)),
+    secret: new SessionSecret(new Uint8Array(48).fill(id)),
     serverName,
     peerCertificates: [Uint8Array.of(1, 2, 3), Uint8Array.of(4)],
     authenticatedAt: 0,
@@ -48,7 +48,7 @@ const setting = Effect.gen(function*() {
 const plain = (kept: Option.Option<Session>) =>
   Option.getOrUndefined(Option.map(kept, (session) => ({
     ...session,
-    secret: Redacted.value(session.secret)
+    secret: session.secret.bytes
   })))
 
 describe("the session file", () => {
@@ -143,7 +143,7 @@ describe("the session file", () => {
       yield* Effect.promise(() => writeFile(path, JSON.stringify({ key, session: JSON.stringify(older) })))
       assert.deepStrictEqual(plain(yield* (yield* open).offer("key")), {
         ...stored,
-        secret: Redacted.value(stored.secret),
+        secret: stored.secret.bytes,
         authenticatedUntil: undefined
       })
     }))

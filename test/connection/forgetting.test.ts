@@ -4,9 +4,8 @@ import * as Deferred from "effect/Deferred"
 import * as Effect from "effect/Effect"
 import type * as Exit from "effect/Exit"
 import * as Fiber from "effect/Fiber"
-import * as Redacted from "effect/Redacted"
 import { TestClock } from "effect/testing"
-import { Alert, CipherSuite, Session, SessionCache, type TlsConfig, TlsTest } from "effect-tls"
+import { Alert, CipherSuite, Session, SessionCache, SessionSecret, type TlsConfig, TlsTest } from "effect-tls"
 import { counted, counts } from "../service/sessions.ts"
 import { bytes, how, observed, said, test } from "./conversation.ts"
 
@@ -67,8 +66,8 @@ const makeWorld = Effect.fnUntraced(function*(version: Version, policy: Policy =
 
 /** The session as somebody has it who saw its name on the wire. */
 const stolen = ([key, session]: readonly [string, Session]) => {
-  const secret = new Uint8Array(Redacted.value(session.secret).length).fill(7)
-  return [key, new Session({ ...session, secret: Redacted.make(secret) })] as const
+  const secret = new Uint8Array(session.secret.bytes.length).fill(7)
+  return [key, new Session({ ...session, secret: new SessionSecret(secret) })] as const
 }
 
 describe("order", () => {

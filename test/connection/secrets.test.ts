@@ -4,7 +4,6 @@ import * as Effect from "effect/Effect"
 import * as Exit from "effect/Exit"
 import * as Fiber from "effect/Fiber"
 import * as Option from "effect/Option"
-import * as Redacted from "effect/Redacted"
 import * as Schema from "effect/Schema"
 import * as Scope from "effect/Scope"
 import * as Socket from "effect/socket/Socket"
@@ -15,6 +14,7 @@ import {
   Randomness,
   type Session,
   SessionCache,
+  SessionSecret,
   TlsClient,
   TlsError,
   TlsTest,
@@ -79,7 +79,7 @@ const watchedCache = Effect.map(SessionCache.makeMemory(), (memory) => {
         return memory.store(key, session)
       })
   })
-  return { cache, kept, left: () => kept.filter((session) => !isZero(Redacted.value(session.secret))).length }
+  return { cache, kept, left: () => kept.filter((session) => !isZero(session.secret.bytes)).length }
 })
 
 describe("secrets are overwritten", () => {
@@ -279,7 +279,7 @@ describe("no secret is in a printed form", () => {
         new Map([["key", secret.buffer]])
       ]
       for (const value of spellings) assert.isTrue(holds(printed(value), secret), inspect(value))
-      assert.isFalse(holds(printed(Redacted.make(secret)), secret))
+      assert.isFalse(holds(printed(new SessionSecret(secret)), secret))
     }))
 
   test("over whole conversations, of connections, their insides, sessions, services and errors", () =>

@@ -1,9 +1,8 @@
 /** What the two hellos agree on, and which alert answers those that cannot. */
 import { assert, describe, it } from "@effect/vitest"
 import * as Effect from "effect/Effect"
-import * as Redacted from "effect/Redacted"
 import * as Result from "effect/Result"
-import { CipherSuite, Identity, Session, SessionCache, TlsConfig, TlsTest } from "effect-tls"
+import { CipherSuite, Identity, Session, SessionCache, SessionSecret, TlsConfig, TlsTest } from "effect-tls"
 import * as NodePrimitives from "effect-tls/platform/NodePrimitives"
 import { TestClock } from "effect/testing"
 import type { Fault } from "../../src/alert/Fault.ts"
@@ -62,7 +61,7 @@ const session = new Session({
   version: "1.2",
   id: Uint8Array.of(7),
   cipherSuite: 0xc02b,
-  secret: Redacted.make(new Uint8Array(48)),
+  secret: new SessionSecret(new Uint8Array(48)),
   serverName: "server.test",
   peerCertificates: [],
   authenticatedAt: 0,

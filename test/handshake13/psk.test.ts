@@ -3,9 +3,8 @@ import { assert, describe } from "@effect/vitest"
 import * as Effect from "effect/Effect"
 import * as Exit from "effect/Exit"
 import * as Option from "effect/Option"
-import * as Redacted from "effect/Redacted"
 import * as TestClock from "effect/testing/TestClock"
-import { type CipherSuite, SessionCache, TlsTest } from "effect-tls"
+import { type CipherSuite, SessionCache, SessionSecret, TlsTest } from "effect-tls"
 import type { ClientHello } from "../../src/message/ClientHello.ts"
 import { findExtension, type OfferedPsk } from "../../src/message/Extension.ts"
 import type { NewSessionTicket } from "../../src/message/NewSessionTicket.ts"
@@ -211,7 +210,7 @@ describe("R8446-4.6.1-02: how long a ticket is good for", () => {
       const aged = new Session({
         ...session,
         ageAdd: 0xffff_ff00,
-        secret: Redacted.make(Redacted.value(session.secret).slice())
+        secret: new SessionSecret(session.secret.bytes.slice())
       })
       const cacheOf = Effect.fnUntraced(function*() {
         const fresh = watch(yield* SessionCache.makeMemory())
@@ -242,7 +241,7 @@ describe("a client offers a ticket as a PSK", () => {
   ) =>
     Effect.gen(function*() {
       const [, session] = all.remembered.client
-      const kept = new Session({ ...session, secret: Redacted.make(new Uint8Array(48).fill(1)), ...change })
+      const kept = new Session({ ...session, secret: new SessionSecret(new Uint8Array(48).fill(1)), ...change })
       const hoarding = { ...yield* SessionCache.makeMemory(), offer: () => Effect.succeed(Option.some(kept)) }
       // Nothing is to be counted in a cache that never forgets.
       const cacheOf = () => Effect.succeed({ ...watch(hoarding), alive: Effect.succeed(0) })
@@ -255,7 +254,7 @@ describe("a client offers a ticket as a PSK", () => {
       })
       const hello = puppet.received.find((_) => _._tag === "ClientHello")
       assert.isDefined(hello)
-      assert.isTrue(Redacted.value(kept.secret).every((byte) => byte === 0), "the secret is overwritten")
+      assert.isTrue(kept.secret.bytes.every((byte) => byte === 0), "the secret is overwritten")
       return findExtension(hello?.extensions ?? [], "PreSharedKeys") !== undefined
     })
   const cases: ReadonlyArray<readonly [what: string, setting: Parameters<typeof offered>[1], expected: boolean]> = [
@@ -320,7 +319,7 @@ describe("a client and its tickets", () => {
       assert.deepStrictEqual(resumed, [false, true, true, false])
       // Two of the server and two of the client.
       assert.lengthOf(new Set(watched.stored.map(([, { id }]) => toHex(id))), 2)
-      const secrets = watched.stored.map(([, { secret }]) => toHex(Redacted.value(secret)))
+      const secrets = watched.stored.map(([, { secret }]) => toHex(secret.bytes))
       assert.lengthOf(new Set(secrets), 2)
       assert.lengthOf(new Set(watched.stored.map(([, { ageAdd }]) => ageAdd)), 2)
     }))

@@ -4,7 +4,6 @@
  * everything after it is still to be compared.
  */
 import * as Effect from "effect/Effect"
-import * as Redacted from "effect/Redacted"
 import * as Result from "effect/Result"
 import { constants, createPublicKey, verify as verifySignature, X509Certificate } from "node:crypto"
 import { Identity, Randomness, SessionCache, TlsConfig, Trust } from "effect-tls"
@@ -257,7 +256,7 @@ export const play = (
         const ticket = decode(incoming.bytes)
         if (ticket._tag !== "NewSessionTicket" || traffic?.sessionOf === undefined) continue
         const made = traffic.sessionOf(ticket, 0)
-        psk = made === undefined ? undefined : toHex(Redacted.value(made.session.secret))
+        psk = made === undefined ? undefined : toHex(made.session.secret.bytes)
       }
     }
     return { established, differs, records, heard, psk }

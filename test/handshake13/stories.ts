@@ -1,6 +1,5 @@
 /** What the puppet says of itself, and where a script has it say something else. */
 import * as Effect from "effect/Effect"
-import * as Redacted from "effect/Redacted"
 import type { Certificate13 } from "../../src/message/Certificate13.ts"
 import type { ClientHello } from "../../src/message/ClientHello.ts"
 import { type Extension, findExtension } from "../../src/message/Extension.ts"
@@ -100,7 +99,7 @@ const shareOf = ({ extensions }: ClientHello | ServerHello, group: NamedGroup): 
 }
 
 const secretOf = (session: Session | undefined): Uint8Array | undefined =>
-  session === undefined ? undefined : Redacted.value(session.secret).slice()
+  session === undefined ? undefined : session.secret.bytes.slice()
 
 // Of any use to a server, in an order that the shares can keep.
 const groups = {

@@ -1,10 +1,9 @@
 import { assert, describe, it } from "@effect/vitest"
 import * as Effect from "effect/Effect"
 import * as Option from "effect/Option"
-import * as Redacted from "effect/Redacted"
 import * as Schema from "effect/Schema"
 import { TestClock } from "effect/testing"
-import { Session, SessionCache } from "effect-tls"
+import { Session, SessionCache, SessionSecret } from "effect-tls"
 import { inspect } from "node:util"
 import { SessionInsecureJson } from "../../src/service/Session.ts"
 
@@ -13,7 +12,7 @@ const session = (number: number, createdAt = 0): Session =>
     version: "1.2",
     id: Uint8Array.of(number),
     cipherSuite: 0xc02b,
-    secret: Redacted.make(new Uint8Array(48).fill(number)),
+    secret: new SessionSecret(new Uint8Array(48).fill(number)),
     serverName: "server.test",
     peerCertificates: [Uint8Array.of(1, 2, 3)],
     authenticatedAt: createdAt,
@@ -23,7 +22,7 @@ const session = (number: number, createdAt = 0): Session =>
     ageAdd: 0
   })
 
-const secretOf = (session: Session) => Redacted.value(session.secret)
+const secretOf = (session: Session) => session.secret.bytes
 const isWiped = (session: Session) => secretOf(session).every((byte) => byte === 0)
 
 /** Which of these keys have a session, and the number of it. */
@@ -222,7 +221,7 @@ describe("SessionInsecureJson", () => {
   it.effect("round trip, as `--session FILE` keeps it", () =>
     Effect.gen(function*() {
       const { lifetime: _, secret, ...plain } = session(7, 1234)
-      const stored = { ...plain, authenticatedUntil: 5678, serverName: "server.test", secret: Redacted.value(secret) }
+      const stored = { ...plain, authenticatedUntil: 5678, serverName: "server.test", secret: secret.bytes }
       const json = yield* Schema.encodeEffect(SessionInsecureJson)(stored)
       assert.include(json, "07".repeat(48))
       assert.deepStrictEqual(yield* Schema.decodeEffect(SessionInsecureJson)(json), stored)
@@ -231,7 +230,7 @@ describe("SessionInsecureJson", () => {
   it.effect("what was stored before it told when the full handshake was is read as well", () =>
     Effect.gen(function*() {
       const { authenticatedAt: _, authenticatedUntil: __, lifetime: ___, secret, ...plain } = session(7, 1234)
-      const stored = { ...plain, serverName: "server.test", secret: Redacted.value(secret) }
+      const stored = { ...plain, serverName: "server.test", secret: secret.bytes }
       const json = yield* Schema.encodeEffect(SessionInsecureJson)(stored)
       assert.notInclude(json, "authenticated")
       assert.deepStrictEqual(yield* Schema.decodeEffect(SessionInsecureJson)(json), stored)

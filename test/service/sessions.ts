@@ -2,8 +2,7 @@ import * as Effect from "effect/Effect"
 import * as Layer from "effect/Layer"
 import * as Metric from "effect/Metric"
 import * as Option from "effect/Option"
-import * as Redacted from "effect/Redacted"
-import { Session, type SessionCache, SessionKeys } from "effect-tls"
+import { Session, type SessionCache, SessionKeys, SessionSecret } from "effect-tls"
 import * as NodePrimitives from "effect-tls/platform/NodePrimitives"
 
 type Fields = ConstructorParameters<typeof Session>[0]
@@ -14,7 +13,7 @@ export const session = (number: number, fields: Partial<Fields> = {}): Session =
     version: "1.2",
     id: Uint8Array.of(number >> 8, number),
     cipherSuite: 0xc02b,
-    secret: Redacted.make(new Uint8Array(48).fill(number)),
+    secret: new SessionSecret(new Uint8Array(48).fill(number)),
     serverName: "server.test",
     peerCertificates: [Uint8Array.of(1, 2, 3)],
     authenticatedAt: fields.createdAt ?? 0,
@@ -25,7 +24,7 @@ export const session = (number: number, fields: Partial<Fields> = {}): Session =
     ...fields
   })
 
-export const secretOf = (session: Session): Uint8Array => Redacted.value(session.secret)
+export const secretOf = (session: Session): Uint8Array => session.secret.bytes
 
 export const isWiped = (session: Session): boolean => secretOf(session).every((byte) => byte === 0)
 
