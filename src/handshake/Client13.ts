@@ -81,7 +81,9 @@ export const handshake = Effect.fnUntraced(
   ): Effect.fn.Return<Established, HandshakeFailure> {
     const { settings } = story
     channel.settleVersion("1.3")
-    const { hello, offer, retried } = yield* afterRetry(channel, story, first, answer)
+    const { hello, offer, retried } = isHelloRetryRequest(answer)
+      ? yield* afterRetry(channel, story, first, answer)
+      : { hello: answer, offer: first, retried: undefined }
     const choice = yield* Effect.fromResult(judgeServerHello13(hello, offer13(story, offer), retried))
     const { suite } = choice
     const session = choice.isResumed ? offer.session : undefined
@@ -156,7 +158,6 @@ const afterRetry = Effect.fnUntraced(
     offer: ClientHelloOffer,
     answer: ServerHello
   ): Effect.fn.Return<Answered, HandshakeFailure> {
-    if (!isHelloRetryRequest(answer)) return { offer, hello: answer, retried: undefined }
     const retry = yield* Effect.fromResult(judgeHelloRetryRequest(answer, offer13(story, offer)))
     channel.transcript.collapseFirst(channel.primitives, retry.suite.hash)
     channel.sendCompatibilityChangeCipherSpec()

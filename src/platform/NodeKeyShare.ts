@@ -18,10 +18,26 @@ interface Group {
   readonly spki: Uint8Array
   /** The DER of a PKCS#8 key up to the private key; the NIST curves leave their public key out, OpenSSL computes it. */
   readonly pkcs8: Uint8Array
-  readonly generate: () => { readonly publicKey: KeyObject; readonly privateKey: KeyObject }
+  readonly generate: () => { readonly publicKey: KeyObject | Uint8Array; readonly privateKey: KeyObject }
 }
 
 const hex = (text: string): Uint8Array => plain(Buffer.from(text, "hex"))
+
+// Newer versions of node:crypto give out the public key raw with the pair, without a key object for it. The types do not know that yet, so
+// what comes is looked at once.
+const generateRaw = generateKeyPairSync as unknown as (
+  type: "x25519",
+  options: typeof rawPublic
+) => { readonly publicKey: Buffer<ArrayBuffer>; readonly privateKey: KeyObject }
+const rawPublic = { publicKeyEncoding: { format: "raw-public" } }
+const givesRaw = ((): boolean => {
+  try {
+    const { privateKey, publicKey } = generateRaw("x25519", rawPublic)
+    return publicKey instanceof Uint8Array && publicKey.length === 32 && privateKey.type === "private"
+  } catch {
+    return false
+  }
+})()
 
 type Curve = Exclude<NamedGroup, "x25519mlkem768">
 
@@ -31,7 +47,7 @@ const groups: { readonly [Name in Curve]: Group } = {
     privateLength: 32,
     spki: hex("302a300506032b656e032100"),
     pkcs8: hex("302e020100300506032b656e04220420"),
-    generate: () => generateKeyPairSync("x25519")
+    generate: () => givesRaw ? generateRaw("x25519", rawPublic) : generateKeyPairSync("x25519")
   },
   secp256r1: {
     publicLength: 65,
@@ -68,7 +84,8 @@ const coordinate = (value: string | undefined): Uint8Array => {
 }
 
 // JWK is as cheap to export as the raw form, and every Node has it. Coordinates have the full length of the field.
-const exportPublic = (group: Curve, key: KeyObject): Uint8Array => {
+const exportPublic = (group: Curve, key: KeyObject | Uint8Array): Uint8Array => {
+  if (key instanceof Uint8Array) return new Uint8Array(key)
   const { x, y } = key.export({ format: "jwk" })
   return group === "x25519" ? concat([coordinate(x)]) : concat([Uint8Array.of(4), coordinate(x), coordinate(y)])
 }

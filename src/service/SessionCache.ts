@@ -146,7 +146,7 @@ export const makeMemory = (options: MemoryOptions = {}): Effect.Effect<SessionCa
         ),
       store: (key, session) =>
         withNow((now) => {
-          if (dead.has(toHex(session.id)) || isExpired(session, now)) return Effect.void
+          if ((dead.size > 0 && dead.has(toHex(session.id))) || isExpired(session, now)) return Effect.void
           const isAdded = isSingleUse(key, session)
           if (!isAdded) drop(key, () => true)
           const kept = [...sessions.get(key) ?? [], session.copy()]

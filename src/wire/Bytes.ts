@@ -129,11 +129,15 @@ export const fromHex = (digits: string): Uint8Array =>
  */
 export const toHex = (bytes: Uint8Array): string => {
   // In one piece, not added up: that would leave a chain of pieces in memory, for as long as the result.
-  const codes: Array<number> = []
-  for (const byte of bytes) codes.push(digitOf(byte >>> 4), digitOf(byte & 15))
+  const codes = new Uint8Array(2 * bytes.length)
+  for (let i = 0; i < bytes.length; i++) {
+    const byte = bytes[i] ?? 0
+    codes[2 * i] = digitOf(byte >>> 4)
+    codes[2 * i + 1] = digitOf(byte & 15)
+  }
   return codes.length <= mostArguments
     ? String.fromCharCode(...codes)
-    : codes.map((c) => String.fromCharCode(c)).join("")
+    : Array.from(codes, (c) => String.fromCharCode(c)).join("")
 }
 
 const mostArguments = 1024
