@@ -72,12 +72,12 @@ export const upgrade = (
 ): Effect.Effect<Connection, TlsError, Requirements> =>
   opened(options, () => Effect.succeed(Transport.upgraded(halves)), halves.unread.length)
 
-const opened = (
-  options: ClientOptions,
-  transport: Connections.Opening["transport"],
-  unread: number
-): Effect.Effect<Connection, TlsError, Requirements> =>
-  Effect.gen(function*() {
+const opened = Effect.fnUntraced(
+  function*(
+    options: ClientOptions,
+    transport: Connections.Opening["transport"],
+    unread: number
+  ): Effect.fn.Return<Connection, TlsError, Requirements> {
     const primitives = yield* Primitives
     const trust = yield* Trust
     const settings = settingsOf(options, primitives)
@@ -105,7 +105,8 @@ const opened = (
       ...(options.awaitPeerVerdict === undefined ? {} : { awaitPeerVerdict: options.awaitPeerVerdict }),
       handshake: (channel, cache) => Client.handshake(channel, story, cache)
     })
-  })
+  }
+)
 
 const peerOf = (
   primitives: Primitives["Service"],

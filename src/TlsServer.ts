@@ -84,12 +84,12 @@ export const upgrade = (
 ): Effect.Effect<Connection, TlsError, Requirements | Scope.Scope> =>
   opened(options, () => Effect.succeed(Transport.upgraded(halves)), halves.unread.length)
 
-const opened = (
-  options: ServerOptions,
-  transport: Connections.Opening["transport"],
-  unread: number
-): Effect.Effect<Connection, TlsError, Requirements | Scope.Scope> =>
-  Effect.gen(function*() {
+const opened = Effect.fnUntraced(
+  function*(
+    options: ServerOptions,
+    transport: Connections.Opening["transport"],
+    unread: number
+  ): Effect.fn.Return<Connection, TlsError, Requirements | Scope.Scope> {
     const primitives = yield* Primitives
     const identity = yield* Identity
     const settings = settingsOf(options, primitives)
@@ -102,7 +102,8 @@ const opened = (
       unread,
       handshake: (channel, cache) => Server.handshake(channel, story, cache)
     })
-  })
+  }
+)
 
 /**
  * Serves every connection of a `SocketServer`: a fiber and a scope each, so that one that fails touches no other. The end of the

@@ -181,45 +181,51 @@ const awaitPeer = (wire: Wire): Effect.Effect<void> => {
 export const open = (
   opening: Opening
 ): Effect.Effect<Connection, TlsError, Primitives | Randomness | SessionCache | Scope.Scope> =>
-  Effect.uninterruptibleMask((restore) =>
-    Effect.gen(function*() {
-      const { role, settings, unread } = opening
-      const services = yield* Effect.context<Primitives | Randomness | SessionCache | Scope.Scope>()
-      const primitives = Context.get(services, Primitives)
-      const randomness = Context.get(services, Randomness)
-      const cache = Context.get(services, SessionCache)
-      const core = new Core(role, primitives, settings)
-      const transport = yield* opening.transport(restore)
-      const wire = new Wire(core, transport, cache)
-      Context.get(services, Inside)(wire)
-      const scope = Scope.forkUnsafe(Context.get(services, Scope.Scope))
-      yield* Scope.addFinalizerExit(scope, goodbyeOf(wire))
+  Effect.uninterruptibleMask((restore) => openMasked(opening, restore))
 
-      const channel = HandshakeChannel.make(wire, primitives, randomness)
-      const handshake: Effect.Effect<Established, HandshakeFailure> = unread > 0
-        ? Effect.fail<Fault>({ _tag: "PlaintextBuffered", length: unread })
-        : opening.handshake(channel, cache)
-      const story = handshake.pipe(
-        // The last flight, where the story ends with one of ours.
-        Effect.flatMap((established) =>
-          andThen(core.outbox.isEmpty ? Effect.void : wire.flush(), () => Effect.succeed(established))
-        ),
-        Effect.catch((failure) => settleFailure(wire, failure))
-      )
-      const abort = (cause: Cause.Cause<TlsError>) => Scope.close(scope, Exit.failCause(cause))
-      const established = yield* maskedWithin(restore, story, settings.limits.handshakeTimeout).pipe(
-        Effect.flatMap((established) => Option.isSome(established) ? Effect.succeed(established.value) : giveUp(wire)),
-        Effect.onError(abort)
-      )
-      channel.transcript.forget()
-      core.establish()
-      if (established.resumed) yield* SessionMetrics.resumed(role)
-      if (opening.awaitPeerVerdict !== undefined && established.version === "1.3") {
-        yield* restore(awaitVerdict(wire, opening.awaitPeerVerdict)).pipe(Effect.onError(abort))
-      }
-      return new OpenConnection(wire, established)
-    })
-  )
+// One generator for all connections: of one that is made for each of them, the runtime knows nothing from the last one.
+const openMasked = Effect.fnUntraced(
+  function*(
+    opening: Opening,
+    restore: Transport.Restore
+  ): Effect.fn.Return<Connection, TlsError, Primitives | Randomness | SessionCache | Scope.Scope> {
+    const { role, settings, unread } = opening
+    const services = yield* Effect.context<Primitives | Randomness | SessionCache | Scope.Scope>()
+    const primitives = Context.get(services, Primitives)
+    const randomness = Context.get(services, Randomness)
+    const cache = Context.get(services, SessionCache)
+    const core = new Core(role, primitives, settings)
+    const transport = yield* opening.transport(restore)
+    const wire = new Wire(core, transport, cache)
+    Context.get(services, Inside)(wire)
+    const scope = Scope.forkUnsafe(Context.get(services, Scope.Scope))
+    yield* Scope.addFinalizerExit(scope, goodbyeOf(wire))
+
+    const channel = HandshakeChannel.make(wire, primitives, randomness)
+    const handshake: Effect.Effect<Established, HandshakeFailure> = unread > 0
+      ? Effect.fail<Fault>({ _tag: "PlaintextBuffered", length: unread })
+      : opening.handshake(channel, cache)
+    const story = handshake.pipe(
+      // The last flight, where the story ends with one of ours.
+      Effect.flatMap((established) =>
+        andThen(core.outbox.isEmpty ? Effect.void : wire.flush(), () => Effect.succeed(established))
+      ),
+      Effect.catch((failure) => settleFailure(wire, failure))
+    )
+    const abort = (cause: Cause.Cause<TlsError>) => Scope.close(scope, Exit.failCause(cause))
+    const established = yield* maskedWithin(restore, story, settings.limits.handshakeTimeout).pipe(
+      Effect.flatMap((established) => Option.isSome(established) ? Effect.succeed(established.value) : giveUp(wire)),
+      Effect.onError(abort)
+    )
+    channel.transcript.forget()
+    core.establish()
+    if (established.resumed) yield* SessionMetrics.resumed(role)
+    if (opening.awaitPeerVerdict !== undefined && established.version === "1.3") {
+      yield* restore(awaitVerdict(wire, opening.awaitPeerVerdict)).pipe(Effect.onError(abort))
+    }
+    return new OpenConnection(wire, established)
+  }
+)
 
 /** A refused client certificate is an alert, and whoever accepts one mostly sends a ticket or data. */
 const awaitVerdict = (wire: Wire, duration: Duration.Input): Effect.Effect<void, TlsError> => {

@@ -125,8 +125,8 @@ export const ours = (
       }
 
     const connecting = Context.add(base, SessionCache.SessionCache, clientCache)
-    const connect = (socket: Socket.Socket) =>
-      Effect.gen(function*() {
+    const connect = Effect.fnUntraced(
+      function*(socket: Socket.Socket) {
         const connection = yield* TlsClient.connect({ ...options, serverName: "localhost" }).pipe(
           Effect.provideContext(Context.add(connecting, Socket.Socket, socket)),
           Effect.orDie
@@ -138,7 +138,8 @@ export const ours = (
           return yield* Effect.die("resumption is not as it was meant to be")
         }
         return endOf(connection, mode)
-      })
+      }
+    )
     const serving = Context.add(base, SessionCache.SessionCache, serverCache)
 
     return {
