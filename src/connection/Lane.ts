@@ -111,7 +111,7 @@ export class Lane {
   /** Stops the hand-over where it is: nothing more leaves. */
   giveUp(): Effect.Effect<void> {
     this.#hasGivenUp = true
-    this.#core.outbox.records.length = 0
+    this.#core.outbox.take()
     return this.#handOver === undefined ? Effect.void : Fiber.interrupt(this.#handOver)
   }
 
@@ -138,12 +138,10 @@ export class Lane {
    */
   #run(turn: Turn): Effect.Effect<void, Socket.SocketError> | undefined {
     this.#current = turn
-    const { records } = this.#core.outbox
-    if (this.#hasGivenUp) records.length = 0
-    if (records.length === 0) return this.#runNext()
+    const records = this.#core.outbox.take()
     const [first] = records
-    const bytes = records.length === 1 && first !== undefined ? first : concat(records)
-    records.length = 0
+    if (first === undefined || this.#hasGivenUp) return this.#runNext()
+    const bytes = records.length === 1 ? first : concat(records)
     const { direct } = this.#transport
     if (direct?.writeNow(bytes) === true) {
       this.#written(bytes)

@@ -16,17 +16,25 @@ import { ContentType } from "../wire/CodePoints.ts"
  */
 export class Outbox {
   readonly #outbound: Outbound
-  readonly #records: Array<Uint8Array> = []
-  readonly #flight: Array<Uint8Array> = []
+  #records: Array<Uint8Array> = []
+  #flight: Array<Uint8Array> = []
 
   constructor(outbound: Outbound) {
     this.#outbound = outbound
   }
 
-  /** All that is to be handed over: whoever does it empties the array. */
+  /** What waits, for who adds to it what it seals itself. */
   get records(): Array<Uint8Array> {
     this.sealFlight()
     return this.#records
+  }
+
+  /** All that is to be handed over, which is no longer in here. */
+  take(): ReadonlyArray<Uint8Array> {
+    this.sealFlight()
+    const records = this.#records
+    if (records.length > 0) this.#records = []
+    return records
   }
 
   get isEmpty(): boolean {
@@ -40,10 +48,11 @@ export class Outbox {
 
   /** To be called before the keys, or the limits, for what we send change. */
   sealFlight(): void {
-    const [first, ...others] = this.#flight
+    const flight = this.#flight
+    const [first] = flight
     if (first === undefined) return
-    this.#flight.length = 0
-    const content = others.length === 0 ? first : concat([first, ...others])
+    this.#flight = []
+    const content = flight.length === 1 ? first : concat(flight)
     this.#records.push(this.#outbound.seal(ContentType.handshake, content))
   }
 
@@ -62,6 +71,6 @@ export class Outbox {
 
   /** Drops what is not sealed: nothing more will be. */
   forget(): void {
-    this.#flight.length = 0
+    this.#flight = []
   }
 }

@@ -125,6 +125,6 @@ export class Traffic13 {
     this.#traffic.read.forget()
     this.#traffic.write.forget()
     this.#traffic.resumption?.bytes.fill(0)
-    this.tickets.length = 0
+    if (this.tickets.length > 0) this.tickets.length = 0
   }
 }

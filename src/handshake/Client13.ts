@@ -130,7 +130,7 @@ export const handshake = Effect.fnUntraced(
       sessionOf: (ticket, createdAt) => {
         const lifetime = Math.min(ticket.lifetime, secondsLeft(longestLifetime, authentication, createdAt))
         if (lifetime === 0) return undefined
-        const kept = { ...ticket, lifetime }
+        const kept = { ticket: ticket.ticket, nonce: ticket.nonce, lifetime, ageAdd: ticket.ageAdd }
         const made = { suite, resumption, ticket: kept, serverName, peerCertificates, authentication, createdAt }
         return { key: story.sessionKey, session: ticketSession(made) }
       }

@@ -19,6 +19,7 @@ import type { SessionCache } from "../service/SessionCache.ts"
 import type { ServerOptions, Settings } from "../service/TlsConfig.ts"
 import type { VerifiedChain } from "../service/Trust.ts"
 import { NamedGroup, ProtocolVersion, SignatureScheme } from "../wire/CodePoints.ts"
+import { Reader } from "../wire/Reader.ts"
 import type { Channel, HandshakeFailure } from "./Channel.ts"
 import type { Established } from "./Established.ts"
 import {
@@ -340,7 +341,7 @@ const expectCertificate = Effect.fnUntraced(
 
 /** RFC 8446 section 4.6.1: none, where nothing is left of the time after the full handshake. */
 const sendTickets = Effect.fnUntraced(
-  function*(channel: Channel, story: ServerStory, cache: SessionCache["Service"], { count, ...options }: {
+  function*(channel: Channel, story: ServerStory, cache: SessionCache["Service"], options: {
     readonly count: number
     readonly suite: CipherSuite13
     readonly resumption: Secret
@@ -348,24 +349,33 @@ const sendTickets = Effect.fnUntraced(
     readonly peerCertificates: ReadonlyArray<Uint8Array>
     readonly authentication: Authentication
   }): Effect.fn.Return<void> {
+    const { authentication, count, peerCertificates, resumption, serverName, suite } = options
     const createdAt = yield* Clock.currentTimeMillis
-    const lifetime = secondsLeft(ticketLifetime, options.authentication, createdAt)
+    const lifetime = secondsLeft(ticketLifetime, authentication, createdAt)
     if (lifetime === 0) return
     // All of them at once: to store one may take longer than the secret lives that they are made of.
     const made = Array.from({ length: count }, (_, index) => {
       const random = channel.randomness.bytes(handleLength + 4)
-      const [a = 0, b = 0, c = 0, d = 0] = random.slice(handleLength)
-      const ticket = {
-        ticket: random.slice(0, handleLength),
-        nonce: Uint8Array.of(index),
-        lifetime,
-        ageAdd: ((a << 24) | (b << 16) | (c << 8) | d) >>> 0
-      }
-      return { ticket, session: ticketSession({ ...options, ticket, createdAt }) }
+      const handle = random.slice(0, handleLength)
+      const ageAdd = new Reader(random.subarray(handleLength)).uint32("ticket_age_add")
+      const nonce = Uint8Array.of(index)
+      const ticket = { ticket: handle, nonce, lifetime, ageAdd }
+      const session = ticketSession({
+        suite,
+        resumption,
+        ticket,
+        serverName,
+        peerCertificates,
+        authentication,
+        createdAt
+      })
+      return { nonce, ageAdd, session }
     })
-    for (const { session, ticket } of made) {
-      const issued = yield* issue(channel, story, cache, session)
-      if (issued.length > 0) channel.send({ _tag: "NewSessionTicket", ...ticket, ticket: issued, extensions: [] })
+    for (const { ageAdd, nonce, session } of made) {
+      const ticket = yield* issue(channel, story, cache, session)
+      if (ticket.length > 0) {
+        channel.send({ _tag: "NewSessionTicket", lifetime, ageAdd, nonce, ticket, extensions: [] })
+      }
     }
   }
 )

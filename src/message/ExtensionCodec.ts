@@ -170,9 +170,9 @@ const codecs: { readonly [Tag in KnownExtension["_tag"]]: ExtensionCodec<Extensi
         obfuscatedAge: list.uint32("obfuscated_ticket_age")
       }))
       const binders = listOf(body.vector16("binders", 33), (list) => list.vector8("binder", 32))
-      const offers = identities.flatMap((offer, index) => {
+      const offers = identities.flatMap(({ identity, obfuscatedAge }, index) => {
         const binder = binders[index]
-        return binder === undefined ? [] : [{ ...offer, binder }]
+        return binder === undefined ? [] : [{ identity, obfuscatedAge, binder }]
       })
       if (identities.length !== binders.length) {
         throw new Illegal("binders", `has ${binders.length} items for ${identities.length} identities`)

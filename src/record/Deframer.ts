@@ -92,7 +92,7 @@ const checkHeader = (type: number, version: number, length: number, rules: Heade
 export class Deframer {
   #chunk: Uint8Array = empty
   #at = 0
-  readonly #waiting: Array<Uint8Array> = []
+  #waiting: Array<Uint8Array> = []
   /** A record begun in an earlier chunk, in a buffer of its own. */
   #partial: Uint8Array = empty
   #partialLength = 0
@@ -129,7 +129,7 @@ export class Deframer {
   clear(): void {
     this.#chunk = empty
     this.#at = 0
-    this.#waiting.length = 0
+    this.#waiting = []
     this.#partial = empty
     this.#partialLength = 0
   }

@@ -85,7 +85,7 @@ export class Inbound {
   /** Where TLS 1.3 alone is spoken, an alert is one of it (RFC 8446 section 6) before the hellos have settled anything. */
   #alertVersion: Version
   #alertCarry: number | undefined
-  readonly #alerts: Array<Alert> = []
+  #alerts: Array<Alert> = []
   #anyProtected = false
   #recordsReceived = 0
   #plaintextLimit: number | undefined
@@ -190,7 +190,7 @@ export class Inbound {
     this.state.forget()
     this.deframer.clear()
     this.#assembly.clear()
-    this.#alerts.length = 0
+    this.#alerts = []
   }
 
   /** With a `target`, application data that fits goes into it, and `bytes` is a view of that. */
