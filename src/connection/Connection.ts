@@ -151,7 +151,7 @@ const goodbye = (wire: Wire, exit: Exit.Exit<unknown, unknown>): Effect.Effect<v
     const wait = waitForPeer && core.closure === "CloseSent" ? awaitPeer(wire) : Effect.void
     return andThen(wait, () => {
       const how = core.alertIsOut ? "drain" : core.closure === "Closed" ? "now" : "drain later"
-      return Effect.andThen(wire.settle, wire.release(how))
+      return wire.part(how)
     })
   }).pipe(Effect.ignoreCause)
 

@@ -23,6 +23,9 @@ import { andThen, isDone } from "./Sequence.ts"
 import type { Traffic13 } from "./Traffic13.ts"
 import { type Batch, endOf, type Perform, type Transport } from "./Transport.ts"
 
+/** How the transport is released: at once, after a drain, or with a drain that nobody waits for. */
+type Release = "now" | "drain" | "drain later"
+
 /**
  * A class, and its effects are made when they are asked for: a server may hold many that are idle.
  *
@@ -289,18 +292,20 @@ export class Wire {
 
   /** Carries out what the core has decided since: answers, forgetting, then a fatal alert, the end of the transport. */
   get settle(): Effect.Effect<void> {
-    return Effect.uninterruptible(Effect.suspend(() => {
-      const { core } = this
-      if (core.ending !== undefined) Deferred.doneUnsafe(this.#ended, Effect.void)
-      if (core.due.delete("end transport")) {
-        return Effect.ensuring(
-          this.#order(),
-          Effect.suspend(() => this.release(core.hasLastWord ? "drain later" : "now"))
-        )
-      }
-      this.lane.flushLater()
-      return this.#order()
-    }))
+    return Effect.uninterruptible(Effect.suspend(() => this.#settle()))
+  }
+
+  #settle(): Effect.Effect<void> {
+    const { core } = this
+    if (core.ending !== undefined) Deferred.doneUnsafe(this.#ended, Effect.void)
+    if (core.due.delete("end transport")) {
+      return Effect.ensuring(
+        this.#order(),
+        Effect.suspend(() => this.release(core.hasLastWord ? "drain later" : "now"))
+      )
+    }
+    this.lane.flushLater()
+    return this.#order()
   }
 
   /** Hands over what is left, within `closeTimeout`, and ends the write side of the transport. */
@@ -319,18 +324,28 @@ export class Wire {
   }
 
   /** The transport is released: at once, after what is still to leave, or after a drain. */
-  release(how: "now" | "drain" | "drain later"): Effect.Effect<void> {
+  release(how: Release): Effect.Effect<void> {
+    return Effect.uninterruptible(Effect.suspend(() => this.#release(how)))
+  }
+
+  /** Both: what was decided is carried out, and then the transport is released, whatever came of that. */
+  part(how: Release): Effect.Effect<void> {
     return Effect.uninterruptible(Effect.suspend(() => {
-      if (this.#released !== undefined) return how === "drain" ? Deferred.await(this.#released) : Effect.void
-      const released = this.#released = Deferred.makeUnsafe<void>()
-      // What comes from now on is drained. Only who reads already may still see the end.
-      if (!this.#isReceiving) this.core.stopReading()
-      return andThen(this.#flushInTime(), () =>
-        andThen(this.lane.giveUp(), () =>
-          how === "now"
-            ? this.#close(released)
-            : andThen(this.#drain(released), () => how === "drain" ? Deferred.await(released) : Effect.void)))
+      const settled = this.#settle()
+      return isDone(settled) ? this.#release(how) : Effect.ensuring(settled, this.release(how))
     }))
+  }
+
+  #release(how: Release): Effect.Effect<void> {
+    if (this.#released !== undefined) return how === "drain" ? Deferred.await(this.#released) : Effect.void
+    const released = this.#released = Deferred.makeUnsafe<void>()
+    // What comes from now on is drained. Only who reads already may still see the end.
+    if (!this.#isReceiving) this.core.stopReading()
+    return andThen(this.#flushInTime(), () =>
+      andThen(this.lane.giveUp(), () =>
+        how === "now"
+          ? this.#close(released)
+          : andThen(this.#drain(released), () => how === "drain" ? Deferred.await(released) : Effect.void)))
   }
 
   /**
@@ -351,15 +366,15 @@ export class Wire {
       const end = () => drain.end()
       // There is nothing more to read for who waits, and a peer that still writes should get to our alert (law 16).
       const yielded = core.ending === undefined ? undefined : this.#yieldRead()
-      const begun = Effect.suspend(() => {
+      const begin = (): Effect.Effect<void> => {
         if (this.#isReceiving) perform(this.ended).addObserver(end)
         else {
           drain.begin(this.#ahead)
           this.#ahead = undefined
         }
         return Effect.map(alarm(core.settings.limits.drainTimeout, end), (callOff) => drain.endBy(callOff))
-      })
-      return yielded === undefined ? begun : Effect.andThen(yielded, begun)
+      }
+      return yielded === undefined ? begin() : Effect.flatMap(yielded, begin)
     })
   }
 

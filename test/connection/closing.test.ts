@@ -7,7 +7,7 @@ import * as Fiber from "effect/Fiber"
 import * as Scope from "effect/Scope"
 import * as Stream from "effect/Stream"
 import { TestClock } from "effect/testing"
-import { Alert, Primitives, type TlsError, TlsTest } from "effect-tls"
+import { Alert, Primitives, SessionCache, type TlsError, TlsTest } from "effect-tls"
 import { bytes, how, observed, said, test, text, toldBy } from "./conversation.ts"
 import * as Tls12 from "../harness/Tls12.ts"
 
@@ -169,6 +169,31 @@ describe("the goodbye of a scope (law 15)", () => {
       isBroken = true
       yield* wire.inject({ from: "server", bytes: Uint8Array.from([23, 3, 3, 0, 24, ...new Uint8Array(24)]) })
       for (let turn = 0; turn < 50; turn++) yield* Effect.yieldNow
+      assert.isTrue(isReleased)
+    }))
+
+  test("a cache that dies while the scope ends keeps neither the alert nor the transport", () =>
+    Effect.gen(function*() {
+      const memory = yield* SessionCache.makeMemory()
+      const { accept, clientSocket, connect } = yield* TlsTest.ends({
+        client: { policies: { onFailure: "internal_error" } },
+        sessionCache: { ...memory, invalidate: () => Effect.die("broken") }
+      })
+      const { reader } = clientSocket
+      let isReleased = false
+      Object.defineProperty(clientSocket, "reader", {
+        value: Effect.tap(reader, () => Effect.addFinalizer(() => Effect.sync(() => isReleased = true)))
+      })
+      const accepting = yield* Effect.forkChild(accept, { startImmediately: true })
+      const client = yield* Effect.forkChild(
+        Effect.scoped(Effect.andThen(connect, Effect.fail("the application"))),
+        { startImmediately: true }
+      )
+      const server = yield* Fiber.join(accepting)
+      yield* Effect.exit(server.pull)
+      assert.strictEqual((yield* server.closure).error?._tag, "AlertReceived")
+      yield* TestClock.adjust("1 minute")
+      assert.deepStrictEqual(yield* Fiber.await(client), Exit.fail("the application"))
       assert.isTrue(isReleased)
     }))
 
