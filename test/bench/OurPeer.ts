@@ -85,10 +85,7 @@ const endOf = (connection: Connection, mode: Mode): End => ({
       : receiveFrom(total, Effect.map(connection.pull, lengthOf)),
   roundTrips: (count) =>
     repeat(count, Effect.orDie(Effect.andThen(connection.write(Uint8Array.of(7)), connection.pull))),
-  // Made when it is asked for: one end of two echoes.
-  get echo() {
-    return untilDone(Effect.forever(Effect.flatMap(connection.pull, connection.writeAll), { disableYield: true }))
-  }
+  echo: untilDone(Effect.forever(Effect.flatMap(connection.pull, connection.writeAll), { disableYield: true }))
 })
 
 /** This library, over the sockets of Effect for Node. */
