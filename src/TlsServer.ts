@@ -142,29 +142,28 @@ export const run = <A, E, R, R2 = never>(
     yield* checkSettings(settingsOf(options, primitives), primitives)
     const server = yield* SocketServer.SocketServer
     const report = options.report ?? logFailure
-    return yield* server.run((socket) =>
-      Effect.gen(function*() {
-        const remoteAddress = yield* yield* RemoteAddress
-        let connection: Connection | undefined
-        // The end of the server interrupts a connection, which is reported all the same.
-        yield* Effect.uninterruptibleMask((restore) =>
-          accept(socket, options).pipe(
-            Effect.tap((opened) => Effect.sync(() => connection = opened)),
-            Effect.flatMap(handler),
-            Effect.scoped,
-            restore,
-            Effect.exit,
-            Effect.flatMap(reportOf),
-            Effect.flatMap(report)
-          )
+    const serve = Effect.fnUntraced(function*(socket: Socket.Socket) {
+      const remoteAddress = yield* yield* RemoteAddress
+      let connection: Connection | undefined
+      // The end of the server interrupts a connection, which is reported all the same.
+      yield* Effect.uninterruptibleMask((restore) =>
+        accept(socket, options).pipe(
+          Effect.tap((opened) => Effect.sync(() => connection = opened)),
+          Effect.flatMap(handler),
+          Effect.scoped,
+          restore,
+          Effect.exit,
+          Effect.flatMap(reportOf),
+          Effect.flatMap(report)
         )
+      )
 
-        function reportOf(exit: Exit.Exit<unknown, E | TlsError>): Effect.Effect<ConnectionReport<E>> {
-          const closure = connection === undefined ? Effect.undefined : connection.closure
-          return Effect.map(closure, (closure) => ({ remoteAddress, connection, closure, exit }))
-        }
-      })
-    )
+      function reportOf(exit: Exit.Exit<unknown, E | TlsError>): Effect.Effect<ConnectionReport<E>> {
+        const closure = connection === undefined ? Effect.undefined : connection.closure
+        return Effect.map(closure, (closure) => ({ remoteAddress, connection, closure, exit }))
+      }
+    })
+    return yield* server.run(serve)
   })
 
 const logFailure = ({ connection, exit, remoteAddress }: ConnectionReport): Effect.Effect<void> => {

@@ -183,7 +183,7 @@ export const open = (
 ): Effect.Effect<Connection, TlsError, Primitives | Randomness | SessionCache | Scope.Scope> =>
   Effect.uninterruptibleMask((restore) => openMasked(opening, restore))
 
-// One generator for all connections: of one that is made for each of them, the runtime knows nothing from the last one.
+// One generator function for all connections: one that is made for each is new to V8, whose caches each of its steps misses then.
 const openMasked = Effect.fnUntraced(
   function*(
     opening: Opening,

@@ -96,7 +96,7 @@ export const handshake = Effect.fnUntraced(
     const shared = offer.shares.find(({ group }) => group === choice.group)?.agree(choice.share)
     if (shared === undefined) return yield* fail({ _tag: "KeyShareInvalid", group: choice.group })
     const context = { channel, suite, clientRandom: offer.hello.random, keyLog: settings.insecureKeyLog }
-    const secrets = handshakeSecrets(context, session && session.secret.bytes.slice(), shared)
+    const secrets = handshakeSecrets(context, session?.secret.bytes.slice(), shared)
     channel.sendCompatibilityChangeCipherSpec()
     channel.installWrite(secrets.client.parameters)
     yield* channel.installRead(secrets.server.parameters)

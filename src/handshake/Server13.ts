@@ -108,7 +108,7 @@ export const handshake = Effect.fnUntraced(
       ]
     })
     const context = { channel, suite, clientRandom: hello.random, keyLog: settings.insecureKeyLog }
-    const psk = session && session.session.secret.bytes.slice()
+    const psk = session?.session.secret.bytes.slice()
     const secrets = handshakeSecrets(context, psk, answer.secret)
     if (hello.sessionId.length > 0) channel.sendCompatibilityChangeCipherSpec()
     channel.installWrite(secrets.server.parameters)

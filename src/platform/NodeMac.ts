@@ -77,21 +77,23 @@ export class NodePassingMac implements Mac {
       copyPart(part, inner, at)
       at += part.length
     }
-    // RFC 2104 section 2: H(K XOR opad, H(K XOR ipad, text)). What the key does not reach of the block is padding already.
-    for (let i = 0; i < key.length; i++) {
-      const byte = key[i] ?? 0
-      inner[i] = byte ^ innerPadding
-      outer[i] = byte ^ outerPadding
+    try {
+      // RFC 2104 section 2: H(K XOR opad, H(K XOR ipad, text)). What the key does not reach of the block is padding already.
+      for (let i = 0; i < key.length; i++) {
+        const byte = key[i] ?? 0
+        inner[i] = byte ^ innerPadding
+        outer[i] = byte ^ outerPadding
+      }
+      const text = hash(algorithm, firstOfInner[length] ??= inner.subarray(0, length), "binary")
+      for (let i = 0; i < text.length; i++) outer[blockLength + i] = text.charCodeAt(i)
+      return fromLatin1(hash(algorithm, outer, "binary"))
+    } finally {
+      for (let i = 0; i < key.length; i++) {
+        inner[i] = innerPadding
+        outer[i] = outerPadding
+      }
+      for (let i = blockLength; i < length; i++) inner[i] = 0
+      for (let i = blockLength; i < outer.length; i++) outer[i] = 0
     }
-    const text = hash(algorithm, firstOfInner[length] ??= inner.subarray(0, length), "binary")
-    for (let i = 0; i < text.length; i++) outer[blockLength + i] = text.charCodeAt(i)
-    const code = fromLatin1(hash(algorithm, outer, "binary"))
-    for (let i = 0; i < key.length; i++) {
-      inner[i] = innerPadding
-      outer[i] = outerPadding
-    }
-    for (let i = blockLength; i < length; i++) inner[i] = 0
-    for (let i = blockLength; i < outer.length; i++) outer[i] = 0
-    return code
   }
 }
