@@ -1,9 +1,9 @@
 import * as Effect from "effect/Effect"
 import { floorOfHandshake, floorOfResumption } from "./Floor.ts"
 import type { Contender, Line } from "./Line.ts"
-import { timed, timedWithPeer } from "./Meter.ts"
+import { timed, timedElsewhere, timedWithPeer } from "./Meter.ts"
 import type { Setup } from "./Peer.ts"
-import { type Kind, peerOf } from "./PeerOf.ts"
+import type { Kind } from "./PeerOf.ts"
 import { remote } from "./Remote.ts"
 
 const kindsOf = (resume: boolean): ReadonlyArray<Kind> => [
@@ -34,7 +34,7 @@ const inMemory = (resume: boolean, setup: Setup, goal: number): Line => ({
     Effect.gen(function*() {
       const count = countOf(scale)
       const rivals = yield* Effect.forEach(kindsOf(resume), (kind) =>
-        Effect.map(remote({ kind, setup, behaviour: "both sides" }), ({ ask }): Contender => {
+        Effect.map(remote({ kind, setup, behaviour: "no server" }), ({ ask }): Contender => {
           const work = Effect.gen(function*() {
             const before = yield* ask({ ask: "processor" })
             yield* ask({ ask: "handshakes", count })
@@ -61,7 +61,7 @@ const inMemory = (resume: boolean, setup: Setup, goal: number): Line => ({
 // The tickets of TLS 1.3 are used once, and a full handshake gives two.
 const atOnce = 2
 
-/** The same over TCP, some at a time, with the server in another process. */
+/** The same over TCP, some at a time, with a process for each end. */
 const overLoopback = (resume: boolean, setup: Setup): Line => ({
   name: `${setup.profile.label}: ${resume ? "resumed" : "full"} handshakes, loopback, 2 processes`,
   unit: "handshake",
@@ -73,20 +73,19 @@ const overLoopback = (resume: boolean, setup: Setup): Line => ({
     Effect.forEach([...kindsOf(resume), { _tag: "Plain" } as const], (kind) =>
       Effect.gen(function*() {
         const count = countOf(scale / 3)
-        const peer = yield* peerOf(kind, setup)
-        const { ask, port } = yield* remote({ kind, setup, behaviour: "echo" })
-        const conversation = Effect.scoped(Effect.flatMap(peer.dial(port), (client) => client.roundTrips(1)))
+        const server = yield* remote({ kind, setup, behaviour: "echo" })
+        const client = yield* remote({ kind, setup, behaviour: "no server" })
+        const visits = { ask: "visits", port: server.port } as const
         // The first ones make the sessions that the others resume.
-        yield* Effect.replicateEffect(conversation, atOnce, { discard: true })
-        const work = Effect.gen(function*() {
-          const before = yield* ask({ ask: "processor" })
-          yield* Effect.all(Array.from({ length: count }, () => conversation), { concurrency: atOnce, discard: true })
-          return (yield* ask({ ask: "processor" })) - before
+        yield* client.ask({ ...visits, count: atOnce, atOnce: 1 })
+        const processors = Effect.all({
+          client: client.ask({ ask: "processor" }),
+          server: server.ask({ ask: "processor" })
         })
         return {
-          name: peer.name,
+          name: nameOf(kind),
           part: partOf(kind),
-          run: timedWithPeer(count, { own: "client", peer: "server" }, work)
+          run: timedElsewhere(count, processors, client.ask({ ...visits, count, atOnce }))
         }
       }))
 })

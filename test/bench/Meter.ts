@@ -17,6 +17,27 @@ export const timed = (units: number, work: Effect.Effect<unknown>): Effect.Effec
     return Effect.map(work, () => ({ cpu: (processorTime() - processor) / units, wall: (now() - wall) / units }))
   })
 
+/** The same for work of other processes, whose processor time so far can be asked for, by name. */
+export const timedElsewhere = (
+  units: number,
+  processors: Effect.Effect<Readonly<Record<string, number>>>,
+  work: Effect.Effect<unknown>
+): Effect.Effect<Cost> =>
+  Effect.gen(function*() {
+    const before = yield* processors
+    const wall = now()
+    yield* work
+    const took = (now() - wall) / units
+    const split: Record<string, number> = {}
+    let cpu = 0
+    for (const [name, after] of Object.entries(yield* processors)) {
+      const spent = (after - (before[name] ?? 0)) / units
+      split[name] = spent
+      cpu += spent
+    }
+    return { cpu, wall: took, ...split }
+  })
+
 /** The same for work that says how much processor time another process spent on it. */
 export const timedWithPeer = (
   units: number,

@@ -10,9 +10,9 @@ export interface Orders {
   readonly setup: Setup
   /**
    * With a connection: `commanded` keeps the latest one for `receive`, `echo` sends back, `idle` waits for data that does not come.
-   * `both sides` is for `handshakes` in memory, and listens to nobody.
+   * `no server` is for `handshakes` in memory and for `visits`, and listens to nobody.
    */
-  readonly behaviour: "commanded" | "echo" | "idle" | "both sides"
+  readonly behaviour: "commanded" | "echo" | "idle" | "no server"
 }
 
 /** Answered with a number: processor time in nanoseconds, resident bytes after garbage collections, or 0 when done. */
@@ -21,6 +21,7 @@ export type Command =
   | { readonly ask: "memory" }
   | { readonly ask: "receive"; readonly total: number }
   | { readonly ask: "handshakes"; readonly count: number }
+  | { readonly ask: "visits"; readonly port: number; readonly count: number; readonly atOnce: number }
 
 /** A process of its own, which knows one implementation and nothing of its rivals: what is compiled for one is no good for two. */
 export interface Remote {

@@ -16,6 +16,10 @@ const conversation = (peer: Peer): Effect.Effect<void> =>
     yield* client.roundTrips(1)
   }).pipe(Effect.scoped)
 
+/** The same with a server. */
+const visit = (peer: Peer, port: number): Effect.Effect<void> =>
+  Effect.scoped(Effect.flatMap(peer.dial(port), (client) => client.roundTrips(1)))
+
 const residentBytes = Effect.promise(async () => {
   // What a collection frees can hold on to more that the next one frees.
   for (let i = 0; i < 5; i++) {
@@ -35,6 +39,11 @@ const obey = (peer: Peer, command: Command): Effect.Effect<number> => {
       return latest === undefined ? Effect.die("no connection") : Effect.as(latest.receive(command.total), 0)
     case "handshakes":
       return Effect.as(Effect.replicateEffect(conversation(peer), command.count, { discard: true }), 0)
+    case "visits": {
+      const { atOnce, count, port } = command
+      const visits = Effect.replicateEffect(visit(peer, port), count, { concurrency: atOnce, discard: true })
+      return Effect.as(visits, 0)
+    }
   }
 }
 
@@ -49,7 +58,7 @@ const handler = ({ behaviour }: Orders) => (end: End): Effect.Effect<void> => {
     case "idle":
       return end.receive(Infinity)
     case "commanded":
-    case "both sides":
+    case "no server":
       latest = end
       return Effect.never
   }
@@ -58,7 +67,7 @@ const handler = ({ behaviour }: Orders) => (end: End): Effect.Effect<void> => {
 const main = (orders: Orders): Effect.Effect<never> =>
   Effect.gen(function*() {
     const peer = yield* peerOf(orders.kind, orders.setup)
-    const port = orders.behaviour === "both sides" ? 0 : yield* peer.listen(handler(orders))
+    const port = orders.behaviour === "no server" ? 0 : yield* peer.listen(handler(orders))
     process.on("message", onCommand(peer))
     process.send?.(port)
     return yield* Effect.never
