@@ -105,8 +105,8 @@ const importPrivate = (group: Curve, scalar: Uint8Array): KeyObject => {
 
 // Without a key object for a share that is used once. Node 22 wants one.
 const takesText = ((): boolean => {
-  const { privateKey, publicKey } = groups.x25519.generate()
   try {
+    const { privateKey, publicKey } = groups.x25519.generate()
     return diffieHellman({ privateKey, publicKey: publicText("x25519", exportPublic("x25519", publicKey)) }).length > 0
   } catch {
     return false
