@@ -37,7 +37,7 @@ export const gnuTlsServer = (
         options.extra ?? []
       ].flat()
     )
-    return { port: yield* awaitListening(process), process }
+    return { port: yield* awaitListening(process, ["tcp"]), process }
   })
 
 export interface GnuTlsClientOptions {

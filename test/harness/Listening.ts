@@ -5,6 +5,9 @@ import type { PeerProcess } from "./Process.ts"
 
 const LISTEN = "0A"
 
+/** One of the kernel's tables of sockets: those of IPv4 alone, and those of IPv6, which may take both. */
+type Table = "tcp" | "tcp6"
+
 const orUndefined = <A>(read: () => A): A | undefined => {
   try {
     return read()
@@ -19,7 +22,7 @@ const chunkSize = 16 * 1024
  * The lines of one of the kernel's tables that listening sockets have. They come first, and the rest is not read: after a
  * benchmark it may hold tens of thousands of connections that have ended.
  */
-const listeningLines = (table: "tcp" | "tcp6"): ReadonlyArray<ReadonlyArray<string>> => {
+const listeningLines = (table: Table): ReadonlyArray<ReadonlyArray<string>> => {
   const lines: Array<ReadonlyArray<string>> = []
   const file = openSync(`/proc/net/${table}`, "r")
   try {
@@ -45,7 +48,7 @@ const listeningLines = (table: "tcp" | "tcp6"): ReadonlyArray<ReadonlyArray<stri
 }
 
 /** inode -> port of every listening TCP socket in one of the kernel's tables */
-const listeners = (table: "tcp" | "tcp6"): ReadonlyMap<string, number> => {
+const listeners = (table: Table): ReadonlyMap<string, number> => {
   const ports = new Map<string, number>()
   for (const [, local, , , , , , , , inode] of orUndefined(() => listeningLines(table)) ?? []) {
     if (local === undefined || inode === undefined) continue
@@ -60,10 +63,10 @@ const socketsOf = (pid: number): ReadonlyArray<string> =>
     return inode === undefined ? [] : [inode]
   })
 
-/** The port on which process `pid` listens now; its IPv4 socket is preferred. */
-export const listeningPort = (pid: number): number | undefined => {
+/** The port on which process `pid` listens now, by the first of these tables that has it. */
+export const listeningPort = (pid: number, tables: ReadonlyArray<Table> = ["tcp", "tcp6"]): number | undefined => {
   const sockets = socketsOf(pid)
-  for (const table of ["tcp", "tcp6"] as const) {
+  for (const table of tables) {
     const ports = listeners(table)
     for (const inode of sockets) {
       const port = ports.get(inode)
@@ -75,10 +78,14 @@ export const listeningPort = (pid: number): number | undefined => {
 
 /**
  * Waits until the peer listens, and tells where. The kernel's own tables are asked: a probing connection would spoil
- * servers that count connections, and a server started on port 0 cannot collide with another test.
+ * servers that count connections, and a server started on port 0 cannot collide with another test. A peer that opens a socket for each
+ * family, and so has two ports, is to be looked for in `tcp` alone: the kernel may leave a socket out while others come and go.
  */
-export const awaitListening = (peer: PeerProcess): Effect.Effect<number, HarnessError> =>
+export const awaitListening = (
+  peer: PeerProcess,
+  tables?: ReadonlyArray<Table>
+): Effect.Effect<number, HarnessError> =>
   peer.until("listening on a TCP port", () => {
-    const port = listeningPort(peer.pid)
+    const port = listeningPort(peer.pid, tables)
     return port === undefined ? undefined : Effect.succeed(port)
   }, 5)
