@@ -11,6 +11,7 @@ import * as Option from "effect/Option"
 import * as Schema from "effect/Schema"
 import { randomUUID } from "node:crypto"
 import { readFile, rename, rm, unlink, writeFile } from "node:fs/promises"
+import { withNow } from "../service/Now.ts"
 import { Session, SessionInsecureJson } from "../service/Session.ts"
 import { isSingleUse, SessionCache, type SessionKey } from "../service/SessionCache.ts"
 import { SessionSecret } from "../service/SessionSecret.ts"
@@ -139,12 +140,10 @@ export const layer = (path: string, warn: (sentence: string) => Effect.Effect<vo
         return Option.none()
       }),
     store: (key, session) =>
-      Effect.flatMap(
-        Clock.currentTimeMillis,
-        (now) =>
-          dead.has(toHex(session.id)) || session.livesFor(timeToLive, now) <= 0
-            ? Effect.void
-            : Effect.flatMap(Effect.orDie(encode(storedOf(key, session))), write)
+      withNow((now) =>
+        dead.has(toHex(session.id)) || session.livesFor(timeToLive, now) <= 0
+          ? Effect.void
+          : Effect.flatMap(Effect.orDie(encode(storedOf(key, session))), write)
       ),
     invalidate: (_, session) =>
       Effect.gen(function*() {

@@ -301,7 +301,7 @@ export class Wire {
     if (core.due.delete("end transport")) {
       return Effect.ensuring(
         this.#order(),
-        Effect.suspend(() => this.release(core.hasLastWord ? "drain later" : "now"))
+        Effect.suspend(() => this.#release(core.hasLastWord ? "drain later" : "now"))
       )
     }
     this.lane.flushLater()
@@ -323,19 +323,15 @@ export class Wire {
     return Effect.ignoreCause(within(this.lane.flush(), this.core.settings.limits.closeTimeout))
   }
 
-  /** The transport is released: at once, after what is still to leave, or after a drain. */
-  release(how: Release): Effect.Effect<void> {
-    return Effect.uninterruptible(Effect.suspend(() => this.#release(how)))
-  }
-
-  /** Both: what was decided is carried out, and then the transport is released, whatever came of that. */
+  /** Carries out what was decided, and then releases the transport, whatever came of that. */
   part(how: Release): Effect.Effect<void> {
     return Effect.uninterruptible(Effect.suspend(() => {
       const settled = this.#settle()
-      return isDone(settled) ? this.#release(how) : Effect.ensuring(settled, this.release(how))
+      return isDone(settled) ? this.#release(how) : Effect.ensuring(settled, Effect.suspend(() => this.#release(how)))
     }))
   }
 
+  /** The transport is released: at once, after what is still to leave, or after a drain. */
   #release(how: Release): Effect.Effect<void> {
     if (this.#released !== undefined) return how === "drain" ? Deferred.await(this.#released) : Effect.void
     const released = this.#released = Deferred.makeUnsafe<void>()

@@ -10,6 +10,7 @@ import * as Layer from "effect/Layer"
 import * as Option from "effect/Option"
 import { toHex } from "../wire/Bytes.ts"
 import { DenyList } from "./DenyList.ts"
+import { withNow } from "./Now.ts"
 import { seal, unseal } from "./SealedSession.ts"
 import { SessionCache } from "./SessionCache.ts"
 import { SessionKeys } from "./SessionKeys.ts"
@@ -56,7 +57,7 @@ export const layerWithoutForgetting = (
         offer: () => Effect.succeedNone,
         store: () => Effect.void,
         invalidate: (_, session) =>
-          Effect.flatMap(Clock.currentTimeMillis, (now) => {
+          withNow((now) => {
             denied.add(toHex(session.id), session.createdAt, now)
             return SessionMetrics.invalidated
           }),

@@ -11,6 +11,7 @@ import * as Effect from "effect/Effect"
 import * as Exit from "effect/Exit"
 import * as Fiber from "effect/Fiber"
 import * as Option from "effect/Option"
+import { withNow } from "./Now.ts"
 import * as SessionMetrics from "./SessionMetrics.ts"
 
 /**
@@ -96,7 +97,7 @@ export const make = (
         effect: Effect.Effect<A, E>,
         whileResting: "skip" | "ask" = "skip"
       ) =>
-        Effect.flatMap(Clock.currentTimeMillis, (now): Effect.Effect<Option.Option<A>> => {
+        withNow((now): Effect.Effect<Option.Option<A>> => {
           if (restsUntil === undefined || whileResting === "ask") return attempt(operation, effect)
           if (now < restsUntil || isTried) return Effect.succeedNone
           isTried = true

@@ -3,7 +3,6 @@
  *
  * @since 0.1.0
  */
-import * as Clock from "effect/Clock"
 import * as Context from "effect/Context"
 import * as Effect from "effect/Effect"
 import * as Base64 from "effect/encoding/Base64"
@@ -25,6 +24,7 @@ import {
   readAll,
   TrustError
 } from "./Judgement.ts"
+import { withNow } from "./Now.ts"
 import { decodePem, type PemError } from "./Pem.ts"
 import * as Reloading from "./Reloading.ts"
 import { verified, type VerifiedChain } from "./VerifiedChain.ts"
@@ -91,8 +91,7 @@ const judging = ({ authorities, fingerprint, judge }: Judgement): Trust["Service
   Trust.of({
     fingerprint,
     authorities,
-    verify: (chain, peer) =>
-      Effect.flatMap(Clock.currentTimeMillis, (now) => Effect.fromResult(judge(chain, peer, now)))
+    verify: (chain, peer) => withNow((now) => Effect.fromResult(judge(chain, peer, now)))
   })
 
 /**

@@ -1,7 +1,7 @@
 import * as Effect from "effect/Effect"
 import { floorOfHandshake, floorOfResumption } from "./Floor.ts"
 import type { Contender, Line } from "./Line.ts"
-import { timed, timedElsewhere, timedWithPeer } from "./Meter.ts"
+import { timed, timedElsewhere } from "./Meter.ts"
 import type { Setup } from "./Peer.ts"
 import type { Kind } from "./PeerOf.ts"
 import { remote } from "./Remote.ts"
@@ -35,12 +35,12 @@ const inMemory = (resume: boolean, setup: Setup, goal: number): Line => ({
       const count = countOf(scale)
       const rivals = yield* Effect.forEach(kindsOf(resume), (kind) =>
         Effect.map(remote({ kind, setup, behaviour: "no server" }), ({ ask }): Contender => {
-          const work = Effect.gen(function*() {
-            const before = yield* ask({ ask: "processor" })
-            yield* ask({ ask: "handshakes", count })
-            return (yield* ask({ ask: "processor" })) - before
-          })
-          return { name: nameOf(kind), part: partOf(kind), run: timedWithPeer(count, undefined, work) }
+          const processors = Effect.map(ask({ ask: "processor" }), (both) => ({ both }))
+          return {
+            name: nameOf(kind),
+            part: partOf(kind),
+            run: timedElsewhere(count, processors, ask({ ask: "handshakes", count }))
+          }
         }))
       const floor = (resume ? floorOfResumption : floorOfHandshake)(setup)
       return [...rivals, {

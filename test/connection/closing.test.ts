@@ -175,9 +175,10 @@ describe("the goodbye of a scope (law 15)", () => {
   test("a cache that dies while the scope ends keeps neither the alert nor the transport", () =>
     Effect.gen(function*() {
       const memory = yield* SessionCache.makeMemory()
-      const { accept, clientSocket, connect } = yield* TlsTest.ends({
+      const forgotten: Array<string> = []
+      const { accept, clientSocket, connect } = yield* Tls12.ends({
         client: { policies: { onFailure: "internal_error" } },
-        sessionCache: { ...memory, invalidate: () => Effect.die("broken") }
+        sessionCache: { ...memory, invalidate: (key) => Effect.die(forgotten.push(key.slice(0, 6))) }
       })
       const { reader } = clientSocket
       let isReleased = false
@@ -194,6 +195,7 @@ describe("the goodbye of a scope (law 15)", () => {
       assert.strictEqual((yield* server.closure).error?._tag, "AlertReceived")
       yield* TestClock.adjust("1 minute")
       assert.deepStrictEqual(yield* Fiber.await(client), Exit.fail("the application"))
+      assert.include(forgotten, "client")
       assert.isTrue(isReleased)
     }))
 
