@@ -3,6 +3,7 @@
  *
  * @since 0.1.0
  */
+import * as Context from "effect/Context"
 import * as Effect from "effect/Effect"
 import type * as Scope from "effect/Scope"
 import * as Socket from "effect/socket/Socket"
@@ -72,17 +73,19 @@ export const upgrade = (
 ): Effect.Effect<Connection, TlsError, Requirements> =>
   opened(options, () => Effect.succeed(Transport.upgraded(halves)), halves.unread.length)
 
-const opened = Effect.fnUntraced(
-  function*(
-    options: ClientOptions,
-    transport: Connections.Opening["transport"],
-    unread: number
-  ): Effect.fn.Return<Connection, TlsError, Requirements> {
-    const primitives = yield* Primitives
-    const trust = yield* Trust
+const opened = (
+  options: ClientOptions,
+  transport: Connections.Opening["transport"],
+  unread: number
+): Effect.Effect<Connection, TlsError, Requirements> =>
+  Effect.contextWith((services: Context.Context<Requirements>) => {
+    const primitives = Context.get(services, Primitives)
+    const trust = Context.get(services, Trust)
     const settings = settingsOf(options, primitives)
-    yield* checkSettings(settings, primitives)
-    const peer = yield* peerOf(primitives, options.serverName)
+    const invalid = checkSettings(settings, primitives)
+    if (invalid !== undefined) return Effect.fail(invalid)
+    const peer = peerOf(primitives, options.serverName)
+    if (peer instanceof InvalidOption) return Effect.fail(peer)
     const verified = "host" in peer ? peer.host : peer.address
     const story: ClientStory = {
       settings,
@@ -97,29 +100,21 @@ const opened = Effect.fnUntraced(
         identity: options.identity?.fingerprint ?? ""
       })
     }
-    return yield* Connections.open({
+    return Connections.open({
       role: "client",
       settings,
+      services,
       transport,
       unread,
-      ...(options.awaitPeerVerdict === undefined ? {} : { awaitPeerVerdict: options.awaitPeerVerdict }),
+      awaitPeerVerdict: options.awaitPeerVerdict,
       handshake: (channel, cache) => Client.handshake(channel, story, cache)
     })
-  }
-)
+  })
 
-const peerOf = (
-  primitives: Primitives["Service"],
-  serverName: string
-): Effect.Effect<ClientStory["peer"], InvalidOption> => {
-  if (primitives.isAddress(serverName)) return Effect.succeed({ role: "server", address: serverName })
+const peerOf = (primitives: Primitives["Service"], serverName: string): ClientStory["peer"] | InvalidOption => {
   const host = primitives.hostToAscii(serverName)
-  return host === undefined
-    ? Effect.fail(
-      new InvalidOption({
-        option: "serverName",
-        why: `${JSON.stringify(serverName)} is neither a host name nor an IP address`
-      })
-    )
-    : Effect.succeed({ role: "server", host })
+  if (host !== undefined) return { role: "server", host }
+  if (primitives.isAddress(serverName)) return { role: "server", address: serverName }
+  const why = `${JSON.stringify(serverName)} is neither a host name nor an IP address`
+  return new InvalidOption({ option: "serverName", why })
 }

@@ -4,6 +4,7 @@
  * @since 0.1.0
  */
 import * as Cause from "effect/Cause"
+import * as Context from "effect/Context"
 import * as Effect from "effect/Effect"
 import * as Exit from "effect/Exit"
 import type * as Scope from "effect/Scope"
@@ -84,26 +85,26 @@ export const upgrade = (
 ): Effect.Effect<Connection, TlsError, Requirements | Scope.Scope> =>
   opened(options, () => Effect.succeed(Transport.upgraded(halves)), halves.unread.length)
 
-const opened = Effect.fnUntraced(
-  function*(
-    options: ServerOptions,
-    transport: Connections.Opening["transport"],
-    unread: number
-  ): Effect.fn.Return<Connection, TlsError, Requirements | Scope.Scope> {
-    const primitives = yield* Primitives
-    const identity = yield* Identity
+const opened = (
+  options: ServerOptions,
+  transport: Connections.Opening["transport"],
+  unread: number
+): Effect.Effect<Connection, TlsError, Requirements | Scope.Scope> =>
+  Effect.contextWith((services: Context.Context<Requirements | Scope.Scope>) => {
+    const primitives = Context.get(services, Primitives)
     const settings = settingsOf(options, primitives)
-    yield* checkSettings(settings, primitives)
-    const story = makeStory(settings, identity, options.clientAuth)
-    return yield* Connections.open({
+    const invalid = checkSettings(settings, primitives)
+    if (invalid !== undefined) return Effect.fail(invalid)
+    const story = makeStory(settings, Context.get(services, Identity), options.clientAuth)
+    return Connections.open({
       role: "server",
       settings,
+      services,
       transport,
       unread,
       handshake: (channel, cache) => Server.handshake(channel, story, cache)
     })
-  }
-)
+  })
 
 /**
  * Serves every connection of a `SocketServer`: a fiber and a scope each, so that one that fails touches no other. The end of the
@@ -139,7 +140,8 @@ export const run = <A, E, R, R2 = never>(
 > =>
   Effect.gen(function*() {
     const primitives = yield* Primitives
-    yield* checkSettings(settingsOf(options, primitives), primitives)
+    const invalid = checkSettings(settingsOf(options, primitives), primitives)
+    if (invalid !== undefined) return yield* Effect.fail(invalid)
     const server = yield* SocketServer.SocketServer
     const report = options.report ?? logFailure
     const serve = Effect.fnUntraced(function*(socket: Socket.Socket) {

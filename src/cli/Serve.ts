@@ -153,7 +153,8 @@ export const serve = Command.make("serve", flags, (flags) =>
         ? { clientAuth: { mode: flags.clientAuth.value, trust: yield* trustOf("client-ca", flags.clientCa.value) } }
         : {})
     }
-    yield* Effect.mapError(checkSettings(settingsOf(options, primitives), primitives), tlsFailed)
+    const invalid = checkSettings(settingsOf(options, primitives), primitives)
+    if (invalid !== undefined) return yield* Effect.fail(tlsFailed(invalid))
     const sessions = yield* Layer.build(cacheOf(flags.sessionCache))
     // Half-open: a client may end its sending before it has read all.
     const server = yield* NodeSocketServer.make({

@@ -102,10 +102,11 @@ export interface Connection extends Omit<Established, "exporter" | "serverCertif
 export interface Opening {
   readonly role: "client" | "server"
   readonly settings: Settings
+  readonly services: Context.Context<Primitives | Randomness | SessionCache | Scope.Scope>
   /** Opens the transport; only what it hands to its argument can be interrupted. */
   readonly transport: (restore: Transport.Restore) => Effect.Effect<Transport.Transport, TransportFailed>
   /** How long opening waits for a first sign of a TLS 1.3 peer, after the handshake. */
-  readonly awaitPeerVerdict?: Duration.Input
+  readonly awaitPeerVerdict?: Duration.Input | undefined
   /** Bytes that were read in the clear and not used, before TLS was to begin: there must be none. */
   readonly unread: number
   readonly handshake: (
@@ -178,19 +179,13 @@ const awaitPeer = (wire: Wire): Effect.Effect<void> => {
  * @category constructors
  * @since 0.1.0
  */
-export const open = (
-  opening: Opening
-): Effect.Effect<Connection, TlsError, Primitives | Randomness | SessionCache | Scope.Scope> =>
+export const open = (opening: Opening): Effect.Effect<Connection, TlsError> =>
   Effect.uninterruptibleMask((restore) => openMasked(opening, restore))
 
 // One generator function for all connections: one that is made for each is new to V8, whose caches each of its steps misses then.
 const openMasked = Effect.fnUntraced(
-  function*(
-    opening: Opening,
-    restore: Transport.Restore
-  ): Effect.fn.Return<Connection, TlsError, Primitives | Randomness | SessionCache | Scope.Scope> {
-    const { role, settings, unread } = opening
-    const services = yield* Effect.context<Primitives | Randomness | SessionCache | Scope.Scope>()
+  function*(opening: Opening, restore: Transport.Restore): Effect.fn.Return<Connection, TlsError> {
+    const { role, services, settings, unread } = opening
     const primitives = Context.get(services, Primitives)
     const randomness = Context.get(services, Randomness)
     const cache = Context.get(services, SessionCache)
@@ -294,17 +289,17 @@ class OpenConnection implements Connection {
   }
 
   get pull(): Connection["pull"] {
-    return this.#alone(Effect.suspend(() => {
+    return this.#alone(() => {
       const { received } = this.#core
       return andThen(received.length > 0 ? Effect.void : this.#untilData(), (): Connection["pull"] => {
         const [first, ...rest] = received.splice(0)
         return first === undefined ? this.#end() : Effect.succeed([first, ...rest])
       })
-    }))
+    })
   }
 
   readonly pullInto: Connection["pullInto"] = (buffer) =>
-    this.#alone(Effect.suspend(() => {
+    this.#alone(() => {
       if (buffer.length === 0) return Effect.succeed(0)
       const target = { buffer, at: 0 }
       const filled = this.#core.received.length > 0 ? Effect.void : this.#untilData(target)
@@ -312,7 +307,7 @@ class OpenConnection implements Connection {
         const length = moveInto(this.#core.received, target)
         return length > 0 ? Effect.succeed(length) : this.#end()
       })
-    }))
+    })
 
   get stream(): Connection["stream"] {
     return Stream.fromPull(Effect.succeed(this.pull))
@@ -370,13 +365,17 @@ class OpenConnection implements Connection {
     })
 
   /** One reader at a time: who comes second waits for the first. */
-  #alone<A, E>(read: Effect.Effect<A, E>): Effect.Effect<A, E> {
-    return Effect.uninterruptibleMask((restore) => {
-      if (this.#reading !== undefined) {
-        return Effect.andThen(restore(Deferred.await(this.#reading)), restore(this.#alone(read)))
-      }
-      const reading = this.#reading = Deferred.makeUnsafe()
-      return Effect.onExitPrimitive(restore(read), () => {
+  #alone<A, E>(read: () => Effect.Effect<A, E>): Effect.Effect<A, E> {
+    return Effect.suspend(() => {
+      if (this.#reading !== undefined) return Effect.andThen(Deferred.await(this.#reading), this.#alone(read))
+      let reading: Deferred.Deferred<void> | undefined
+      // Begun inside of what ends it: an interruption may come in between.
+      const begun = Effect.suspend(() => {
+        reading = this.#reading = Deferred.makeUnsafe()
+        return read()
+      })
+      return Effect.onExitPrimitive(begun, () => {
+        if (reading === undefined) return undefined
         this.#reading = undefined
         Deferred.doneUnsafe(reading, Exit.void)
         return undefined

@@ -16,26 +16,28 @@ const platformClock = Context.get(Context.empty(), Clock.Clock)
 const longestTimer = 2 ** 31 - 1
 
 /**
- * Rings after that long. Gives what calls it off.
+ * Rings after that long, by the clock of the context. Gives what calls it off.
  *
  * @category combinators
  * @since 0.1.0
  */
-export const alarm = (duration: Duration.Input, ring: () => void): Effect.Effect<() => void> =>
-  Clock.clockWith((clock) => {
-    const millis = Duration.toMillis(duration)
-    // By the clock of the platform there need be no fiber, and there are four alarms in the life of a pair of connections.
-    if (clock === platformClock && millis <= longestTimer) {
-      const timer = setTimeout(ring, millis)
-      return Effect.succeed(() => clearTimeout(timer))
-    }
-    return Effect.map(Effect.forkDetach(Effect.sleep(duration), { startImmediately: true }), (sleep) => {
-      sleep.addObserver((exit) => {
-        if (Exit.isSuccess(exit)) ring()
-      })
-      return () => sleep.interruptUnsafe()
-    })
+export const alarm = (
+  context: Context.Context<never>,
+  duration: Duration.Input,
+  ring: () => void
+): () => void => {
+  const millis = Duration.toMillis(duration)
+  // By the clock of the platform there need be no fiber, and there are four alarms in the life of a pair of connections.
+  if (Context.get(context, Clock.Clock) === platformClock && millis <= longestTimer) {
+    const timer = setTimeout(ring, millis)
+    return () => clearTimeout(timer)
+  }
+  const sleep = Effect.runForkWith(context)(Effect.sleep(duration))
+  sleep.addObserver((exit) => {
+    if (Exit.isSuccess(exit)) ring()
   })
+  return () => sleep.interruptUnsafe()
+}
 
 /**
  * As `Effect.timeoutOption`, and cheaper: there is no timer for what is over at once, and nobody waits for the end of a timer that is
@@ -57,25 +59,28 @@ export const within = <A, E, R>(
  * @since 0.1.0
  */
 export const maskedWithin = <A, E, R>(
-  restore: <B>(effect: Effect.Effect<B>) => Effect.Effect<B>,
+  restore: <B, E2>(effect: Effect.Effect<B, E2>) => Effect.Effect<B, E2>,
   effect: Effect.Effect<A, E, R>,
   duration: Duration.Input
 ): Effect.Effect<Option.Option<A>, E, R> =>
-  Effect.flatMap(Effect.forkDetach(effect, { startImmediately: true }), (work) => {
+  Effect.contextWith((context: Context.Context<R>) => {
+    const work = Effect.runForkWith(context)(effect)
     const early = work.pollUnsafe()
     if (early !== undefined) return Exit.map(early, Option.some)
     let isLate = false
-    const cut = (): void => {
+    const callOff = alarm(context, duration, () => {
       isLate = true
       work.interruptUnsafe()
-    }
-    return Effect.flatMap(alarm(duration, cut), (callOff) => {
-      work.addObserver(callOff)
-      return Effect.onInterrupt(restore(Fiber.await(work)), () => Fiber.interrupt(work)).pipe(
-        Effect.flatMap((exit) => {
-          const isCut = isLate && Exit.isFailure(exit) && Cause.hasInterruptsOnly(exit.cause)
-          return isCut ? Effect.succeedNone : Exit.map(exit, Option.some)
-        })
-      )
+    })
+    const over = Effect.callback<Option.Option<A>, E>((resume) => {
+      work.addObserver((exit) => {
+        callOff()
+        const isCut = isLate && Exit.isFailure(exit) && Cause.hasInterruptsOnly(exit.cause)
+        resume(isCut ? Effect.succeedNone : Exit.map(exit, Option.some))
+      })
+    })
+    return Effect.onInterrupt(restore(over), () => {
+      callOff()
+      return Fiber.interrupt(work)
     })
   })

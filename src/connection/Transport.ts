@@ -227,7 +227,7 @@ const directly = (
   carried: Carried,
   letGo: () => void
 ): Effect.Effect<Transport, TransportFailed> =>
-  Effect.matchCauseEffect(opened, {
+  Effect.matchCauseEffectEager(opened, {
     onFailure: (cause) => {
       letGo()
       return Effect.failCause(Cause.map(cause, failed))

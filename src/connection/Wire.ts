@@ -368,7 +368,8 @@ export class Wire {
           drain.begin(this.#ahead)
           this.#ahead = undefined
         }
-        return Effect.map(alarm(core.settings.limits.drainTimeout, end), (callOff) => drain.endBy(callOff))
+        drain.endBy(alarm(context, core.settings.limits.drainTimeout, end))
+        return Effect.void
       }
       return yielded === undefined ? begin() : Effect.flatMap(yielded, begin)
     })

@@ -89,7 +89,7 @@ const establish = (
  * @category stories
  * @since 0.1.0
  */
-export const full = Effect.fnUntraced(
+export const full = Effect.fnUntracedEager(
   function*(channel: Channel, story: ClientStory, hellos: Hellos): Effect.fn.Return<Established, HandshakeFailure> {
     const { randoms } = hellos
     const { isExtendedMasterSecret, suite } = hellos.choice
@@ -174,7 +174,7 @@ const expectTicket = (
  * @category stories
  * @since 0.1.0
  */
-export const abbreviated = Effect.fnUntraced(
+export const abbreviated = Effect.fnUntracedEager(
   function*(
     channel: Channel,
     story: ClientStory,
@@ -283,7 +283,7 @@ const selectCredential = (
 }
 
 /** RFC 5246 section 7.4.8: over all messages so far, with one of the schemes of the request. */
-const sendCertificateVerify = Effect.fnUntraced(
+const sendCertificateVerify = Effect.fnUntracedEager(
   function*(
     channel: Channel,
     story: ClientStory,

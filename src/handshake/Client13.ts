@@ -72,7 +72,7 @@ const offer13 = (story: ClientStory, { hello, session }: ClientHelloOffer): Offe
  * @category stories
  * @since 0.1.0
  */
-export const handshake = Effect.fnUntraced(
+export const handshake = Effect.fnUntracedEager(
   function*(
     channel: Channel,
     story: ClientStory,
@@ -151,7 +151,7 @@ export const handshake = Effect.fnUntraced(
 )
 
 /** RFC 8446 section 4.1.4: a HelloRetryRequest is answered once. */
-const afterRetry = Effect.fnUntraced(
+const afterRetry = Effect.fnUntracedEager(
   function*(
     channel: Channel,
     story: ClientStory,
@@ -176,7 +176,7 @@ const afterRetry = Effect.fnUntraced(
 )
 
 /** RFC 8446 sections 4.3.2, 4.4.2 and 4.4.3. */
-const expectServerCertificate = Effect.fnUntraced(
+const expectServerCertificate = Effect.fnUntracedEager(
   function*(channel: Channel, story: ClientStory): Effect.fn.Return<{
     readonly certificate: VerifiedChain
     readonly request: CertificateRequest13 | undefined
@@ -211,7 +211,7 @@ const expectServerCertificate = Effect.fnUntraced(
 )
 
 /** RFC 8446 section 4.4.2: a client without a suitable certificate sends an empty list. */
-const answerRequest = Effect.fnUntraced(
+const answerRequest = Effect.fnUntracedEager(
   function*(channel: Channel, story: ClientStory, request: CertificateRequest13): Effect.fn.Return<void, Fault> {
     const theirs = findExtension(request.extensions, "SignatureAlgorithms")?.schemes
     const schemes = commonSchemes(theirs, story.settings.signatureSchemes)

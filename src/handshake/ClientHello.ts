@@ -3,7 +3,6 @@
  *
  * @since 0.1.0
  */
-import * as Clock from "effect/Clock"
 import * as Effect from "effect/Effect"
 import type { ClientHello } from "../message/ClientHello.ts"
 import { type Extension, findExtension } from "../message/Extension.ts"
@@ -11,6 +10,7 @@ import { encodeHandshake } from "../message/HandshakeMessage.ts"
 import { type CipherSuite13, suite13Of } from "../secret/CipherSuite.ts"
 import { hashLength } from "../secret/KeySchedule13.ts"
 import type { KeyShare } from "../secret/Primitives.ts"
+import { currentMillis } from "../service/Now.ts"
 import type { Session } from "../service/Session.ts"
 import type { Settings } from "../service/TlsConfig.ts"
 import { empty } from "../wire/Bytes.ts"
@@ -76,7 +76,7 @@ const isUsable = (session: Session, settings: Settings, now: number): boolean =>
  * @category constructors
  * @since 0.1.0
  */
-export const firstHello = Effect.fnUntraced(
+export const firstHello = Effect.fnUntracedEager(
   function*(
     channel: Channel,
     story: ClientStory,
@@ -85,7 +85,7 @@ export const firstHello = Effect.fnUntraced(
     const { settings } = story
     const speaks12 = settings.versions.includes("1.2")
     const speaks13 = settings.versions.includes("1.3")
-    const now = yield* Clock.currentTimeMillis
+    const now = yield* currentMillis
     const session = offered !== undefined && isUsable(offered, settings, now) ? offered : undefined
     if (session === undefined) offered?.wipe()
     const extensions: Array<Extension> = []
@@ -148,7 +148,7 @@ const versionCode = { "1.2": ProtocolVersion.tls12, "1.3": ProtocolVersion.tls13
  * @category constructors
  * @since 0.1.0
  */
-export const retriedHello = Effect.fnUntraced(
+export const retriedHello = Effect.fnUntracedEager(
   function*(
     channel: Channel,
     story: ClientStory,
@@ -163,7 +163,7 @@ export const retriedHello = Effect.fnUntraced(
     if (retry.cookie !== undefined) extensions.push({ _tag: "Cookie", cookie: retry.cookie })
     const suite = suiteOfTicket(session)
     const isKept = session !== undefined && suite?.hash === retry.suite.hash
-    if (isKept) extensions.push(preSharedKey(session, retry.suite, yield* Clock.currentTimeMillis))
+    if (isKept) extensions.push(preSharedKey(session, retry.suite, yield* currentMillis))
     if (suite !== undefined && !isKept) {
       session?.wipe()
       channel.useSession(undefined)

@@ -3,7 +3,6 @@
  *
  * @since 0.1.0
  */
-import * as Clock from "effect/Clock"
 import * as Effect from "effect/Effect"
 import type { Fault } from "../alert/Fault.ts"
 import { nullCompression } from "../record/Compression.ts"
@@ -13,6 +12,7 @@ import * as KeySchedule from "../secret/KeySchedule12.ts"
 import * as Prf from "../secret/Prf.ts"
 import type { KeyShare } from "../secret/Primitives.ts"
 import { type Credential, schemeFits } from "../service/Identity.ts"
+import { currentMillis } from "../service/Now.ts"
 import { type Authentication, Session } from "../service/Session.ts"
 import { SessionSecret } from "../service/SessionSecret.ts"
 import type { VerifiedChain } from "../service/Trust.ts"
@@ -122,7 +122,7 @@ export const sendFinished = (channel: Channel, sender: "client" | "server", mast
  * @category finished
  * @since 0.1.0
  */
-export const expectFinished = Effect.fnUntraced(
+export const expectFinished = Effect.fnUntracedEager(
   function*(
     channel: Channel,
     sender: "client" | "server",
@@ -212,7 +212,7 @@ export const newSession = (options: {
   readonly authentication: Authentication
   readonly ticketLifetime?: number
 }): Effect.Effect<Session> =>
-  Effect.map(Clock.currentTimeMillis, (now) =>
+  Effect.map(currentMillis, (now) =>
     new Session({
       version: "1.2",
       id: options.id.slice(),

@@ -219,7 +219,7 @@ export const sendFinished = (channel: Channel, traffic: TrafficSecret): void => 
  * @category finished
  * @since 0.1.0
  */
-export const expectFinished = Effect.fnUntraced(
+export const expectFinished = Effect.fnUntracedEager(
   function*(channel: Channel, traffic: TrafficSecret): Effect.fn.Return<void, HandshakeFailure> {
     const verifyData = KeySchedule.verifyData(channel.primitives, traffic.secret, channel.transcript.digest())
     const finished = yield* channel.expect("Finished")
@@ -300,7 +300,7 @@ export const sendCertificateVerify = (
  * @category signatures
  * @since 0.1.0
  */
-export const expectCertificateVerify = Effect.fnUntraced(
+export const expectCertificateVerify = Effect.fnUntracedEager(
   function*(
     channel: Channel,
     signer: "client" | "server",

@@ -3,7 +3,6 @@
  *
  * @since 0.1.0
  */
-import * as Clock from "effect/Clock"
 import * as Effect from "effect/Effect"
 import * as Option from "effect/Option"
 import type { Fault } from "../alert/Fault.ts"
@@ -12,6 +11,7 @@ import type { HandshakeMessage } from "../message/HandshakeMessage.ts"
 import { encodeServerEcdhParams } from "../message/ServerKeyExchange.ts"
 import type { CipherSuite } from "../secret/CipherSuite.ts"
 import { authenticationOf, type Credential, schemesFor } from "../service/Identity.ts"
+import { currentMillis } from "../service/Now.ts"
 import { authenticated, secondsLeft } from "../service/Session.ts"
 import type { SessionCache } from "../service/SessionCache.ts"
 import * as SessionMetrics from "../service/SessionMetrics.ts"
@@ -89,7 +89,7 @@ const serverHello = (
  * @category stories
  * @since 0.1.0
  */
-export const handshake = Effect.fnUntraced(
+export const handshake = Effect.fnUntracedEager(
   function*(
     channel: Channel,
     story: ServerStory,
@@ -148,7 +148,7 @@ const limitRecords = (channel: Channel, settings: Settings, hello: ClientHello):
  * @category stories
  * @since 0.1.0
  */
-const full = Effect.fnUntraced(
+const full = Effect.fnUntracedEager(
   function*(
     channel: Channel,
     story: ServerStory,
@@ -252,7 +252,7 @@ const full = Effect.fnUntraced(
  * @category stories
  * @since 0.1.0
  */
-const abbreviated = Effect.fnUntraced(
+const abbreviated = Effect.fnUntracedEager(
   function*(
     channel: Channel,
     story: ServerStory,
@@ -265,7 +265,7 @@ const abbreviated = Effect.fnUntraced(
     const randoms: Randoms = { client: hello.random, server: serverRandom(channel, story.settings) }
     channel.transcript.start(channel.primitives, suite.hash)
     // RFC 5077 section 3.4: an accepted ticket is answered with the identifier that came along.
-    const lifetime = secondsLeft(ticketLifetime, session, yield* Clock.currentTimeMillis)
+    const lifetime = secondsLeft(ticketLifetime, session, yield* currentMillis)
     const answer = { isResumed: true, isTicketPromised: isRenewalDue && story.settings.tickets > 0 && lifetime > 0 }
     channel.send(serverHello(story.settings, hello, randoms.server, hello.sessionId, suite, alpnProtocol, answer))
     const master = masterSecretOf(channel, suite, session.secret.bytes)
@@ -296,7 +296,7 @@ const abbreviated = Effect.fnUntraced(
 )
 
 /** RFC 5077 section 3.3. Sessions are stored before the client can offer them. */
-const sendTicket = Effect.fnUntraced(
+const sendTicket = Effect.fnUntracedEager(
   function*(
     channel: Channel,
     story: ServerStory,
@@ -312,7 +312,7 @@ const sendTicket = Effect.fnUntraced(
 )
 
 /** Everything that a full handshake needs both sides to have in common. */
-const choose = Effect.fnUntraced(
+const choose = Effect.fnUntracedEager(
   function*(story: ServerStory, hello: ClientHello, serverName: string | undefined): Effect.fn.Return<{
     readonly suite: CipherSuite
     readonly group: NamedGroup
@@ -347,7 +347,7 @@ const choose = Effect.fnUntraced(
 )
 
 /** RFC 5246 section 7.4.6. */
-const expectCertificate = Effect.fnUntraced(
+const expectCertificate = Effect.fnUntracedEager(
   function*(
     channel: Channel,
     clientAuth: NonNullable<ServerOptions["clientAuth"]>
@@ -360,7 +360,7 @@ const expectCertificate = Effect.fnUntraced(
 )
 
 /** RFC 5246 section 7.4.8: the signature covers all messages before this one. */
-const expectCertificateVerify = Effect.fnUntraced(
+const expectCertificateVerify = Effect.fnUntracedEager(
   function*(
     channel: Channel,
     settings: Settings,

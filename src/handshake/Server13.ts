@@ -3,7 +3,6 @@
  *
  * @since 0.1.0
  */
-import * as Clock from "effect/Clock"
 import * as Effect from "effect/Effect"
 import * as Option from "effect/Option"
 import type { Fault } from "../alert/Fault.ts"
@@ -13,11 +12,13 @@ import { makeHelloRetryRandom } from "../message/ServerHello.ts"
 import type { CipherSuite13 } from "../secret/CipherSuite.ts"
 import type { Secret } from "../secret/KeySchedule13.ts"
 import { type Credential, schemesFor } from "../service/Identity.ts"
+import { currentMillis } from "../service/Now.ts"
 import * as SessionMetrics from "../service/SessionMetrics.ts"
 import { authenticated, type Authentication, secondsLeft, type Session } from "../service/Session.ts"
 import type { SessionCache } from "../service/SessionCache.ts"
 import type { ServerOptions, Settings } from "../service/TlsConfig.ts"
 import type { VerifiedChain } from "../service/Trust.ts"
+import { partOf } from "../wire/Bytes.ts"
 import { NamedGroup, ProtocolVersion, SignatureScheme } from "../wire/CodePoints.ts"
 import { Reader } from "../wire/Reader.ts"
 import type { Channel, HandshakeFailure } from "./Channel.ts"
@@ -72,7 +73,7 @@ const earlyDataLimit = 2 ** 14 * 4
  * @category stories
  * @since 0.1.0
  */
-export const handshake = Effect.fnUntraced(
+export const handshake = Effect.fnUntracedEager(
   function*(
     channel: Channel,
     story: ServerStory,
@@ -181,7 +182,7 @@ export const handshake = Effect.fnUntraced(
 )
 
 /** RFC 8446 section 4.1.4: a client that brought no share of a common group is asked for one, once. */
-const agreeOnGroup = Effect.fnUntraced(
+const agreeOnGroup = Effect.fnUntracedEager(
   function*(
     channel: Channel,
     settings: Settings,
@@ -229,7 +230,7 @@ const maxLookups = 2
  * RFC 8446 section 4.2.11: the first offered ticket that fits and whose binder proves that the client holds its secret. Until then
  * the session is not in use: whoever merely saw a ticket must not be able to have it forgotten.
  */
-const resume = Effect.fnUntraced(
+const resume = Effect.fnUntracedEager(
   function*(
     channel: Channel,
     story: ServerStory,
@@ -265,7 +266,7 @@ const resume = Effect.fnUntraced(
 )
 
 /** RFC 8446 section 4.4.2.2: a certificate for the name, and a scheme that the client can verify. */
-const chooseCredential = Effect.fnUntraced(
+const chooseCredential = Effect.fnUntracedEager(
   function*(story: ServerStory, hello: ClientHello, serverName: string | undefined): Effect.fn.Return<{
     readonly credential: Credential
     readonly scheme: SignatureScheme
@@ -319,7 +320,7 @@ const requestExtensions = (settings: Settings, authorities: ReadonlyArray<Uint8A
 ]
 
 /** RFC 8446 sections 4.4.2.4 and 4.4.3. */
-const expectCertificate = Effect.fnUntraced(
+const expectCertificate = Effect.fnUntracedEager(
   function*(
     channel: Channel,
     settings: Settings,
@@ -340,7 +341,7 @@ const expectCertificate = Effect.fnUntraced(
 )
 
 /** RFC 8446 section 4.6.1: none, where nothing is left of the time after the full handshake. */
-const sendTickets = Effect.fnUntraced(
+const sendTickets = Effect.fnUntracedEager(
   function*(channel: Channel, story: ServerStory, cache: SessionCache["Service"], options: {
     readonly count: number
     readonly suite: CipherSuite13
@@ -350,14 +351,14 @@ const sendTickets = Effect.fnUntraced(
     readonly authentication: Authentication
   }): Effect.fn.Return<void> {
     const { authentication, count, peerCertificates, resumption, serverName, suite } = options
-    const createdAt = yield* Clock.currentTimeMillis
+    const createdAt = yield* currentMillis
     const lifetime = secondsLeft(ticketLifetime, authentication, createdAt)
     if (lifetime === 0) return
     // All of them at once: to store one may take longer than the secret lives that they are made of.
     const made = Array.from({ length: count }, (_, index) => {
       const random = channel.randomness.bytes(handleLength + 4)
       const handle = random.slice(0, handleLength)
-      const ageAdd = new Reader(random.subarray(handleLength)).uint32("ticket_age_add")
+      const ageAdd = new Reader(partOf(random, handleLength)).uint32("ticket_age_add")
       const nonce = Uint8Array.of(index)
       const ticket = { ticket: handle, nonce, lifetime, ageAdd }
       const session = ticketSession({

@@ -115,7 +115,7 @@ export const offered12 = (
  * @category sessions
  * @since 0.1.0
  */
-export const issue = Effect.fnUntraced(
+export const issue = Effect.fnUntracedEager(
   function*(
     channel: Pick<Channel, "storeSession">,
     story: ServerStory,

@@ -272,7 +272,7 @@ const checkPlace = (tag: KnownExtension["_tag"], field: string, form: ExtensionF
 const entries = Object.entries(codecs) as ReadonlyArray<
   readonly [KnownExtension["_tag"], Pick<ExtensionCodec<KnownExtension>, "type" | "decode">]
 >
-const entryOfType = new Map(entries.map((entry) => [entry[1].type, entry]))
+const entryOfType = new Map(entries.map(([tag, codec], index) => [codec.type, { tag, codec, bit: 1 << index }]))
 
 /**
  * The extensions of a message, in their order. RFC 5246 section 7.4.1.2: a hello may end before them. At most one of each type
@@ -284,16 +284,23 @@ const entryOfType = new Map(entries.map((entry) => [entry[1].type, entry]))
  */
 export const readExtensions = (reader: Reader, form: ExtensionForm): ReadonlyArray<Extension> => {
   if (reader.remaining === 0 && (form === "ClientHello" || form === "ServerHello")) return []
-  const types = new Set<number>()
+  // What there is of, which is few of the known ones in a bit each, and mostly none of the others.
+  let seen = 0
+  let unknown: Set<number> | undefined
   return listOf(reader.vector16("extensions"), (block): Extension => {
     const type = block.uint16("extension_type")
     const field = extensionName(type) ?? `extension ${type}`
     const data = block.vector16(field)
-    if (types.has(type)) throw new Illegal(field, "appears more than once")
-    types.add(type)
     const entry = entryOfType.get(type)
-    if (entry === undefined) return { _tag: "UnknownExtension", type, data }
-    const [tag, codec] = entry
+    if (entry === undefined) {
+      unknown ??= new Set()
+      if (unknown.has(type)) throw new Illegal(field, "appears more than once")
+      unknown.add(type)
+      return { _tag: "UnknownExtension", type, data }
+    }
+    const { bit, codec, tag } = entry
+    if ((seen & bit) !== 0) throw new Illegal(field, "appears more than once")
+    seen |= bit
     checkPlace(tag, field, form)
     const body = new Reader(data)
     const known = codec.decode(body, form)

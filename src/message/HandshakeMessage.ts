@@ -182,21 +182,20 @@ export const decodeHandshake = (
   if (tag === undefined) {
     return Result.fail<Fault>({ _tag: "MessageUnexpected", expected: [], received: `handshake message type ${type}` })
   }
-  // As the RFC calls it, whatever the version.
-  const message = messageName(type)
   try {
     const reader = new Reader(body)
     const decoded = codecs[tag].decode(reader)
     reader.end("message")
     return Result.succeed(decoded)
   } catch (thrown) {
-    if (thrown instanceof Malformed) {
-      return Result.fail<Fault>({ _tag: "MessageMalformed", message, field: thrown.field, why: thrown.why })
-    }
-    if (thrown instanceof Illegal) {
-      return Result.fail<Fault>({ _tag: "ParameterIllegal", message, field: thrown.field, why: thrown.why })
-    }
-    throw thrown
+    if (!(thrown instanceof Malformed || thrown instanceof Illegal)) throw thrown
+    return Result.fail<Fault>({
+      _tag: thrown instanceof Malformed ? "MessageMalformed" : "ParameterIllegal",
+      // As the RFC calls it, whatever the version.
+      message: messageName(type),
+      field: thrown.field,
+      why: thrown.why
+    })
   }
 }
 

@@ -25,19 +25,20 @@ import * as NodeSystemAnchors from "./NodeSystemAnchors.ts"
 
 // What the URL parser behind domainToASCII would cut off, decode or skip in place of refusing it.
 const notInHost = /[\p{Cc} #%/:<>?@[\\\]^|]/u
+const longestHost = 253
 const label = /^[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?$/
-const plainHost = /^[a-z0-9-]+(\.[a-z0-9-]+)*$/
+const plainHost = /^[a-z]([a-z0-9-]{0,61}[a-z0-9])?(\.[a-z]([a-z0-9-]{0,61}[a-z0-9])?)*$/
 
 const hostToAscii = (host: string): string | undefined => {
   // What the URL parser would leave as it is: it costs more than the rest together, at every connection.
-  if (plainHost.test(host) && !host.includes("xn--") && !/(^|\.)[0-9]/.test(host)) return checkedHost(host)
+  if (host.length <= longestHost && plainHost.test(host) && !host.includes("xn--")) return host
   if (notInHost.test(host)) return undefined
   const ascii = domainToASCII(host)
   return checkedHost(ascii.endsWith(".") ? ascii.slice(0, -1) : ascii)
 }
 
 const checkedHost = (name: string): string | undefined => {
-  if (name.length > 253 || isIP(name) !== 0) return undefined
+  if (name.length > longestHost || isIP(name) !== 0) return undefined
   return name.split(".").every((part) => label.test(part)) ? name : undefined
 }
 

@@ -166,7 +166,7 @@ const drained = (socket: Duplex): Effect.Effect<void, Socket.SocketError> =>
 /** Its reader opens, and so does its shortcut; the writer waits for the reader. `open` leaves nothing behind where it is interrupted. */
 const socketOf = (open: Effect.Effect<Duplex, Socket.SocketError>): Socket.Socket => {
   const flowed = (restore: Restore): Effect.Effect<Flow, Socket.SocketError> =>
-    Effect.map(restore(open), (duplex) => new Flow(duplex))
+    Effect.mapEager(Exit.isExit(open) ? open : restore(open), (duplex) => new Flow(duplex))
   let flow: Flow | undefined
   let opened: Deferred.Deferred<Flow> | undefined
   const attach = (attached: Flow, scope: Scope.Scope): Effect.Effect<Flow> => {

@@ -4,7 +4,7 @@
  * @since 0.1.0
  */
 import type { Fault } from "../alert/Fault.ts"
-import { empty } from "../wire/Bytes.ts"
+import { empty, partOf } from "../wire/Bytes.ts"
 
 /**
  * @category constants
@@ -161,7 +161,7 @@ export class Deframer {
           _tag: "Record",
           type: record.type,
           version: record.version,
-          fragment: this.#chunk.subarray(at + headerLength, end)
+          fragment: partOf(this.#chunk, at + headerLength, end)
         }
       }
       this.#partial = new Uint8Array(headerLength + record.length)

@@ -4,7 +4,7 @@
  * @since 0.1.0
  */
 import type { Fault } from "../alert/Fault.ts"
-import { empty } from "../wire/Bytes.ts"
+import { empty, partOf } from "../wire/Bytes.ts"
 import { HandshakeType, handshakeTypeName } from "../wire/CodePoints.ts"
 import type { Observer } from "./Observer.ts"
 
@@ -110,6 +110,6 @@ export class HandshakeAssembly {
       this.#length -= end
     }
     this.#observe?.({ _tag: "Message", direction: "received", type, length: end })
-    return { _tag: "Handshake", type, body: bytes.subarray(headerLength), bytes }
+    return { _tag: "Handshake", type, body: partOf(bytes, headerLength), bytes }
   }
 }

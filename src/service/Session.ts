@@ -3,9 +3,9 @@
  *
  * @since 0.1.0
  */
-import * as Clock from "effect/Clock"
 import * as Effect from "effect/Effect"
 import * as Schema from "effect/Schema"
+import { currentMillis } from "./Now.ts"
 import type { SessionSecret } from "./SessionSecret.ts"
 import type { VerifiedChain } from "./VerifiedChain.ts"
 
@@ -30,7 +30,7 @@ export interface Authentication {
  * @since 0.1.0
  */
 export const authenticated = (judged: VerifiedChain | undefined): Effect.Effect<Authentication> =>
-  Effect.map(Clock.currentTimeMillis, (now) => ({
+  Effect.map(currentMillis, (now) => ({
     authenticatedAt: now,
     // What never ends has no place in a store.
     authenticatedUntil: judged?.until === Infinity ? undefined : judged?.until

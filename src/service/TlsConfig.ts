@@ -295,7 +295,7 @@ export const settingsOf = (
 }
 
 /**
- * Refuses settings that no connection could be opened with, before anything is sent.
+ * What is wrong with settings that no connection could be opened with, to be looked at before anything is sent.
  *
  * @category combinators
  * @since 0.1.0
@@ -303,8 +303,8 @@ export const settingsOf = (
 export const checkSettings = (
   settings: Settings,
   primitives: Pick<Primitives["Service"], "groups">
-): Effect.Effect<void, InvalidOption> => {
-  const invalid = (option: string, why: string) => Effect.fail(new InvalidOption({ option, why }))
+): InvalidOption | undefined => {
+  const invalid = (option: string, why: string) => new InvalidOption({ option, why })
   if (settings.versions.length === 0) return invalid("cipherSuites", "there is none for the versions that are spoken")
   for (const group of settings.groups) {
     if (!primitives.groups.includes(group)) return invalid("groups", `this platform does not have ${group}`)
@@ -328,7 +328,7 @@ export const checkSettings = (
   }
   if (protocols > maxProtocols) return invalid("alpnProtocols", `they take more than ${maxProtocols} bytes`)
   const { limits } = settings
-  if (limits === defaultLimits) return Effect.void
+  if (limits === defaultLimits) return undefined
   for (const option of countLimits) {
     const value = limits[option]
     if (!Number.isSafeInteger(value) || value < 0) {
@@ -338,7 +338,7 @@ export const checkSettings = (
   for (const option of durationLimits) {
     if (Duration.isNegative(limits[option])) return invalid(`limits.${option}`, "it is not a length of time")
   }
-  return Effect.void
+  return undefined
 }
 
 const isWithin = (value: number, least: number, most: number): boolean =>

@@ -33,6 +33,18 @@ export const copyPart = (bytes: Uint8Array, out: Uint8Array, at: number): void =
 }
 
 /**
+ * A part of `bytes`, to be read: a view, or a copy where that is cheaper, which is where they are short.
+ *
+ * @category combinators
+ * @since 0.1.0
+ */
+export const partOf = (bytes: Uint8Array, from: number, to: number = bytes.length): Uint8Array =>
+  bytes.length > mostInHeap ? bytes.subarray(from, to) : bytes.slice(from, to)
+
+// Longer ones have memory of their own from the start.
+const mostInHeap = 64
+
+/**
  * Whether two public byte strings are equal. For secrets use `Primitives.equal`, which takes the same time wherever they
  * differ.
  *

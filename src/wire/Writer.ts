@@ -86,7 +86,7 @@ export class Writer {
     body(this)
     const length = this.#length - at - size
     // Only our own values are written, and each has its limit checked where it enters: this is a defect, not an input.
-    if (length >= 2 ** (8 * size)) throw new RangeError(`${length} bytes do not fit a vector of ${size} length bytes`)
+    if (length >>> (8 * size) > 0) throw new RangeError(`${length} bytes do not fit a vector of ${size} length bytes`)
     for (let i = 0; i < size; i++) this.#buffer[at + i] = length >>> (8 * (size - 1 - i))
     return this
   }

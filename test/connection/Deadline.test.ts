@@ -60,9 +60,10 @@ describe("alarm", () => {
   const ringing = (rung: Array<string>) =>
     Effect.gen(function*() {
       const done = yield* Deferred.make<void>()
-      const callOff = yield* alarm("1 millis", () => rung.push("called off"))
-      yield* alarm("1 millis", () => rung.push("first"))
-      yield* alarm("5 millis", () => {
+      const context = yield* Effect.context<never>()
+      const callOff = alarm(context, "1 millis", () => rung.push("called off"))
+      alarm(context, "1 millis", () => rung.push("first"))
+      alarm(context, "5 millis", () => {
         rung.push("last")
         Deferred.doneUnsafe(done, Exit.void)
       })
@@ -90,7 +91,7 @@ describe("alarm", () => {
 
   it.live("never, where that is asked for", () =>
     Effect.gen(function*() {
-      const callOff = yield* alarm("Infinity", () => assert.fail("rang"))
+      const callOff = alarm(yield* Effect.context<never>(), "Infinity", () => assert.fail("rang"))
       yield* yield* ringing([])
       callOff()
     }))
