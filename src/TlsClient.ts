@@ -56,7 +56,10 @@ export type Requirements = Trust | SessionCache | Primitives | Randomness | Scop
  * @since 0.1.0
  */
 export const connect = (options: ClientOptions): Effect.Effect<Connection, TlsError, Requirements | Socket.Socket> =>
-  Effect.flatMap(Socket.Socket, (socket) => opened(options, (restore) => Transport.open(socket, restore), 0))
+  Effect.contextWith((services: Context.Context<Requirements | Socket.Socket>) => {
+    const socket = Context.get(services, Socket.Socket)
+    return opened(services, options, (restore) => Transport.open(socket, restore), 0)
+  })
 
 /**
  * Begins TLS on a transport that has carried something in the clear. Fails with unexpected_message where bytes are left unread:
@@ -71,45 +74,47 @@ export const upgrade = (
   halves: Transport.Halves,
   options: ClientOptions
 ): Effect.Effect<Connection, TlsError, Requirements> =>
-  opened(options, () => Effect.succeed(Transport.upgraded(halves)), halves.unread.length)
+  Effect.contextWith((services: Context.Context<Requirements>) =>
+    opened(services, options, () => Effect.succeed(Transport.upgraded(halves)), halves.unread.length)
+  )
 
 const opened = (
+  services: Context.Context<Requirements>,
   options: ClientOptions,
   transport: Connections.Opening["transport"],
   unread: number
-): Effect.Effect<Connection, TlsError, Requirements> =>
-  Effect.contextWith((services: Context.Context<Requirements>) => {
-    const primitives = Context.get(services, Primitives)
-    const trust = Context.get(services, Trust)
-    const settings = settingsOf(options, primitives)
-    const invalid = checkSettings(settings, primitives)
-    if (invalid !== undefined) return Effect.fail(invalid)
-    const peer = peerOf(primitives, options.serverName)
-    if (peer instanceof InvalidOption) return Effect.fail(peer)
-    const verified = "host" in peer ? peer.host : peer.address
-    const story: ClientStory = {
-      settings,
-      peer,
-      trust,
-      identity: options.identity,
-      sessionKey: clientKey({
-        verified,
-        name: options.sessionName ?? verified,
-        alpnProtocols: settings.alpnProtocols,
-        trust: trust.fingerprint,
-        identity: options.identity?.fingerprint ?? ""
-      })
-    }
-    return Connections.open({
-      role: "client",
-      settings,
-      services,
-      transport,
-      unread,
-      awaitPeerVerdict: options.awaitPeerVerdict,
-      handshake: (channel, cache) => Client.handshake(channel, story, cache)
+): Effect.Effect<Connection, TlsError> => {
+  const primitives = Context.get(services, Primitives)
+  const trust = Context.get(services, Trust)
+  const settings = settingsOf(options, primitives)
+  const invalid = checkSettings(settings, primitives)
+  if (invalid !== undefined) return Effect.fail(invalid)
+  const peer = peerOf(primitives, options.serverName)
+  if (peer instanceof InvalidOption) return Effect.fail(peer)
+  const verified = "host" in peer ? peer.host : peer.address
+  const story: ClientStory = {
+    settings,
+    peer,
+    trust,
+    identity: options.identity,
+    sessionKey: clientKey({
+      verified,
+      name: options.sessionName ?? verified,
+      alpnProtocols: settings.alpnProtocols,
+      trust: trust.fingerprint,
+      identity: options.identity?.fingerprint ?? ""
     })
+  }
+  return Connections.open({
+    role: "client",
+    settings,
+    services,
+    transport,
+    unread,
+    awaitPeerVerdict: options.awaitPeerVerdict,
+    handshake: (channel, cache) => Client.handshake(channel, story, cache)
   })
+}
 
 const peerOf = (primitives: Primitives["Service"], serverName: string): ClientStory["peer"] | InvalidOption => {
   const host = primitives.hostToAscii(serverName)

@@ -141,7 +141,7 @@ export const run = <A, E, R, R2 = never>(
   Effect.gen(function*() {
     const primitives = yield* Primitives
     const invalid = checkSettings(settingsOf(options, primitives), primitives)
-    if (invalid !== undefined) return yield* Effect.fail(invalid)
+    if (invalid !== undefined) return yield* invalid
     const server = yield* SocketServer.SocketServer
     const report = options.report ?? logFailure
     const serve = Effect.fnUntraced(function*(socket: Socket.Socket) {

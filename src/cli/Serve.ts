@@ -154,7 +154,7 @@ export const serve = Command.make("serve", flags, (flags) =>
         : {})
     }
     const invalid = checkSettings(settingsOf(options, primitives), primitives)
-    if (invalid !== undefined) return yield* Effect.fail(tlsFailed(invalid))
+    if (invalid !== undefined) return yield* tlsFailed(invalid)
     const sessions = yield* Layer.build(cacheOf(flags.sessionCache))
     // Half-open: a client may end its sending before it has read all.
     const server = yield* NodeSocketServer.make({

@@ -166,7 +166,7 @@ const awaitPeer = (wire: Wire): Effect.Effect<void> => {
     wire.core.received.length = 0
     if (wire.core.ending !== undefined) return Effect.void
     // Two who receive would steal from each other: a reader that still waits does it for us.
-    return wire.isReceiving ? wire.ended : Effect.andThen(wire.receive, until)
+    return wire.isReceiving ? wire.ended : Effect.andThen(wire.receive(), until)
   })
   const flushed = Effect.andThen(Effect.ignoreCause(wire.lane.flush()), until)
   return Effect.asVoid(within(flushed, wire.core.settings.limits.closeTimeout))
@@ -228,8 +228,8 @@ const awaitVerdict = (wire: Wire, duration: Duration.Input): Effect.Effect<void,
   const until: Effect.Effect<void> = Effect.suspend(() => {
     core.process()
     const isOver = core.ending !== undefined || core.received.length > 0 || core.traffic?.hasTicket === true
-    const next = isOver ? Effect.void : Effect.andThen(wire.receive, until)
-    return core.hasDecided ? Effect.andThen(wire.settle, next) : next
+    const next = () => isOver ? Effect.void : Effect.andThen(wire.receive(), until)
+    return core.hasDecided ? Effect.flatMap(wire.settle, next) : next()
   })
   return within(until, duration).pipe(
     Effect.flatMap(() => core.ending?._tag === "Failed" ? Effect.fail(core.ending.error) : Effect.void)
@@ -388,8 +388,8 @@ class OpenConnection implements Connection {
     const core = this.#core
     core.process(target)
     const isOver = core.ending !== undefined || core.received.length > 0 || (target !== undefined && target.at > 0)
-    const next = isOver ? Effect.void : Effect.flatMap(this.#wire.receive, () => this.#untilData(target))
-    return core.hasDecided ? Effect.andThen(this.#wire.settle, next) : next
+    const next = () => isOver ? Effect.void : Effect.flatMap(this.#wire.receive(), () => this.#untilData(target))
+    return core.hasDecided ? Effect.flatMap(this.#wire.settle, next) : next()
   }
 
   #end(): Effect.Effect<never, TlsError | Cause.Done> {

@@ -9,6 +9,7 @@ import * as Fiber from "effect/Fiber"
 import type * as Socket from "effect/socket/Socket"
 import { fromText } from "../wire/Bytes.ts"
 import type { Core } from "./Core.ts"
+import { andThen, isDone } from "./Sequence.ts"
 import type { Batch, Perform, Transport } from "./Transport.ts"
 
 /**
@@ -49,7 +50,7 @@ export class Drain {
   readonly #transport: Transport
   readonly #perform: Perform
   readonly #forget: Effect.Effect<void>
-  readonly #close: Effect.Effect<void>
+  readonly #close: () => Effect.Effect<void>
   #left: number
   #stop: (() => Effect.Effect<void>) | undefined
   #callOff: (() => void) | undefined
@@ -57,11 +58,11 @@ export class Drain {
   #isReading = false
   #isNextDue = false
 
-  /** `perform` runs what cannot be done at once: `forget` where an alert demands it, and in the end, in any case, `close`. */
+  /** `perform` runs what cannot be done at once: `forget` where an alert demands it, and what `close` leaves, which is called in the end. */
   constructor(core: Core, transport: Transport, { close, forget, perform }: {
     readonly perform: Perform
     readonly forget: Effect.Effect<void>
-    readonly close: Effect.Effect<void>
+    readonly close: () => Effect.Effect<void>
   }) {
     this.#core = core
     this.#transport = transport
@@ -94,7 +95,8 @@ export class Drain {
     this.#isOver = true
     this.#callOff?.()
     // Whoever has the transport next finds no read under way.
-    this.#perform(Effect.andThen(this.#stop?.() ?? Effect.void, this.#close))
+    const closed = andThen(this.#stop?.() ?? Effect.void, this.#close)
+    if (!isDone(closed)) this.#perform(closed)
   }
 
   /** In a loop: the next batch may be there at once, again and again. */

@@ -81,7 +81,7 @@ export const make = (
   }
 
   // What was sent goes out before anything is waited for: one flight, one write.
-  const arrival = Effect.suspend(() => core.outbox.isEmpty ? wire.receive : andThen(wire.flush(), () => wire.receive))
+  const arrival = () => core.outbox.isEmpty ? wire.receive() : andThen(wire.flush(), () => wire.receive())
 
   /** Takes what has come at once, without a detour: most of a flight arrives together. */
   const next = <A>(
@@ -90,7 +90,7 @@ export const make = (
   ): Effect.Effect<A, HandshakeFailure> => {
     const incoming = arrived(expected)
     return incoming === undefined
-      ? Effect.flatMap(arrival, () => next(expected, judge))
+      ? Effect.flatMap(arrival(), () => next(expected, judge))
       : Effect.fromResult(Result.flatMap(incoming, judge))
   }
 

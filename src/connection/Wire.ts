@@ -69,17 +69,18 @@ export class Wire {
     return Deferred.await(this.#ended)
   }
 
-  /** Waits for more bytes and gives them to the core; the end of the transport is given to it as well. */
-  get receive(): Effect.Effect<void> {
-    return Effect.suspend(() => {
-      // A writer may have looked ahead since the reader found nothing.
-      if (this.core.received.length > 0 || this.core.ending !== undefined) return Effect.void
-      this.#hasWritten = false
-      return this.#transport.direct === undefined
-        ? Effect.withFiber(({ context }) => this.#receiveOn(Effect.runForkWith(context)))
-        // Without need of a fiber.
-        : this.#receiveOn(Effect.runFork)
-    })
+  /**
+   * Waits for more bytes and gives them to the core; the end of the transport is given to it as well. To be called inside of an effect: it
+   * looks at once.
+   */
+  receive(): Effect.Effect<void> {
+    // A writer may have looked ahead since the reader found nothing.
+    if (this.core.received.length > 0 || this.core.ending !== undefined) return Effect.void
+    this.#hasWritten = false
+    return this.#transport.direct === undefined
+      ? Effect.withFiber(({ context }) => this.#receiveOn(Effect.runForkWith(context)))
+      // Without need of a fiber.
+      : this.#receiveOn(Effect.runFork)
   }
 
   #receiveOn(perform: Perform): Effect.Effect<void> {
@@ -357,7 +358,7 @@ export class Wire {
       const drain = new Drain(core, this.#transport, {
         perform,
         forget: Effect.suspend(() => this.#order()),
-        close: Effect.suspend(() => this.#close(released))
+        close: () => this.#close(released)
       })
       const end = () => drain.end()
       // There is nothing more to read for who waits, and a peer that still writes should get to our alert (law 16).

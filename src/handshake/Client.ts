@@ -29,7 +29,8 @@ export const handshake = Effect.fnUntraced(
   ): Effect.fn.Return<Established, HandshakeFailure> {
     const { settings } = story
     const offered = Option.getOrUndefined(yield* cache.offer(story.sessionKey))
-    const offer = yield* sendHello(channel, yield* firstHello(channel, story, offered))
+    const offer = yield* firstHello(channel, story, offered)
+    sendHello(channel, offer)
     const { hello, session } = offer
     // Until the server declines, the offer counts as the session of this connection.
     if (session !== undefined) channel.useSession({ key: story.sessionKey, session })

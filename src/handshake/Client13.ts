@@ -161,7 +161,8 @@ const afterRetry = Effect.fnUntracedEager(
     const retry = yield* Effect.fromResult(judgeHelloRetryRequest(answer, offer13(story, offer)))
     channel.transcript.collapseFirst(channel.primitives, retry.suite.hash)
     channel.sendCompatibilityChangeCipherSpec()
-    const again = yield* sendHello(channel, yield* retriedHello(channel, story, offer, retry))
+    const again = yield* retriedHello(channel, offer, retry)
+    sendHello(channel, again)
     const hello = yield* channel.expect("ServerHello")
     if (isHelloRetryRequest(hello)) {
       return yield* fail({

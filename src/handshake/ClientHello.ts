@@ -10,7 +10,7 @@ import { encodeHandshake } from "../message/HandshakeMessage.ts"
 import { type CipherSuite13, suite13Of } from "../secret/CipherSuite.ts"
 import { hashLength } from "../secret/KeySchedule13.ts"
 import type { KeyShare } from "../secret/Primitives.ts"
-import { currentMillis } from "../service/Now.ts"
+import { withNow } from "../service/Now.ts"
 import type { Session } from "../service/Session.ts"
 import type { Settings } from "../service/TlsConfig.ts"
 import { empty } from "../wire/Bytes.ts"
@@ -76,16 +76,15 @@ const isUsable = (session: Session, settings: Settings, now: number): boolean =>
  * @category constructors
  * @since 0.1.0
  */
-export const firstHello = Effect.fnUntracedEager(
-  function*(
-    channel: Channel,
-    story: ClientStory,
-    offered: Session | undefined
-  ): Effect.fn.Return<ClientHelloOffer> {
+export const firstHello = (
+  channel: Channel,
+  story: ClientStory,
+  offered: Session | undefined
+): Effect.Effect<ClientHelloOffer> =>
+  withNow((now) => {
     const { settings } = story
     const speaks12 = settings.versions.includes("1.2")
     const speaks13 = settings.versions.includes("1.3")
-    const now = yield* currentMillis
     const session = offered !== undefined && isUsable(offered, settings, now) ? offered : undefined
     if (session === undefined) offered?.wipe()
     const extensions: Array<Extension> = []
@@ -135,9 +134,8 @@ export const firstHello = Effect.fnUntracedEager(
       compressionMethods: [0],
       extensions
     }
-    return { hello, shares, session }
-  }
-)
+    return Effect.succeed({ hello, shares, session })
+  })
 
 const versionCode = { "1.2": ProtocolVersion.tls12, "1.3": ProtocolVersion.tls13 } as const
 
@@ -148,13 +146,12 @@ const versionCode = { "1.2": ProtocolVersion.tls12, "1.3": ProtocolVersion.tls13
  * @category constructors
  * @since 0.1.0
  */
-export const retriedHello = Effect.fnUntracedEager(
-  function*(
-    channel: Channel,
-    story: ClientStory,
-    { hello, session, shares }: ClientHelloOffer,
-    retry: Retry
-  ): Effect.fn.Return<ClientHelloOffer> {
+export const retriedHello = (
+  channel: Channel,
+  { hello, session, shares }: ClientHelloOffer,
+  retry: Retry
+): Effect.Effect<ClientHelloOffer> =>
+  withNow((now) => {
     const newShares = retry.group === undefined ? shares : [channel.randomness.keyShare(retry.group)]
     const extensions = hello.extensions.flatMap((extension): ReadonlyArray<Extension> => {
       if (extension._tag === "KeyShares") return [keyShares(newShares)]
@@ -163,39 +160,29 @@ export const retriedHello = Effect.fnUntracedEager(
     if (retry.cookie !== undefined) extensions.push({ _tag: "Cookie", cookie: retry.cookie })
     const suite = suiteOfTicket(session)
     const isKept = session !== undefined && suite?.hash === retry.suite.hash
-    if (isKept) extensions.push(preSharedKey(session, retry.suite, yield* currentMillis))
+    if (isKept) extensions.push(preSharedKey(session, retry.suite, now))
     if (suite !== undefined && !isKept) {
       session?.wipe()
       channel.useSession(undefined)
     }
-    return { hello: { ...hello, extensions }, shares: newShares, session: isKept ? session : undefined }
-  }
-)
+    return Effect.succeed({ hello: { ...hello, extensions }, shares: newShares, session: isKept ? session : undefined })
+  })
 
 /**
- * Sends the hello, with the binder of the ticket that it offers.
+ * Sends the hello, and fills in the binder of the ticket that it offers.
  *
  * @category combinators
  * @since 0.1.0
  */
-export const sendHello = (channel: Channel, offer: ClientHelloOffer): Effect.Effect<ClientHelloOffer> =>
-  Effect.sync(() => {
-    const { hello, session } = offer
-    const psk = findExtension(hello.extensions, "PreSharedKeys")
-    const suite = suiteOfTicket(session)
-    if (session === undefined || suite === undefined || psk === undefined) {
-      channel.send(hello)
-      return offer
-    }
+export const sendHello = (channel: Channel, { hello, session }: ClientHelloOffer): void => {
+  const psk = findExtension(hello.extensions, "PreSharedKeys")
+  const suite = suiteOfTicket(session)
+  if (session !== undefined && suite !== undefined && psk !== undefined) {
     // The binder covers the hello up to the list of binders, which has one of the length of the hash.
     const bytes = encodeHandshake(hello)
     const truncated = bytes.subarray(0, bytes.length - 3 - hashLength[suite.hash])
     const hash = channel.transcript.digestWith(channel.primitives, suite.hash, { after: truncated })
-    const binder = binderOf(channel, suite, session.secret.bytes, hash)
-    const bound: ClientHello = {
-      ...hello,
-      extensions: [...hello.extensions.slice(0, -1), { ...psk, offers: psk.offers.map((one) => ({ ...one, binder })) }]
-    }
-    channel.send(bound)
-    return { ...offer, hello: bound }
-  })
+    psk.offers[0]?.binder.set(binderOf(channel, suite, session.secret.bytes, hash))
+  }
+  channel.send(hello)
+}

@@ -4,6 +4,7 @@
  * @since 0.1.0
  */
 import * as Clock from "effect/Clock"
+import type * as Context from "effect/Context"
 import * as Effect from "effect/Effect"
 
 /**
@@ -17,10 +18,12 @@ export const currentMillis: Effect.Effect<number> = Effect.withFiberSucceed((fib
 )
 
 /**
- * Goes on with the current time: one step, where `Effect.flatMap` of `currentMillis` is two.
+ * Goes on with the current time, and with the context: one step, where `Effect.flatMap` of `currentMillis` is two.
  *
  * @category combinators
  * @since 0.1.0
  */
-export const withNow = <A, E, R>(then: (now: number) => Effect.Effect<A, E, R>): Effect.Effect<A, E, R> =>
-  Clock.clockWith((clock) => then(clock.currentTimeMillisUnsafe()))
+export const withNow = <A, E, R>(
+  then: (now: number, context: Context.Context<never>) => Effect.Effect<A, E, R>
+): Effect.Effect<A, E, R> =>
+  Effect.withFiber((fiber) => then(fiber.getRef(Clock.Clock).currentTimeMillisUnsafe(), fiber.context))

@@ -110,10 +110,12 @@ export const makeMemory = (options: MemoryOptions = {}): Effect.Effect<SessionCa
       if (kept.length > 0) sessions.set(key, kept)
     }
     const drop = (key: SessionKey, isDropped: (session: Session) => boolean) => {
-      const all = sessions.get(key) ?? []
+      const all = sessions.get(key)
+      // Most of the time there is nothing to drop.
+      if (all === undefined || !all.some(isDropped)) return
       const kept = all.filter((session) => !isDropped(session))
       for (const session of all) if (!kept.includes(session)) session.wipe()
-      if (kept.length < all.length) keep(key, kept)
+      keep(key, kept)
     }
     const keepWithinCapacity = () => {
       for (const key of sessions.keys()) {
@@ -129,23 +131,21 @@ export const makeMemory = (options: MemoryOptions = {}): Effect.Effect<SessionCa
 
     return SessionCache.of({
       offer: (key) =>
-        Effect.andThen(
-          SessionMetrics.offered,
-          withNow((now) => {
-            const hasAny = sessions.has(key)
-            drop(key, (session) => isExpired(session, now))
-            const kept = sessions.get(key) ?? []
-            const newest = kept[kept.length - 1]
-            if (newest === undefined) {
-              return Effect.as(SessionMetrics.refused(hasAny ? "expired" : "absent"), Option.none())
-            }
-            const isTaken = isSingleUse(key, newest)
-            keep(key, isTaken ? kept.slice(0, -1) : kept)
-            return Effect.succeed(Option.some(isTaken ? newest : newest.copy()))
-          })
-        ),
+        withNow((now, context) => {
+          SessionMetrics.offeredIn(context)
+          const hasAny = sessions.has(key)
+          drop(key, (session) => isExpired(session, now))
+          const kept = sessions.get(key) ?? []
+          const newest = kept[kept.length - 1]
+          if (newest === undefined) {
+            return Effect.as(SessionMetrics.refused(hasAny ? "expired" : "absent"), Option.none())
+          }
+          const isTaken = isSingleUse(key, newest)
+          keep(key, isTaken ? kept.slice(0, -1) : kept)
+          return Effect.succeedSome(isTaken ? newest : newest.copy())
+        }),
       store: (key, session) =>
-        withNow((now) => {
+        withNow((now, context) => {
           if ((dead.size > 0 && dead.has(toHex(session.id))) || isExpired(session, now)) return Effect.void
           const isAdded = isSingleUse(key, session)
           if (!isAdded) drop(key, () => true)
@@ -154,7 +154,8 @@ export const makeMemory = (options: MemoryOptions = {}): Effect.Effect<SessionCa
           const oldest = kept[0]
           if (kept.length > maxTickets && oldest !== undefined) drop(key, (session) => session === oldest)
           keepWithinCapacity()
-          return SessionMetrics.stored
+          SessionMetrics.storedIn(context)
+          return Effect.void
         }),
       invalidate: (key, session) =>
         Effect.suspend(() => {

@@ -3,6 +3,7 @@
  *
  * @since 0.1.0
  */
+import type * as Context from "effect/Context"
 import type * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
 import * as Metric from "effect/Metric"
@@ -92,6 +93,14 @@ const once = (counter: Metric.Counter<number>): Effect.Effect<void> =>
 export const offered: Effect.Effect<void> = once(offeredCount)
 
 /**
+ * The same, and `storedIn` as `stored`, for who has the context at hand: at once.
+ *
+ * @category metrics
+ * @since 0.1.0
+ */
+export const offeredIn = (context: Context.Context<never>): void => offeredCount.updateUnsafe(1, context)
+
+/**
  * A handshake was a resumption.
  *
  * @category metrics
@@ -110,6 +119,12 @@ export const refused = (reason: Refusal): Effect.Effect<void> => once(refusedBy(
  * @since 0.1.0
  */
 export const stored: Effect.Effect<void> = once(storedCount)
+
+/**
+ * @category metrics
+ * @since 0.1.0
+ */
+export const storedIn = (context: Context.Context<never>): void => storedCount.updateUnsafe(1, context)
 
 /**
  * @category metrics

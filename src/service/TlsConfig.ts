@@ -4,7 +4,6 @@
  * @since 0.1.0
  */
 import * as Duration from "effect/Duration"
-import * as Effect from "effect/Effect"
 import * as Option from "effect/Option"
 import type { Masking } from "../alert/Answer.ts"
 import type { Budget } from "../alert/Budget.ts"
