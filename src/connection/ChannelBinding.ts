@@ -50,7 +50,7 @@ export const bindingOf = (
   { exporter, serverCertificate }: Pick<Established, "exporter" | "serverCertificate">
 ): Option.Option<Uint8Array> => {
   if (type === "tls-exporter") {
-    return Option.map(Option.fromUndefinedOr(exporter), (make) => make("EXPORTER-Channel-Binding", empty, 32))
+    return Option.fromUndefinedOr(exporter?.material("EXPORTER-Channel-Binding", empty, 32))
   }
   if (serverCertificate === undefined) return Option.none()
   const hash = endPointHash(serverCertificate)

@@ -76,7 +76,7 @@ export interface Connection extends Omit<Established, "exporter" | "serverCertif
   readonly closure: Effect.Effect<Closure>
   /**
    * Keying material for the application, `length` bytes, bound to this connection (RFC 5705, RFC 8446 section 7.5). None in TLS 1.2
-   * without extended master secret, where it would not be bound. A label of more than 249 bytes and a length of more than 255 hashes
+   * without extended master secret, where it would not be bound, and none after the end of the connection: its secret goes with it. A label of more than 249 bytes and a length of more than 255 hashes
    * are defects, and throw.
    */
   readonly exportKeyingMaterial: (
@@ -135,6 +135,7 @@ const scopeEnd = (exit: Exit.Exit<unknown, unknown>): ScopeEnd => {
 const goodbye = (wire: Wire, exit: Exit.Exit<unknown, unknown>): Effect.Effect<void> =>
   Effect.suspend(() => {
     const { core } = wire
+    core.secrets.endConnection()
     const { onFailure, waitForPeer } = core.settings.policies
     const phase = core.isHandshaking ? "handshaking" : "established"
     switch (parting(core.closure, phase, scopeEnd(exit), { anyRecordPassed: core.anyRecordPassed, onFailure })) {
@@ -347,10 +348,10 @@ class OpenConnection implements Connection {
     })
   }
 
-  readonly exportKeyingMaterial: Connection["exportKeyingMaterial"] = (label, length, context) =>
-    this.#exporter === undefined
-      ? Option.none()
-      : Option.some(Redacted.make(this.#exporter(label, context, length)))
+  readonly exportKeyingMaterial: Connection["exportKeyingMaterial"] = (label, length, context) => {
+    const material = this.#exporter?.material(label, context, length)
+    return material === undefined ? Option.none() : Option.some(Redacted.make(material))
+  }
 
   readonly channelBinding: Connection["channelBinding"] = (type) =>
     bindingOf(type, this.#core.primitives, { exporter: this.#exporter, serverCertificate: this.#serverCertificate })

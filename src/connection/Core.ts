@@ -27,6 +27,7 @@ import { ContentType } from "../wire/CodePoints.ts"
 import { clean, type Ending } from "./Ending.ts"
 import { Outbox } from "./Outbox.ts"
 import { judgeRequest } from "./Renegotiation.ts"
+import { Secrets } from "./Secrets.ts"
 import { Traffic13 } from "./Traffic13.ts"
 import { type FatalAlert, forgets, type UsedSession, UsedSessions } from "./UsedSessions.ts"
 
@@ -44,12 +45,12 @@ export class Core {
   /** Application data that was opened and not yet read. */
   readonly received: Array<Uint8Array> = []
   readonly sessions = new UsedSessions()
+  readonly secrets = new Secrets()
   #closure: ClosureState = "Open"
   #ending: Ending | undefined
   /** Closure steps that are still to be carried out, beyond what is in the outbox. Whoever carries one out takes it. */
   readonly due = new Set<ClosureStep>()
   #traffic: Traffic13 | undefined
-  readonly #secrets: Array<Uint8Array> = []
   #bytesRead = 0
   #alertIsOut = false
   /** Our fatal alert, sealed. It is not said before the session is forgotten: whoever hears it may rely on that. */
@@ -147,18 +148,9 @@ export class Core {
     })
   }
 
-  /** Law 12: bytes that are overwritten when the handshake is over, however it ends. */
-  keepSecret(bytes: Uint8Array): void {
-    this.#secrets.push(bytes)
-  }
-
-  #overwriteSecrets(): void {
-    for (const bytes of this.#secrets.splice(0)) bytes.fill(0)
-  }
-
   establish(): void {
     this.inbound.establish()
-    this.#overwriteSecrets()
+    this.secrets.endHandshake()
   }
 
   /** Seals one content and puts it into the outbox. */
@@ -367,7 +359,10 @@ export class Core {
   #end(ending: Ending): Ending {
     this.#ending ??= ending
     // Whatever was to be said is sealed by now, and nothing more will be opened.
-    if (this.#ending._tag === "Failed") this.wipe()
+    if (this.#ending._tag === "Failed") {
+      this.wipe()
+      this.secrets.endConnection()
+    }
     return this.#ending
   }
 
@@ -393,7 +388,7 @@ export class Core {
     this.outbox.forget()
     this.inbound.forget()
     this.outbound.forget()
-    this.#overwriteSecrets()
+    this.secrets.endHandshake()
     this.#traffic?.forget()
     this.sessions.wipe()
   }

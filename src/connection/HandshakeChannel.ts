@@ -118,7 +118,8 @@ export const make = (
     primitives,
     randomness,
     transcript,
-    keepSecret: (bytes) => core.keepSecret(bytes),
+    keepSecret: (bytes) => core.secrets.keep(bytes),
+    keepExporter: (exporter) => core.secrets.keepExporter(exporter),
     expect,
     send: (message) => {
       const bytes = encodeHandshake(message)

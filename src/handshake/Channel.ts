@@ -11,6 +11,7 @@ import type { NewSessionTicket } from "../message/NewSessionTicket.ts"
 import type { HandshakeMessage } from "../message/HandshakeMessage.ts"
 import type { SecurityParameters } from "../record/ConnectionState.ts"
 import type { TrafficSecret } from "../record/TrafficSecret.ts"
+import type { Exporter } from "../secret/Exporter.ts"
 import type { Secret } from "../secret/KeySchedule13.ts"
 import type { Primitives } from "../secret/Primitives.ts"
 import type { Transcript } from "../secret/Transcript.ts"
@@ -37,6 +38,8 @@ export interface Channel {
   readonly transcript: Transcript
   /** Overwrites these bytes when the handshake is over, however it ends. */
   readonly keepSecret: (bytes: Uint8Array) => void
+  /** Has it forget its secret with the connection. */
+  readonly keepExporter: (exporter: Exporter) => void
   /**
    * The next message, which must be one of these. It is taken by the call where it has come; where it is to be waited for, what
    * was sent goes out first, so a flight is one write.

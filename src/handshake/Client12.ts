@@ -8,6 +8,7 @@ import * as Option from "effect/Option"
 import type { Fault } from "../alert/Fault.ts"
 import type { HandshakeMessage } from "../message/HandshakeMessage.ts"
 import type { CipherSuite } from "../secret/CipherSuite.ts"
+import type { Exporter } from "../secret/Exporter.ts"
 import type { KeyShare } from "../secret/Primitives.ts"
 import { type Credential, schemesFor } from "../service/Identity.ts"
 import { authenticated, type Session } from "../service/Session.ts"
@@ -16,7 +17,7 @@ import { concat } from "../wire/Bytes.ts"
 import { type NamedGroup, namedGroupName, signatureSchemeName } from "../wire/CodePoints.ts"
 import type { Channel, HandshakeFailure } from "./Channel.ts"
 import { type ClientStory, serverNameOf } from "./ClientStory.ts"
-import type { Established, Exporter } from "./Established.ts"
+import type { Established } from "./Established.ts"
 import {
   agree,
   checkSignature,

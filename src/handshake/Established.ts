@@ -4,15 +4,8 @@
  * @since 0.1.0
  */
 import type { AnyCipherSuite } from "../secret/CipherSuite.ts"
+import type { Exporter } from "../secret/Exporter.ts"
 import type { NamedGroup } from "../wire/CodePoints.ts"
-
-/**
- * That many bytes for a label and a context. In TLS 1.2 no context and an empty one differ.
- *
- * @category models
- * @since 0.1.0
- */
-export type Exporter = (label: string, context: Uint8Array | undefined, length: number) => Uint8Array
 
 /**
  * The facts of an established connection.

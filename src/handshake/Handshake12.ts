@@ -8,6 +8,7 @@ import type { Fault } from "../alert/Fault.ts"
 import { nullCompression } from "../record/Compression.ts"
 import { protection12 } from "../record/Protection.ts"
 import type { CipherSuite } from "../secret/CipherSuite.ts"
+import { Exporter } from "../secret/Exporter.ts"
 import * as KeySchedule from "../secret/KeySchedule12.ts"
 import * as Prf from "../secret/Prf.ts"
 import type { KeyShare } from "../secret/Primitives.ts"
@@ -20,7 +21,6 @@ import { toHex } from "../wire/Bytes.ts"
 import { Writer } from "../wire/Writer.ts"
 import { SignatureScheme, signatureSchemeName } from "../wire/CodePoints.ts"
 import type { Channel, HandshakeFailure } from "./Channel.ts"
-import type { Exporter } from "./Established.ts"
 
 /**
  * The two hellos, as far as the secrets depend on them.
@@ -235,13 +235,14 @@ export const newSession = (options: {
  * @since 0.1.0
  */
 export const exporterOf = (
-  { primitives }: Channel,
+  channel: Channel,
   suite: CipherSuite,
   master: MasterSecret,
   randoms: Randoms
 ): Exporter => {
-  const prf = Prf.lasting(primitives, suite.hash, master.bytes)
-  return (label, context, length) =>
+  const secret = master.bytes.slice()
+  const prf = Prf.make(channel.primitives, suite.hash, secret)
+  const exporter = new Exporter(secret, (label, context, length) =>
     prf(
       label,
       [
@@ -250,7 +251,9 @@ export const exporterOf = (
         ...context === undefined ? [] : [new Writer().vector16((_) => _.bytes(context)).finish()]
       ],
       length
-    )
+    ))
+  channel.keepExporter(exporter)
+  return exporter
 }
 
 /**

@@ -8,6 +8,7 @@ import type { Fault } from "../alert/Fault.ts"
 import type { CertificateEntry } from "../message/Certificate13.ts"
 import { TrafficSecret } from "../record/TrafficSecret.ts"
 import type { CipherSuite13 } from "../secret/CipherSuite.ts"
+import { Exporter } from "../secret/Exporter.ts"
 import * as KeySchedule from "../secret/KeySchedule13.ts"
 import { type Credential, schemeFits } from "../service/Identity.ts"
 import { type Authentication, Session } from "../service/Session.ts"
@@ -16,7 +17,6 @@ import type { VerifiedChain } from "../service/Trust.ts"
 import { empty, toHex } from "../wire/Bytes.ts"
 import { SignatureScheme, signatureSchemeName } from "../wire/CodePoints.ts"
 import type { Channel, HandshakeFailure } from "./Channel.ts"
-import type { Exporter } from "./Established.ts"
 import { illegal } from "./Negotiation13.ts"
 
 /**
@@ -113,19 +113,25 @@ export const applicationSecrets = (context: SecretContext, secrets: Secrets): Ap
   channel.keepSecret(master.bytes)
   const traffic = (label: string, logged: string) =>
     new TrafficSecret(primitives, suite, derive(context, master, label, logged))
-  const exporter = KeySchedule.lasting(primitives, derive(context, master, "exp master", "EXPORTER_SECRET"))
+  const exporter = exporterOf(
+    primitives,
+    KeySchedule.copyOf(primitives, derive(context, master, "exp master", "EXPORTER_SECRET"))
+  )
+  channel.keepExporter(exporter)
   return {
     master,
     client: traffic("c ap traffic", "CLIENT_TRAFFIC_SECRET_0"),
     server: traffic("s ap traffic", "SERVER_TRAFFIC_SECRET_0"),
-    exporter: exporterOf(primitives, exporter)
+    exporter
   }
 }
 
 /** RFC 8446 section 7.5: no context is an empty one. A function of its own, which holds on to nothing else of the handshake. */
-const exporterOf =
-  (primitives: Channel["primitives"], secret: KeySchedule.Secret): Exporter => (label, context, length) =>
-    KeySchedule.exportKeyingMaterial(primitives, secret, label, context ?? empty, length)
+const exporterOf = (primitives: Channel["primitives"], secret: KeySchedule.Secret): Exporter =>
+  new Exporter(
+    secret.bytes,
+    (label, context, length) => KeySchedule.exportKeyingMaterial(primitives, secret, label, context ?? empty, length)
+  )
 
 /**
  * RFC 8446 section 7.1: the transcript must end with the client's Finished.

@@ -6,7 +6,7 @@
 import { concat, copyPart, empty, fromText } from "../wire/Bytes.ts"
 import type { HashName, Mac, Primitives } from "./Primitives.ts"
 
-type Needed = Pick<Primitives["Service"], "mac" | "passingMac" | "digest">
+type Needed = Pick<Primitives["Service"], "passingMac" | "digest">
 
 /**
  * Bytes of the output of a hash, and of every secret of the schedule.
@@ -47,18 +47,6 @@ export const secretOf = (primitives: Needed, hash: HashName, bytes: Uint8Array):
  * @since 0.1.0
  */
 export const copyOf = (primitives: Needed, { bytes, hash }: Secret): Secret => secretOf(primitives, hash, bytes.slice())
-
-/**
- * The same secret with a key of the platform, to be used when its bytes are overwritten.
- *
- * @category constructors
- * @since 0.1.0
- */
-export const lasting = (primitives: Needed, { bytes, hash }: Secret): Secret => ({
-  hash,
-  bytes,
-  mac: primitives.mac(hash, bytes)
-})
 
 /**
  * HKDF-Extract, RFC 5869 section 2.2. The input keying material stays with the caller.

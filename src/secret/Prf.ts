@@ -50,12 +50,3 @@ export const make = (
   hash: HashName,
   secret: Uint8Array
 ): Prf => over(primitives.passingMac(hash, secret))
-
-/**
- * The PRF of one secret, which may be overwritten afterwards.
- *
- * @category constructors
- * @since 0.1.0
- */
-export const lasting = (primitives: Pick<Primitives["Service"], "mac">, hash: HashName, secret: Uint8Array): Prf =>
-  over(primitives.mac(hash, secret))

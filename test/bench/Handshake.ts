@@ -19,7 +19,7 @@ const nameOf = (kind: Kind): string =>
 
 // A handshake is a lot of code that runs once: it takes some thousand of them before the compiler is done with it. What is
 // measured is a process that has been at work for a while.
-const warmUps = 3
+const warmUps = 10
 
 const countOf = (scale: number): number => Math.max(2, Math.round(1500 * scale))
 

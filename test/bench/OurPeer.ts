@@ -44,7 +44,7 @@ const receiveFrom = (total: number, read: Effect.Effect<number, TlsError | Cause
   })
 
 const untilDone = (reading: Effect.Effect<void, TlsError | Cause.Done>): Effect.Effect<void> =>
-  reading.pipe(Effect.catchIf(Cause.isDone, () => Effect.void), Effect.orDie)
+  Effect.orDie(Effect.catchIf(reading, Cause.isDone, () => Effect.void))
 
 const lengthOf = (chunks: ReadonlyArray<Uint8Array>): number => {
   let length = 0

@@ -1,12 +1,15 @@
 /** Keying material for the application: RFC 8446 section 7.5 and RFC 5705, against a computation of its own. */
 import { assert, describe } from "@effect/vitest"
+import * as Cause from "effect/Cause"
 import * as Effect from "effect/Effect"
+import * as Exit from "effect/Exit"
 import * as Option from "effect/Option"
 import * as Redacted from "effect/Redacted"
+import * as Scope from "effect/Scope"
 import { createHash, createHmac } from "node:crypto"
 import { CipherSuite, type Connection, TlsTest } from "effect-tls"
 import { bytes, recordsOf, test } from "../connection/conversation.ts"
-import { conversation, converse } from "../handshake13/conversation.ts"
+import { conversation, converse, readToTheEnd } from "../handshake13/conversation.ts"
 import { suiteOf } from "../handshake13/conversation.ts"
 
 const material = (connection: Connection, label: string, length: number, context?: Uint8Array): string | undefined =>
@@ -81,17 +84,25 @@ describe("TLS 1.3", () => {
           Effect.gen(function*() {
             const suite = suiteOf(id)
             const options = { cipherSuites: [suite] }
-            const outcome = yield* converse(all, { subject: side, script: {}, suite, client: options, server: options })
-            const { connection, puppet } = outcome
-            assert(connection !== undefined && puppet.exporter !== undefined)
-            for (const [label, length, context] of asked) {
-              const ours = material(connection, label, length, context)
-              assert.strictEqual(
-                ours,
-                exported13(suite.hash, puppet.exporter.bytes, label, context ?? new Uint8Array(0), length),
-                label
+            let ours: ReadonlyArray<string | undefined> = []
+            const { puppet } = yield* converse(all, {
+              subject: side,
+              script: {},
+              suite,
+              client: options,
+              server: options,
+              use: (connection) => {
+                ours = asked.map(([label, length, context]) => material(connection, label, length, context))
+                return readToTheEnd(connection)
+              }
+            })
+            const secret = puppet.exporter?.bytes ?? new Uint8Array(0)
+            assert.deepStrictEqual(
+              ours,
+              asked.map(([label, length, context]) =>
+                exported13(suite.hash, secret, label, context ?? new Uint8Array(0), length)
               )
-            }
+            )
           })
       )
     }
@@ -151,6 +162,39 @@ describe("TLS 1.2", () => {
         })
         // An empty context is one.
         assert.lengthOf(new Set(made), asked.length)
+      }))
+  }
+})
+
+describe("what is exported goes with the connection", () => {
+  const binding = (connection: Connection) => Option.isSome(connection.channelBinding("tls-exporter"))
+  const exports = (
+    connection: Connection
+  ) => [material(connection, "EXPERIMENTAL-one", 20) !== undefined, binding(connection)]
+  for (const version of ["1.2", "1.3"] as const) {
+    const options = { client: { versions: [version] }, server: { versions: [version] } }
+
+    test(`it is there when all was read, and not when the scope has ended: TLS ${version}`, () =>
+      Effect.gen(function*() {
+        const scope = yield* Scope.make()
+        const { client, server } = yield* Scope.provide(TlsTest.pair(options), scope)
+        yield* server.closeWrite
+        assert.isTrue(Cause.isDone(yield* Effect.flip(client.pull)))
+        assert.deepStrictEqual([exports(client), exports(server)], [[true, true], [true, true]])
+        yield* server.close
+        assert.deepStrictEqual([exports(client), exports(server)], [[true, true], [false, false]])
+        yield* Scope.close(scope, Exit.void)
+        assert.deepStrictEqual(exports(client), [false, false])
+      }))
+
+    test(`it is gone with a fatal alert, on either side: TLS ${version}`, () =>
+      Effect.gen(function*() {
+        const { client, server, wire } = yield* TlsTest.pair(options)
+        yield* wire.corrupt({ from: "client", record: 0, fragmentBit: -1 })
+        yield* client.write(bytes("x"))
+        assert.strictEqual((yield* Effect.flip(server.pull))._tag, "AlertSent")
+        assert.strictEqual((yield* Effect.flip(client.pull))._tag, "AlertReceived")
+        assert.deepStrictEqual([exports(client), exports(server)], [[false, false], [false, false]])
       }))
   }
 })

@@ -259,7 +259,6 @@ const watchedPrimitives = Effect.map(Primitives, (primitives) => {
       if (answer !== undefined) keep("shared secret of the server", answer.secret)
       return answer
     },
-    mac: (hash, key) => primitives.mac(hash, keep("secret that lasts", key)),
     passingMac: (hash, key) => {
       const mac = primitives.passingMac(hash, keep("secret of the schedule", key))
       const sign = (...parts: ReadonlyArray<Uint8Array>) => {
@@ -294,8 +293,8 @@ describe("R8446-6-06: secrets are overwritten", () => {
       Effect.gen(function*() {
         const { count, left } = yield* opened(resumes)
         assert.isAbove(count(), 30)
-        // What a KeyUpdate of either direction begins with, on either side, and what the client makes sessions of.
-        assert.deepStrictEqual(left(), Array.from({ length: 5 }, () => "secret of the schedule"))
+        // What a KeyUpdate of either direction begins with and what is exported, on either side, and what the client makes sessions of.
+        assert.deepStrictEqual(left(), Array.from({ length: 7 }, () => "secret of the schedule"))
       }))
 
     test(`when a connection whose keys were updated fails: ${what}`, () =>

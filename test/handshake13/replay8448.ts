@@ -173,6 +173,7 @@ export const play = (
       randomness: randomnessOf(replay, party),
       transcript,
       keepSecret: () => {},
+      keepExporter: () => {},
       expect: (...tags) => {
         type Expected = Extract<HandshakeMessage, { readonly _tag: typeof tags[number] }>
         const isDue = (message: HandshakeMessage): message is Expected =>
