@@ -10,6 +10,7 @@ import * as Deferred from "effect/Deferred"
 import type * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
 import * as Exit from "effect/Exit"
+import { identity } from "effect/Function"
 import * as Option from "effect/Option"
 import * as Redacted from "effect/Redacted"
 import * as Scope from "effect/Scope"
@@ -131,8 +132,8 @@ const scopeEnd = (exit: Exit.Exit<unknown, unknown>): ScopeEnd => {
   return Cause.hasInterruptsOnly(exit.cause) ? "interruption" : "failure"
 }
 
-/** Law 15. Registered once the transport is open, bounded in time, and without an error of its own. */
-const goodbye = (wire: Wire, exit: Exit.Exit<unknown, unknown>): Effect.Effect<void> =>
+/** Law 15. Registered once the transport is open, bounded in time, and without an error of its own. To be run uninterruptibly. */
+const goodbye = (wire: Wire, exit: Exit.Exit<unknown, unknown>, restore: Transport.Restore): Effect.Effect<void> =>
   Effect.suspend(() => {
     const { core } = wire
     core.secrets.endConnection()
@@ -150,7 +151,7 @@ const goodbye = (wire: Wire, exit: Exit.Exit<unknown, unknown>): Effect.Effect<v
       case "internal_error":
         core.fail({ _tag: "ApplicationFailed" })
     }
-    const wait = waitForPeer && core.closure === "CloseSent" ? awaitPeer(wire) : Effect.void
+    const wait = waitForPeer && core.closure === "CloseSent" ? restore(awaitPeer(wire)) : Effect.void
     return andThen(wait, () => {
       const how = core.alertIsOut ? "drain" : core.closure === "Closed" ? "now" : "drain later"
       return wire.part(how)
@@ -158,7 +159,7 @@ const goodbye = (wire: Wire, exit: Exit.Exit<unknown, unknown>): Effect.Effect<v
   }).pipe(Effect.ignoreCause)
 
 /** A function of its own, so that the connection does not hold on to all that opened it. */
-const goodbyeOf = (wire: Wire) => (exit: Exit.Exit<unknown, unknown>) => goodbye(wire, exit)
+const goodbyeOf = (wire: Wire) => (exit: Exit.Exit<unknown, unknown>) => goodbye(wire, exit, identity)
 
 /** Waits for the close_notify of the peer, within `closeTimeout`; data that comes before it has no reader any more. */
 const awaitPeer = (wire: Wire): Effect.Effect<void> => {
@@ -201,13 +202,12 @@ const openMasked = Effect.fnUntraced(
     const handshake: Effect.Effect<Established, HandshakeFailure> = unread > 0
       ? Effect.fail<Fault>({ _tag: "PlaintextBuffered", length: unread })
       : opening.handshake(channel, cache)
-    const story = handshake.pipe(
+    const story = Effect.matchEffect(handshake, {
+      onFailure: (failure) => settleFailure(wire, failure),
       // The last flight, where the story ends with one of ours.
-      Effect.flatMap((established) =>
+      onSuccess: (established) =>
         andThen(core.outbox.isEmpty ? Effect.void : wire.flush(), () => Effect.succeed(established))
-      ),
-      Effect.catch((failure) => settleFailure(wire, failure))
-    )
+    })
     const abort = (cause: Cause.Cause<TlsError>) => Scope.close(scope, Exit.failCause(cause))
     const established = yield* maskedWithin(restore, story, settings.limits.handshakeTimeout).pipe(
       Effect.flatMap((established) => Option.isSome(established) ? Effect.succeed(established.value) : giveUp(wire)),
@@ -338,7 +338,7 @@ class OpenConnection implements Connection {
   }
 
   get close(): Connection["close"] {
-    return Effect.suspend(() => goodbye(this.#wire, Exit.void))
+    return Effect.uninterruptibleMask((restore) => goodbye(this.#wire, Exit.void, restore))
   }
 
   get closure(): Connection["closure"] {

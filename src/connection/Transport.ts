@@ -195,31 +195,29 @@ const failed = (cause: unknown): TransportFailed =>
 /**
  * Opens a socket. Where the connection before on this socket is still taking its leave, waits for that; fails where it is in use.
  *
- * To be run uninterruptibly: only what `restore` is given can be interrupted, and then leaves nothing open.
+ * To be called inside of an effect that cannot be interrupted: only what `restore` is given can be, and then leaves nothing open.
  *
  * @category constructors
  * @since 0.1.0
  */
-export const open = (socket: Socket.Socket, restore: Restore): Effect.Effect<Transport, TransportFailed> =>
-  Effect.suspend(() => {
-    const berth = berthOf(socket)
-    const earlier = berth.carried
-    if (earlier !== undefined) {
-      return earlier.isEnding
-        ? Effect.andThen(restore(Deferred.await(earlier.released)), open(socket, restore))
-        : Effect.fail(failed(new Error("this Socket carries another connection already")))
-    }
-    const mine: Carried = { isEnding: false, released: Deferred.makeUnsafe() }
-    berth.carried = mine
-    const letGo = () => {
-      berth.carried = undefined
-      Deferred.doneUnsafe(mine.released, Exit.void)
-    }
-    const opened = hasShortcut(socket)
-      ? directly(socket[shortcut].way(restore), mine, letGo)
-      : inScopes(socket, restore, mine, letGo)
-    return opened
-  })
+export const open = (socket: Socket.Socket, restore: Restore): Effect.Effect<Transport, TransportFailed> => {
+  const berth = berthOf(socket)
+  const earlier = berth.carried
+  if (earlier !== undefined) {
+    return earlier.isEnding
+      ? Effect.flatMap(restore(Deferred.await(earlier.released)), () => open(socket, restore))
+      : Effect.fail(failed(new Error("this Socket carries another connection already")))
+  }
+  const mine: Carried = { isEnding: false, released: Deferred.makeUnsafe() }
+  berth.carried = mine
+  const letGo = () => {
+    berth.carried = undefined
+    Deferred.doneUnsafe(mine.released, Exit.void)
+  }
+  return hasShortcut(socket)
+    ? directly(socket[shortcut].way(restore), mine, letGo)
+    : inScopes(socket, restore, mine, letGo)
+}
 
 /** By its shortcut. */
 const directly = (

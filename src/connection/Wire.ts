@@ -324,12 +324,13 @@ export class Wire {
     return Effect.ignoreCause(within(this.lane.flush(), this.core.settings.limits.closeTimeout))
   }
 
-  /** Carries out what was decided, and then releases the transport, whatever came of that. */
+  /**
+   * Carries out what was decided, and then releases the transport, whatever came of that. To be called inside of an effect that cannot be
+   * interrupted.
+   */
   part(how: Release): Effect.Effect<void> {
-    return Effect.uninterruptible(Effect.suspend(() => {
-      const settled = this.#settle()
-      return isDone(settled) ? this.#release(how) : Effect.ensuring(settled, Effect.suspend(() => this.#release(how)))
-    }))
+    const settled = this.#settle()
+    return isDone(settled) ? this.#release(how) : Effect.ensuring(settled, Effect.suspend(() => this.#release(how)))
   }
 
   /** The transport is released: at once, after what is still to leave, or after a drain. */

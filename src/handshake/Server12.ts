@@ -11,7 +11,6 @@ import type { HandshakeMessage } from "../message/HandshakeMessage.ts"
 import { encodeServerEcdhParams } from "../message/ServerKeyExchange.ts"
 import type { CipherSuite } from "../secret/CipherSuite.ts"
 import { authenticationOf, type Credential, schemesFor } from "../service/Identity.ts"
-import { currentMillis } from "../service/Now.ts"
 import { authenticated, secondsLeft } from "../service/Session.ts"
 import type { SessionCache } from "../service/SessionCache.ts"
 import * as SessionMetrics from "../service/SessionMetrics.ts"
@@ -258,14 +257,14 @@ const abbreviated = Effect.fnUntracedEager(
     story: ServerStory,
     cache: SessionCache["Service"],
     hello: ClientHello,
-    { isRenewalDue, session }: Offered,
+    { isRenewalDue, offeredAt, session }: Offered,
     suite: CipherSuite
   ): Effect.fn.Return<Established, HandshakeFailure> {
     const alpnProtocol = yield* Effect.fromResult(chooseProtocol(hello, story.settings))
     const randoms: Randoms = { client: hello.random, server: serverRandom(channel, story.settings) }
     channel.transcript.start(channel.primitives, suite.hash)
     // RFC 5077 section 3.4: an accepted ticket is answered with the identifier that came along.
-    const lifetime = secondsLeft(ticketLifetime, session, yield* currentMillis)
+    const lifetime = secondsLeft(ticketLifetime, session, offeredAt)
     const answer = { isResumed: true, isTicketPromised: isRenewalDue && story.settings.tickets > 0 && lifetime > 0 }
     channel.send(serverHello(story.settings, hello, randoms.server, hello.sessionId, suite, alpnProtocol, answer))
     const master = masterSecretOf(channel, suite, session.secret.bytes)

@@ -43,12 +43,14 @@ export interface Offered {
   readonly key: SessionKey
   readonly session: Session
   readonly isRenewalDue: boolean
+  /** When it was, in milliseconds since the epoch. */
+  readonly offeredAt: number
 }
 
 /** A cache may be kinder than we are. */
-const unlessTooOld = (offered: Offered): Effect.Effect<Offered | undefined> =>
+const unlessTooOld = (offered: Omit<Offered, "offeredAt">): Effect.Effect<Offered | undefined> =>
   withNow((now) => {
-    if (offered.session.livesFor(ticketLifetime * 1000, now) > 0) return Effect.succeed(offered)
+    if (offered.session.livesFor(ticketLifetime * 1000, now) > 0) return Effect.succeed({ ...offered, offeredAt: now })
     offered.session.wipe()
     return Effect.as(SessionMetrics.refused("expired"), undefined)
   })
