@@ -4,7 +4,7 @@
  * @since 0.1.0
  */
 import { HandshakeType } from "../wire/CodePoints.ts"
-import { listOf, type MessageCodec, readUint16s, writeUint16s } from "./Syntax.ts"
+import { listOf, type MessageCodec, readUint16s, readUint8s, writeUint16s, writeUint8s } from "./Syntax.ts"
 
 /**
  * RFC 5246 section 7.4.4.
@@ -28,7 +28,7 @@ export const certificateRequest: MessageCodec<CertificateRequest> = {
   type: HandshakeType.certificate_request,
   decode: (body) => ({
     _tag: "CertificateRequest",
-    certificateTypes: Array.from(body.vector8("certificate_types", 1)),
+    certificateTypes: readUint8s(body, "certificate_types"),
     signatureSchemes: readUint16s(body, "supported_signature_algorithms"),
     authorities: listOf(
       body.vector16("certificate_authorities"),
@@ -36,7 +36,7 @@ export const certificateRequest: MessageCodec<CertificateRequest> = {
     )
   }),
   encode: (body, { authorities, certificateTypes, signatureSchemes }) => {
-    body.vector8((types) => types.bytes(Uint8Array.from(certificateTypes)))
+    writeUint8s(body, certificateTypes)
     writeUint16s(body, signatureSchemes)
     body.vector16((list) => {
       for (const name of authorities) list.vector16((item) => item.bytes(name))

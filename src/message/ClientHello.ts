@@ -6,7 +6,7 @@
 import { HandshakeType } from "../wire/CodePoints.ts"
 import type { Extension } from "./Extension.ts"
 import { readExtensions, writeExtensions } from "./ExtensionCodec.ts"
-import { type MessageCodec, readSessionId, readUint16s, writeUint16s } from "./Syntax.ts"
+import { type MessageCodec, readSessionId, readUint16s, readUint8s, writeUint16s, writeUint8s } from "./Syntax.ts"
 
 /**
  * RFC 5246 section 7.4.1.2. What it offers is judged by negotiation, not here: any version and any values decode.
@@ -38,13 +38,13 @@ export const clientHello: MessageCodec<ClientHello> = {
     random: body.bytes("random", 32),
     sessionId: readSessionId(body),
     cipherSuites: readUint16s(body, "cipher_suites"),
-    compressionMethods: Array.from(body.vector8("compression_methods", 1)),
+    compressionMethods: readUint8s(body, "compression_methods"),
     extensions: readExtensions(body, "ClientHello")
   }),
   encode: (body, message) => {
     body.uint16(message.version).bytes(message.random).vector8((id) => id.bytes(message.sessionId))
     writeUint16s(body, message.cipherSuites)
-    body.vector8((methods) => methods.bytes(Uint8Array.from(message.compressionMethods)))
+    writeUint8s(body, message.compressionMethods)
     writeExtensions(body, message.extensions, "ClientHello")
   }
 }

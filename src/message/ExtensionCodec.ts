@@ -9,7 +9,7 @@ import { Reader } from "../wire/Reader.ts"
 import type { Writer } from "../wire/Writer.ts"
 import type { Extension, ExtensionForm, ExtensionOf, KnownExtension, ServerName } from "./Extension.ts"
 import { ocspStatus, readStatus, writeStatus } from "./CertificateStatus.ts"
-import { Illegal, listOf, readUint16s, writeUint16s } from "./Syntax.ts"
+import { Illegal, listOf, readUint16s, readUint8s, writeUint16s, writeUint8s } from "./Syntax.ts"
 
 interface ExtensionCodec<E> {
   readonly type: number
@@ -79,8 +79,8 @@ const codecs: { readonly [Tag in KnownExtension["_tag"]]: ExtensionCodec<Extensi
   },
   EcPointFormats: {
     type: ExtensionType.ec_point_formats,
-    decode: (body) => ({ _tag: "EcPointFormats", formats: Array.from(body.vector8("ec_point_format_list", 1)) }),
-    encode: (body, { formats }) => body.vector8((list) => list.bytes(Uint8Array.from(formats)))
+    decode: (body) => ({ _tag: "EcPointFormats", formats: readUint8s(body, "ec_point_format_list") }),
+    encode: (body, { formats }) => writeUint8s(body, formats)
   },
   SignatureAlgorithms: {
     type: ExtensionType.signature_algorithms,
@@ -197,8 +197,8 @@ const codecs: { readonly [Tag in KnownExtension["_tag"]]: ExtensionCodec<Extensi
   },
   PskKeyExchangeModes: {
     type: ExtensionType.psk_key_exchange_modes,
-    decode: (body) => ({ _tag: "PskKeyExchangeModes", modes: Array.from(body.vector8("ke_modes", 1)) }),
-    encode: (body, { modes }) => body.vector8((list) => list.bytes(Uint8Array.from(modes)))
+    decode: (body) => ({ _tag: "PskKeyExchangeModes", modes: readUint8s(body, "ke_modes") }),
+    encode: (body, { modes }) => writeUint8s(body, modes)
   },
   Cookie: {
     type: ExtensionType.cookie,

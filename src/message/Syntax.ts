@@ -49,6 +49,27 @@ export const listOf = <A>(vector: Uint8Array, item: (list: Reader) => A): Readon
 }
 
 /**
+ * A vector of one-byte values with a one-byte length, such as `CompressionMethod compression_methods<1..2^8-1>`.
+ *
+ * @category decoding
+ * @since 0.1.0
+ */
+export const readUint8s = (reader: Reader, field: string): ReadonlyArray<number> => {
+  const values: Array<number> = []
+  for (const value of reader.vector8(field, 1)) values.push(value)
+  return values
+}
+
+/**
+ * @category encoding
+ * @since 0.1.0
+ */
+export const writeUint8s = (writer: Writer, values: ReadonlyArray<number>): Writer =>
+  writer.vector8((writer) => {
+    for (const value of values) writer.uint8(value)
+  })
+
+/**
  * A vector of two-byte values with a two-byte length, such as `CipherSuite cipher_suites<2..2^16-2>`.
  *
  * @category decoding

@@ -33,6 +33,8 @@ const [finished, reset] = [closed(1000), closed(1006)]
 const openFailed = (cause: unknown) => failure(new Socket.SocketOpenError({ kind: "Unknown", cause }))
 const writeFailed = (cause: unknown) => failure(new Socket.SocketWriteError({ cause }))
 
+const ignored = (): void => {}
+
 /**
  * Both directions of an open socket. It stays paused: what Node has read is taken with each pull, and Node reads no more than its
  * high water mark ahead.
@@ -91,6 +93,8 @@ class Flow implements Socket.Reader, Socket.Writer, Direct {
     this.#socket.off("readable", this.#serve)
     this.#socket.off("end", this.#ended)
     this.#socket.off("close", this.#closed)
+    this.#socket.on("error", ignored)
+    this.#socket.off("error", this.#failed)
     if (this.#socket instanceof Net.Socket) this.#socket.destroySoon()
     else this.endWrite()
   }
