@@ -293,8 +293,8 @@ class OpenConnection implements Connection {
     return this.#alone(() => {
       const { received } = this.#core
       return andThen(received.length > 0 ? Effect.void : this.#untilData(), (): Connection["pull"] => {
-        const [first, ...rest] = received.splice(0)
-        return first === undefined ? this.#end() : Effect.succeed([first, ...rest])
+        const first = received.shift()
+        return first === undefined ? this.#end() : Effect.succeed([first, ...received.splice(0)])
       })
     })
   }

@@ -121,8 +121,7 @@ export const make = (
     keepSecret: (bytes) => core.secrets.keep(bytes),
     keepExporter: (exporter) => core.secrets.keepExporter(exporter),
     expect,
-    send: (message) => {
-      const bytes = encodeHandshake(message)
+    send: (message, bytes = encodeHandshake(message)) => {
       transcript.add(bytes)
       settings.observe?.({ _tag: "Message", direction: "sent", type: bytes[0] ?? 0, length: bytes.length })
       core.outbox.addHandshake(bytes)

@@ -175,14 +175,14 @@ export const retriedHello = (
  * @since 0.1.0
  */
 export const sendHello = (channel: Channel, { hello, session }: ClientHelloOffer): void => {
-  const psk = findExtension(hello.extensions, "PreSharedKeys")
+  const offered = findExtension(hello.extensions, "PreSharedKeys")?.offers[0]
   const suite = suiteOfTicket(session)
-  if (session !== undefined && suite !== undefined && psk !== undefined) {
-    // The binder covers the hello up to the list of binders, which has one of the length of the hash.
-    const bytes = encodeHandshake(hello)
-    const truncated = bytes.subarray(0, bytes.length - 3 - hashLength[suite.hash])
-    const hash = channel.transcript.digestWith(channel.primitives, suite.hash, { after: truncated })
-    psk.offers[0]?.binder.set(binderOf(channel, suite, session.secret.bytes, hash))
-  }
-  channel.send(hello)
+  if (session === undefined || suite === undefined || offered === undefined) return channel.send(hello)
+  const bytes = encodeHandshake(hello)
+  // The binder covers the hello up to the list of binders, which has one of the length of the hash, at its end.
+  const binderAt = bytes.length - hashLength[suite.hash]
+  const hash = channel.transcript.digestWith(channel.primitives, suite.hash, { after: bytes.subarray(0, binderAt - 3) })
+  offered.binder.set(binderOf(channel, suite, session.secret.bytes, hash))
+  bytes.set(offered.binder, binderAt)
+  channel.send(hello, bytes)
 }

@@ -22,14 +22,14 @@ const hostNameType = 0
 
 // RFC 6066 section 3: other name types are passed over, which their length makes possible.
 const decodeServerNameList = (body: Reader): ServerName | undefined => {
-  const types = new Set<number>()
+  const types: Array<number> = []
   let host: Uint8Array | undefined
   const list = new Reader(body.vector16("server_name_list", 1))
   while (list.remaining > 0) {
     const type = list.uint8("name_type")
     const name = type === hostNameType ? list.vector16("host_name", 1) : list.vector16("server_name")
-    if (types.has(type)) throw new Illegal("server_name_list", `has more than one name of type ${type}`)
-    types.add(type)
+    if (types.includes(type)) throw new Illegal("server_name_list", `has more than one name of type ${type}`)
+    types.push(type)
     if (type === hostNameType) host = name
   }
   if (host === undefined) return undefined

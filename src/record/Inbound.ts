@@ -196,7 +196,7 @@ export class Inbound {
   /** With a `target`, application data that fits goes into it, and `bytes` is a view of that. */
   next(target?: Target): Incoming | undefined {
     for (;;) {
-      const alert = this.#alerts.shift()
+      const alert = this.#alerts.length > 0 ? this.#alerts.shift() : undefined
       if (alert !== undefined) return this.#judge(alert)
       const message = this.#assembly.next()
       if (message !== undefined) return message
