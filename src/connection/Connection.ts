@@ -77,8 +77,8 @@ export interface Connection extends Omit<Established, "exporter" | "serverCertif
   readonly closure: Effect.Effect<Closure>
   /**
    * Keying material for the application, `length` bytes, bound to this connection (RFC 5705, RFC 8446 section 7.5). None in TLS 1.2
-   * without extended master secret, where it would not be bound, and none after the end of the connection: its secret goes with it. A label of more than 249 bytes and a length of more than 255 hashes
-   * are defects, and throw.
+   * without extended master secret, where it would not be bound, and none after the end. A label of more than 249 bytes and a length of more
+   * than 255 hashes are defects, and throw.
    */
   readonly exportKeyingMaterial: (
     label: string,
@@ -368,10 +368,10 @@ class OpenConnection implements Connection {
   /** One reader at a time: who comes second waits for the first. */
   #alone<A, E>(read: () => Effect.Effect<A, E>): Effect.Effect<A, E> {
     return Effect.suspend(() => {
-      if (this.#reading !== undefined) return Effect.andThen(Deferred.await(this.#reading), this.#alone(read))
       let reading: Deferred.Deferred<void> | undefined
-      // Begun inside of what ends it: an interruption may come in between.
-      const begun = Effect.suspend(() => {
+      // Begun inside of what ends it, and in one step: an interruption may come between two, and another reader.
+      const begun = Effect.suspend((): Effect.Effect<A, E> => {
+        if (this.#reading !== undefined) return Effect.andThen(Deferred.await(this.#reading), this.#alone(read))
         reading = this.#reading = Deferred.makeUnsafe()
         return read()
       })

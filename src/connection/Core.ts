@@ -194,6 +194,8 @@ export class Core {
     const error = alertSent(fault, this.#errorPhase(), this.inbound.version, this.settings.policies.masking)
     const steps = this.#step("fault")
     if (steps === undefined) return this.refusal ?? error
+    // The reading may have ended in order before.
+    this.secrets.endConnection()
     if (steps.includes("send alert")) {
       this.#alertIsOut = true
       this.#lastWord = this.#sealAlert(fatal(told(fault, this.inbound.version, this.settings.policies.masking)))

@@ -58,7 +58,7 @@ export class Drain {
   #isReading = false
   #isNextDue = false
 
-  /** `perform` runs what cannot be done at once: `forget` where an alert demands it, and what `close` leaves, which is called in the end. */
+  /** `perform` runs what cannot be done at once: `forget` where an alert demands it, and what `close`, called in any case, leaves to be done. */
   constructor(core: Core, transport: Transport, { close, forget, perform }: {
     readonly perform: Perform
     readonly forget: Effect.Effect<void>
@@ -94,9 +94,13 @@ export class Drain {
     if (this.#isOver) return
     this.#isOver = true
     this.#callOff?.()
-    // Whoever has the transport next finds no read under way.
-    const closed = andThen(this.#stop?.() ?? Effect.void, this.#close)
-    if (!isDone(closed)) this.#perform(closed)
+    try {
+      // Whoever has the transport next finds no read under way.
+      const closed = andThen(this.#stop?.() ?? Effect.void, this.#close)
+      if (!isDone(closed)) this.#perform(closed)
+    } catch {
+      // This may be the alarm, and nobody is left who could be told of a defect.
+    }
   }
 
   /** In a loop: the next batch may be there at once, again and again. */

@@ -215,23 +215,32 @@ export const open = (socket: Socket.Socket, restore: Restore): Effect.Effect<Tra
     Deferred.doneUnsafe(mine.released, Exit.void)
   }
   return hasShortcut(socket)
-    ? directly(socket[shortcut].way(restore), mine, letGo)
+    ? directly(() => socket[shortcut].way(restore), mine, letGo)
     : inScopes(socket, restore, mine, letGo)
 }
 
 /** By its shortcut. */
 const directly = (
-  opened: Effect.Effect<Direct, Socket.SocketError>,
+  way: () => Effect.Effect<Direct, Socket.SocketError>,
   carried: Carried,
   letGo: () => void
 ): Effect.Effect<Transport, TransportFailed> =>
-  Effect.matchCauseEffectEager(opened, {
+  Effect.matchCauseEffectEager(attempted(way), {
     onFailure: (cause) => {
       letGo()
       return Effect.failCause(Cause.map(cause, failed))
     },
     onSuccess: (direct) => Effect.succeed<Transport>(new DirectTransport(direct, carried, letGo))
   })
+
+/** What the call throws is a defect of the effect. */
+const attempted = <A, E>(call: () => Effect.Effect<A, E>): Effect.Effect<A, E> => {
+  try {
+    return call()
+  } catch (defect) {
+    return Effect.die(defect)
+  }
+}
 
 class DirectTransport implements Transport {
   readonly pull: Transport["pull"]

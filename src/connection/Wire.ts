@@ -69,14 +69,8 @@ export class Wire {
     return Deferred.await(this.#ended)
   }
 
-  /**
-   * Waits for more bytes and gives them to the core; the end of the transport is given to it as well. To be called inside of an effect: it
-   * looks at once.
-   */
+  /** Waits for more bytes and gives them to the core; the end of the transport is given to it as well. */
   receive(): Effect.Effect<void> {
-    // A writer may have looked ahead since the reader found nothing.
-    if (this.core.received.length > 0 || this.core.ending !== undefined) return Effect.void
-    this.#hasWritten = false
     return this.#transport.direct === undefined
       ? Effect.withFiber(({ context }) => this.#receiveOn(Effect.runForkWith(context)))
       // Without need of a fiber.
@@ -85,6 +79,9 @@ export class Wire {
 
   #receiveOn(perform: Perform): Effect.Effect<void> {
     return Effect.callback((resume) => {
+      // A writer may have looked ahead since the reader found nothing.
+      if (this.core.received.length > 0 || this.core.ending !== undefined) return resume(Effect.void)
+      this.#hasWritten = false
       this.#isReceiving = true
       const over = (): void => {
         this.#isReceiving = false

@@ -47,7 +47,10 @@ export interface Channel {
   readonly expect: <const Tag extends HandshakeMessage["_tag"]>(
     ...tags: ReadonlyArray<Tag>
   ) => Effect.Effect<Extract<HandshakeMessage, { readonly _tag: Tag }>, HandshakeFailure>
-  /** The message goes out when the story waits or ends, in one record with its neighbours under the same keys. `encoded` is for who has it already. */
+  /**
+   * The message goes out when the story waits or ends, in one record with its neighbours under the same keys. `encoded` is for who has it
+   * already.
+   */
   readonly send: (message: HandshakeMessage, encoded?: Uint8Array) => void
   /** The version is settled: records and alerts are judged by it from here on. */
   readonly settleVersion: (version: "1.2" | "1.3") => void

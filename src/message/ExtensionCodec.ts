@@ -284,7 +284,7 @@ const entryOfType = new Map(entries.map(([tag, codec], index) => [codec.type, { 
  */
 export const readExtensions = (reader: Reader, form: ExtensionForm): ReadonlyArray<Extension> => {
   if (reader.remaining === 0 && (form === "ClientHello" || form === "ServerHello")) return []
-  // What there is of, which is few of the known ones in a bit each, and mostly none of the others.
+  // Which types there were: the known ones by a bit each, for which a number has 32, and the others, of which there are none most of the time.
   let seen = 0
   let unknown: Set<number> | undefined
   return listOf(reader.vector16("extensions"), (block): Extension => {

@@ -22,8 +22,10 @@ import {
 } from "effect-tls"
 import { inspect } from "node:util"
 import { Inside } from "../../src/connection/Connection.ts"
+import { Secrets } from "../../src/connection/Secrets.ts"
 import type { Wire } from "../../src/connection/Wire.ts"
 import { suites } from "../../src/secret/CipherSuite.ts"
+import { Exporter } from "../../src/secret/Exporter.ts"
 import { keyBlock } from "../../src/secret/KeySchedule12.ts"
 import * as Prf from "../../src/secret/Prf.ts"
 import { bytes, how, said, test, trustIn } from "./conversation.ts"
@@ -146,6 +148,20 @@ describe("secrets are overwritten", () => {
         }))
     }
   }
+
+  test("that a story makes when its connection has ended around it, at once", () =>
+    Effect.sync(() => {
+      const secrets = new Secrets()
+      const [before, after, exported] = [bytes("before"), bytes("after"), bytes("exported")]
+      const exporter = new Exporter(exported, () => exported.slice())
+      secrets.keep(before)
+      secrets.endConnection()
+      secrets.keep(after)
+      assert.deepStrictEqual(exporter.material("EXPERIMENTAL-one", undefined, 8), bytes("exported"))
+      secrets.keepExporter(exporter)
+      assert.isUndefined(exporter.material("EXPERIMENTAL-one", undefined, 8))
+      assert.isTrue([before, after, exported].every(isZero))
+    }))
 
   test("a session that was offered and declined", () =>
     Effect.gen(function*() {

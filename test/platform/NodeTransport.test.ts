@@ -5,6 +5,7 @@ import * as Effect from "effect/Effect"
 import * as Exit from "effect/Exit"
 import * as Fiber from "effect/Fiber"
 import * as Layer from "effect/Layer"
+import * as Scheduler from "effect/Scheduler"
 import * as Scope from "effect/Scope"
 import * as Socket from "effect/socket/Socket"
 import { type Connection, Identity, SessionCache, TlsClient, TlsServer, Trust } from "effect-tls"
@@ -188,24 +189,58 @@ describe.each(
   }
 )
 
+/** Two ends of a connection over TCP. */
+const connected = Effect.gen(function*() {
+  const server = yield* NodeTransport.makeServer({ port: 0, host: "127.0.0.1" })
+  if (server.address._tag !== "InetAddressV4") return yield* Effect.die(server.address)
+  const receiver = yield* Deferred.make<Connection>()
+  yield* Effect.forkScoped(
+    server.run((socket) =>
+      Effect.scoped(Effect.andThen(
+        Effect.flatMap(TlsServer.accept(socket), (tls) => Deferred.succeed(receiver, tls)),
+        Effect.never
+      ))
+    )
+  )
+  const socket = yield* NodeTransport.makeNet({ port: server.address.port, host: "127.0.0.1" })
+  const client = yield* TlsClient.connect({ serverName: "localhost" }).pipe(
+    Effect.provideService(Socket.Socket, socket)
+  )
+  return [client, yield* Deferred.await(receiver)] as const
+})
+
+const services = Layer.unwrap(Effect.gen(function*() {
+  const [pki, leaf] = [yield* testPki, yield* testCredential("ec")]
+  return Layer.mergeAll(
+    Identity.layerPem({ certificate: leaf.certificatePem, privateKey: leaf.privateKeyPem }),
+    Trust.layerAnchors({ anchors: pki.ca.certificatePem }),
+    SessionCache.layerNone
+  ).pipe(Layer.provideMerge(NodePrimitives.layer))
+}))
+
+it.live("two readers share the data, wherever the first of them gives way to the other", () =>
+  Effect.gen(function*() {
+    const [from, to] = yield* connected
+    const most = 24
+    for (let before = 0; before < most; before++) {
+      const steps = Effect.forEach(Array.from({ length: before }), () => Effect.sync(() => {}), { discard: true })
+      const first = yield* Effect.andThen(steps, to.pull).pipe(
+        Effect.provideService(Scheduler.MaxOpsBeforeYield, most),
+        Effect.forkChild({ startImmediately: true })
+      )
+      const second = yield* Effect.forkChild(to.pull, { startImmediately: true })
+      const one = yield* Effect.forkChild(Effect.raceFirst(Fiber.join(first), Fiber.join(second)))
+      yield* from.write(bytes("one"))
+      yield* Fiber.join(one)
+      yield* from.write(bytes("two"))
+      yield* Fiber.join(first)
+      yield* Fiber.join(second)
+    }
+  }).pipe(Effect.scoped, Effect.provide(services)))
+
 it.live("memory that is given back was needed no more: bulk data arrives as it was sent, in every way to read", () =>
   Effect.gen(function*() {
-    const server = yield* NodeTransport.makeServer({ port: 0, host: "127.0.0.1" })
-    if (server.address._tag !== "InetAddressV4") return yield* Effect.die(server.address)
-    const [sender, receiver] = yield* Effect.all([Deferred.make<Connection>(), Deferred.make<Connection>()])
-    yield* Effect.forkScoped(
-      server.run((socket) =>
-        Effect.scoped(Effect.andThen(
-          Effect.flatMap(TlsServer.accept(socket), (tls) => Deferred.succeed(receiver, tls)),
-          Effect.never
-        ))
-      )
-    )
-    const socket = yield* NodeTransport.makeNet({ port: server.address.port, host: "127.0.0.1" })
-    const client = TlsClient.connect({ serverName: "localhost" }).pipe(Effect.provideService(Socket.Socket, socket))
-    yield* Deferred.succeed(sender, yield* client)
-    const [from, to] = [yield* Deferred.await(sender), yield* Deferred.await(receiver)]
-
+    const [from, to] = yield* connected
     const hash = createHash("sha256")
     const sending = Effect.gen(function*() {
       // The many in the middle fill what the system holds for a peer that does not read yet, until Node has to hold some.
@@ -231,14 +266,7 @@ it.live("memory that is given back was needed no more: bulk data arrives as it w
     assert.strictEqual(got.digest("hex"), hash.digest("hex"))
   }).pipe(
     Effect.scoped,
-    Effect.provide(Layer.unwrap(Effect.gen(function*() {
-      const [pki, leaf] = [yield* testPki, yield* testCredential("ec")]
-      return Layer.mergeAll(
-        Identity.layerPem({ certificate: leaf.certificatePem, privateKey: leaf.privateKeyPem }),
-        Trust.layerAnchors({ anchors: pki.ca.certificatePem }),
-        SessionCache.layerNone
-      ).pipe(Layer.provideMerge(NodePrimitives.layer))
-    })))
+    Effect.provide(services)
   ))
 
 it.live.each([["scopes", byScopes], ["the shortcut", byShortcut]] as const)(
