@@ -8,7 +8,7 @@ import type { KeyShare } from "../secret/Primitives.ts"
 import { concat } from "../wire/Bytes.ts"
 import { plain } from "./NodeBytes.ts"
 import { withoutStackTraces } from "./NodeKeys.ts"
-import { NodeKeyShare } from "./NodeKeyShare.ts"
+import { generatePair, hex, NodeKeyShare, publicText } from "./NodeKeyShare.ts"
 
 const group = "x25519mlkem768"
 const encapsulationKeyLength = 1184
@@ -32,6 +32,22 @@ export const isAvailable: boolean = (() => {
   }
 })()
 
+// The DER of a SubjectPublicKeyInfo for id-alg-ml-kem-768 (2.16.840.1.101.3.4.4.2) up to the encapsulation key.
+const spki = hex("308204b2300b0609608648016503040402038204a100")
+
+const exported = (key: crypto.KeyObject | Uint8Array): Uint8Array =>
+  key instanceof Uint8Array ? key : key.export({ format: "raw-public" })
+
+// Without a key object for a key that is used once, where the runtime takes it so.
+const takesText = isAvailable && ((): boolean => {
+  try {
+    const { publicKey } = generatePair("ml-kem-768")
+    return crypto.encapsulate(publicText(spki, exported(publicKey))).ciphertext.length === ciphertextLength
+  } catch {
+    return false
+  }
+})()
+
 /**
  * The client's side: section 3.1, the ML-KEM encapsulation key and then the X25519 key.
  *
@@ -46,17 +62,15 @@ export class NodeHybridShare implements KeyShare {
 
   /** A fresh pair, or the one of these 96 bytes: the seed of ML-KEM (64), and the scalar of X25519. */
   constructor(privateKey?: Uint8Array) {
-    const pair = privateKey === undefined ? crypto.generateKeyPairSync("ml-kem-768") : undefined
+    const pair = privateKey === undefined ? generatePair("ml-kem-768") : undefined
     this.#decapsulationKey = pair?.privateKey ?? crypto.createPrivateKey({
       key: Buffer.from(privateKey?.subarray(0, 64) ?? []),
       format: "raw-seed",
       asymmetricKeyType: "ml-kem-768"
     })
     this.#x25519 = new NodeKeyShare("x25519", privateKey?.subarray(64))
-    const encapsulationKey = (pair?.publicKey ?? crypto.createPublicKey(this.#decapsulationKey)).export({
-      format: "raw-public"
-    })
-    this.publicKey = concat([encapsulationKey, this.#x25519.publicKey])
+    const encapsulationKey = pair?.publicKey ?? crypto.createPublicKey(this.#decapsulationKey)
+    this.publicKey = concat([exported(encapsulationKey), this.#x25519.publicKey])
   }
 
   agree(peer: Uint8Array): Uint8Array | undefined {
@@ -93,11 +107,8 @@ export const respond = (
   if (classical === undefined) return undefined
   let sealed: { readonly sharedKey: Buffer<ArrayBuffer>; readonly ciphertext: Buffer<ArrayBuffer> }
   try {
-    const raw = Buffer.from(peer.subarray(0, encapsulationKeyLength))
-    const key = withoutStackTraces(() =>
-      crypto.createPublicKey({ key: raw, format: "raw-public", asymmetricKeyType: "ml-kem-768" })
-    )
-    sealed = crypto.encapsulate(key)
+    const text = publicText(spki, peer.subarray(0, encapsulationKeyLength))
+    sealed = crypto.encapsulate(takesText ? text : withoutStackTraces(() => crypto.createPublicKey(text)))
   } catch {
     // FIPS 203 section 7.2: the key failed its check.
     classical.fill(0)

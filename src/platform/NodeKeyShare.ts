@@ -18,17 +18,22 @@ interface Group {
   readonly spki: Uint8Array
   /** The DER of a PKCS#8 key up to the private key; the NIST curves leave their public key out, OpenSSL computes it. */
   readonly pkcs8: Uint8Array
-  readonly generate: () => { readonly publicKey: KeyObject | Uint8Array; readonly privateKey: KeyObject }
+  readonly generate: () => Pair
 }
 
-const hex = (text: string): Uint8Array => plain(Buffer.from(text, "hex"))
+/** Bytes of hexadecimal digits. */
+export const hex = (text: string): Uint8Array => plain(Buffer.from(text, "hex"))
+
+/** A fresh pair; the public key raw, where the runtime gives it so. */
+interface Pair {
+  readonly publicKey: KeyObject | Uint8Array
+  readonly privateKey: KeyObject
+}
 
 // Newer versions of node:crypto give out the public key raw with the pair, without a key object for it. The types do not know that yet, so
 // what comes is looked at once.
-const generateRaw = generateKeyPairSync as unknown as (
-  type: "x25519",
-  options: typeof rawPublic
-) => { readonly publicKey: Buffer<ArrayBuffer>; readonly privateKey: KeyObject }
+const generateRaw = generateKeyPairSync as unknown as (type: RawType, options: typeof rawPublic) => Pair
+type RawType = "x25519" | "ml-kem-768"
 const rawPublic = { publicKeyEncoding: { format: "raw-public" } }
 const givesRaw = ((): boolean => {
   try {
@@ -39,6 +44,17 @@ const givesRaw = ((): boolean => {
   }
 })()
 
+/**
+ * A fresh pair of a type whose public keys have a raw form.
+ *
+ * @category constructors
+ * @since 0.1.0
+ */
+export const generatePair = (type: RawType): Pair => {
+  if (givesRaw) return generateRaw(type, rawPublic)
+  return type === "x25519" ? generateKeyPairSync(type) : generateKeyPairSync(type)
+}
+
 type Curve = Exclude<NamedGroup, "x25519mlkem768">
 
 const groups: { readonly [Name in Curve]: Group } = {
@@ -47,7 +63,7 @@ const groups: { readonly [Name in Curve]: Group } = {
     privateLength: 32,
     spki: hex("302a300506032b656e032100"),
     pkcs8: hex("302e020100300506032b656e04220420"),
-    generate: () => givesRaw ? generateRaw("x25519", rawPublic) : generateKeyPairSync("x25519")
+    generate: () => generatePair("x25519")
   },
   secp256r1: {
     publicLength: 65,
@@ -72,11 +88,15 @@ const groups: { readonly [Name in Curve]: Group } = {
   }
 }
 
-// As text: every other form has node:crypto throw and catch four times to tell what kind of key it is given.
-const publicText = (group: Curve, publicKey: Uint8Array): string => {
-  const der = Buffer.concat([groups[group].spki, publicKey])
-  return `-----BEGIN PUBLIC KEY-----\n${der.toString("base64")}\n-----END PUBLIC KEY-----`
-}
+/**
+ * A public key behind the DER of its SubjectPublicKeyInfo, as text: every other form has `node:crypto` throw and catch four times to tell
+ * what kind of key it is given.
+ *
+ * @category conversions
+ * @since 0.1.0
+ */
+export const publicText = (spki: Uint8Array, publicKey: Uint8Array): string =>
+  `-----BEGIN PUBLIC KEY-----\n${Buffer.concat([spki, publicKey]).toString("base64")}\n-----END PUBLIC KEY-----`
 
 const coordinate = (value: string | undefined): Uint8Array => {
   if (value === undefined) throw new Error("node:crypto exported a public key without its coordinates")
@@ -107,7 +127,8 @@ const importPrivate = (group: Curve, scalar: Uint8Array): KeyObject => {
 const takesText = ((): boolean => {
   try {
     const { privateKey, publicKey } = groups.x25519.generate()
-    return diffieHellman({ privateKey, publicKey: publicText("x25519", exportPublic("x25519", publicKey)) }).length > 0
+    return diffieHellman({ privateKey, publicKey: publicText(groups.x25519.spki, exportPublic("x25519", publicKey)) })
+      .length > 0
   } catch {
     return false
   }
@@ -150,7 +171,7 @@ export class NodeKeyShare implements KeyShare {
     if (this.group !== "x25519" && peer[0] !== 4) return undefined
     let shared: Uint8Array
     try {
-      const text = publicText(this.group, peer)
+      const text = publicText(groups[this.group].spki, peer)
       shared = plain(
         diffieHellman({ privateKey: this.#privateKey, publicKey: takesText ? text : createPublicKey(text) })
       )
