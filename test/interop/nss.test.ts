@@ -146,16 +146,18 @@ peerSuite(["tstclnt", "certutil", "pk12util", "openssl"], (it) => {
 
   it.live.each(versions)("exports the same as our server: TLS %s", (version) =>
     Effect.gen(function*() {
-      const opened = yield* Deferred.make<Connection>()
+      const label = "EXPERIMENTAL effect-tls"
+      const exported = yield* Deferred.make<Option.Option<Redacted.Redacted<Uint8Array>>>()
       const ours = yield* ourServer({
         version,
-        handler: (connection) => Effect.andThen(Deferred.succeed(opened, connection), answering(connection))
+        handler: (connection) => {
+          const material = connection.exportKeyingMaterial(label, 32, new TextEncoder().encode("context"))
+          return Effect.andThen(Deferred.succeed(exported, material), answering(connection))
+        }
       })
-      const label = "EXPERIMENTAL effect-tls"
       const nss = yield* client(version, ours.port, { extra: ["-x", `${label}:32:context`] })
       const [, theirs] = yield* nss.waitFor(/Keying Material:\n((?: +[0-9a-f:]{47,48}\n){2})/)
-      const material = (yield* within("the handshake of our server", Deferred.await(opened)))
-        .exportKeyingMaterial(label, 32, new TextEncoder().encode("context"))
+      const material = yield* within("the handshake of our server", Deferred.await(exported))
       assert.strictEqual(
         Buffer.from(Redacted.value(Option.getOrThrow(material))).toString("hex"),
         theirs?.replaceAll(/[^0-9a-f]/g, "")
