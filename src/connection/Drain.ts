@@ -94,13 +94,9 @@ export class Drain {
     if (this.#isOver) return
     this.#isOver = true
     this.#callOff?.()
-    try {
-      // Whoever has the transport next finds no read under way.
-      const closed = andThen(this.#stop?.() ?? Effect.void, this.#close)
-      if (!isDone(closed)) this.#perform(closed)
-    } catch {
-      // This may be the alarm, and nobody is left who could be told of a defect.
-    }
+    // Whoever has the transport next finds no read under way.
+    const closed = andThen(this.#stop?.() ?? Effect.void, this.#close)
+    if (!isDone(closed)) this.#perform(closed)
   }
 
   /** In a loop: the next batch may be there at once, again and again. */

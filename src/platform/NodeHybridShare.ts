@@ -5,10 +5,10 @@
  */
 import * as crypto from "node:crypto"
 import type { KeyShare } from "../secret/Primitives.ts"
-import { concat } from "../wire/Bytes.ts"
+import { concat, fromHex } from "../wire/Bytes.ts"
 import { plain } from "./NodeBytes.ts"
 import { withoutStackTraces } from "./NodeKeys.ts"
-import { generatePair, hex, NodeKeyShare, publicText } from "./NodeKeyShare.ts"
+import { generatePair, NodeKeyShare, publicText } from "./NodeKeyShare.ts"
 
 const group = "x25519mlkem768"
 const encapsulationKeyLength = 1184
@@ -33,7 +33,7 @@ export const isAvailable: boolean = (() => {
 })()
 
 // The DER of a SubjectPublicKeyInfo for id-alg-ml-kem-768 (2.16.840.1.101.3.4.4.2) up to the encapsulation key.
-const spki = hex("308204b2300b0609608648016503040402038204a100")
+const spki = fromHex("308204b2300b0609608648016503040402038204a100")
 
 const exported = (key: crypto.KeyObject | Uint8Array): Uint8Array =>
   key instanceof Uint8Array ? key : key.export({ format: "raw-public" })

@@ -6,7 +6,7 @@
 import { createPrivateKey, createPublicKey, diffieHellman, generateKeyPairSync } from "node:crypto"
 import type { KeyObject } from "node:crypto"
 import type { KeyShare } from "../secret/Primitives.ts"
-import { concat } from "../wire/Bytes.ts"
+import { concat, fromHex } from "../wire/Bytes.ts"
 import type { NamedGroup } from "../wire/CodePoints.ts"
 import { plain } from "./NodeBytes.ts"
 
@@ -20,9 +20,6 @@ interface Group {
   readonly pkcs8: Uint8Array
   readonly generate: () => Pair
 }
-
-/** Bytes of hexadecimal digits. */
-export const hex = (text: string): Uint8Array => plain(Buffer.from(text, "hex"))
 
 /** A fresh pair; the public key raw, where the runtime gives it so. */
 interface Pair {
@@ -52,6 +49,7 @@ const givesRaw = ((): boolean => {
  */
 export const generatePair = (type: RawType): Pair => {
   if (givesRaw) return generateRaw(type, rawPublic)
+  // The two branches differ in their type alone: the overloads of node:crypto do not take the union.
   return type === "x25519" ? generateKeyPairSync(type) : generateKeyPairSync(type)
 }
 
@@ -61,29 +59,29 @@ const groups: { readonly [Name in Curve]: Group } = {
   x25519: {
     publicLength: 32,
     privateLength: 32,
-    spki: hex("302a300506032b656e032100"),
-    pkcs8: hex("302e020100300506032b656e04220420"),
+    spki: fromHex("302a300506032b656e032100"),
+    pkcs8: fromHex("302e020100300506032b656e04220420"),
     generate: () => generatePair("x25519")
   },
   secp256r1: {
     publicLength: 65,
     privateLength: 32,
-    spki: hex("3059301306072a8648ce3d020106082a8648ce3d030107034200"),
-    pkcs8: hex("3041020100301306072a8648ce3d020106082a8648ce3d030107042730250201010420"),
+    spki: fromHex("3059301306072a8648ce3d020106082a8648ce3d030107034200"),
+    pkcs8: fromHex("3041020100301306072a8648ce3d020106082a8648ce3d030107042730250201010420"),
     generate: () => generateKeyPairSync("ec", { namedCurve: "P-256" })
   },
   secp384r1: {
     publicLength: 97,
     privateLength: 48,
-    spki: hex("3076301006072a8648ce3d020106052b81040022036200"),
-    pkcs8: hex("304e020100301006072a8648ce3d020106052b81040022043730350201010430"),
+    spki: fromHex("3076301006072a8648ce3d020106052b81040022036200"),
+    pkcs8: fromHex("304e020100301006072a8648ce3d020106052b81040022043730350201010430"),
     generate: () => generateKeyPairSync("ec", { namedCurve: "P-384" })
   },
   secp521r1: {
     publicLength: 133,
     privateLength: 66,
-    spki: hex("30819b301006072a8648ce3d020106052b8104002303818600"),
-    pkcs8: hex("3060020100301006072a8648ce3d020106052b81040023044930470201010442"),
+    spki: fromHex("30819b301006072a8648ce3d020106052b8104002303818600"),
+    pkcs8: fromHex("3060020100301006072a8648ce3d020106052b81040023044930470201010442"),
     generate: () => generateKeyPairSync("ec", { namedCurve: "P-521" })
   }
 }

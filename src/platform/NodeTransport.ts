@@ -33,7 +33,8 @@ const [finished, reset] = [closed(1000), closed(1006)]
 const openFailed = (cause: unknown) => failure(new Socket.SocketOpenError({ kind: "Unknown", cause }))
 const writeFailed = (cause: unknown) => failure(new Socket.SocketWriteError({ cause }))
 
-// An error that nobody listens to is thrown, and what listens to an old stream is kept as long as that, by V8 until a full collection.
+// An error that nobody listens to is thrown; but a listener is kept as long as its stream, which V8 may do until a full collection, and with
+// the listener all that it refers to.
 const ignored = (): void => {}
 
 /**

@@ -6,6 +6,7 @@
 import type { CipherSuite, CipherSuite13 } from "../secret/CipherSuite.ts"
 import type { AeadKey, Primitives } from "../secret/Primitives.ts"
 
+import { mostInHeap } from "../wire/Bytes.ts"
 import { ContentType } from "../wire/CodePoints.ts"
 import { maxCiphertext, maxCiphertext13, maxPlaintext } from "./Deframer.ts"
 
@@ -108,7 +109,7 @@ const additionalData = new Uint8Array(13)
 additionalData[9] = 3
 additionalData[10] = 3
 const additionalData13 = Uint8Array.of(ContentType.application_data, 3, 3, 0, 0)
-const shortInner = new Uint8Array(64)
+const shortInner = new Uint8Array(mostInHeap)
 
 class Protection12 implements RecordProtection {
   readonly isProtected = true

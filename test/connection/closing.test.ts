@@ -406,6 +406,16 @@ describe("waitForPeer", () => {
       yield* Fiber.join(running)
     }))
 
+  test("a close that waits for the peer can be given up", () =>
+    Effect.gen(function*() {
+      const { client, wire } = yield* Tls12.pair(waiting)
+      yield* wire.hold({ from: "server" })
+      const closing = yield* Effect.forkChild(client.close, { startImmediately: true })
+      // The clock stands still: what ends it is the interruption alone.
+      yield* Fiber.interrupt(closing)
+      assert.isTrue(Exit.hasInterrupts(yield* Fiber.await(closing)))
+    }))
+
   test("a reader that is still there gets the last data and the end", () =>
     Effect.gen(function*() {
       const { client, server, wire } = yield* Tls12.pair(waiting)

@@ -4,6 +4,7 @@ import * as Cause from "effect/Cause"
 import * as Effect from "effect/Effect"
 import * as Exit from "effect/Exit"
 import * as Fiber from "effect/Fiber"
+import * as Scheduler from "effect/Scheduler"
 import * as Stream from "effect/Stream"
 import { TestClock } from "effect/testing"
 import { Alert, TlsTest } from "effect-tls"
@@ -315,5 +316,27 @@ describe("one outbound lane (law 18)", () => {
       yield* server.write(bytes("one"))
       yield* server.write(bytes("two"))
       assert.deepStrictEqual((yield* Effect.forEach(readers, Fiber.join)).map(text), ["one", "two"])
+    }))
+
+  test("a reader that gives way to a writer on its way sees what the writer has found", () =>
+    Effect.gen(function*() {
+      const most = 24
+      for (let before = 0; before < most; before++) {
+        yield* Effect.scoped(Effect.gen(function*() {
+          const { client, server } = yield* Tls12.pair()
+          // Who writes twice looks out for what comes.
+          yield* client.write(bytes("a"))
+          yield* client.write(bytes("b"))
+          yield* server.write(bytes("one"))
+          for (let i = 0; i < 20; i++) yield* Effect.yieldNow
+          const steps = Effect.forEach(Array.from({ length: before }), () => Effect.sync(() => {}), { discard: true })
+          const reader = yield* Effect.andThen(steps, client.pull).pipe(
+            Effect.provideService(Scheduler.MaxOpsBeforeYield, most),
+            Effect.forkChild({ startImmediately: true })
+          )
+          yield* client.write(bytes("c"))
+          assert.strictEqual(text(yield* Fiber.join(reader)), "one", `after ${before}`)
+        }))
+      }
     }))
 })

@@ -197,4 +197,16 @@ describe("what is exported goes with the connection", () => {
         assert.deepStrictEqual([exports(client), exports(server)], [[false, false], [false, false]])
       }))
   }
+
+  test("it is gone with a fault of our own, when the peer has ended in order before", () =>
+    Effect.gen(function*() {
+      const { client, server } = yield* TlsTest.pair({
+        client: { cipherSuites: [{ ...suiteOf(0x1301), recordLimit: 6 }] }
+      })
+      yield* server.closeWrite
+      assert.isTrue(Cause.isDone(yield* Effect.flip(client.pull)))
+      assert.deepStrictEqual(exports(client), [true, true])
+      yield* Effect.flip(client.write(new Uint8Array(200_000)))
+      assert.deepStrictEqual(exports(client), [false, false])
+    }))
 })

@@ -284,6 +284,32 @@ it.live.each([["scopes", byScopes], ["the shortcut", byShortcut]] as const)(
     })
 )
 
+it.live("a stream that cannot be taken is a defect, and may be tried again", () =>
+  Effect.gen(function*() {
+    const [duplex] = duplexPair()
+    const pause = duplex.pause.bind(duplex)
+    duplex.pause = () => {
+      duplex.pause = pause
+      throw new Error("not yet")
+    }
+    const socket = NodeTransport.fromDuplex(duplex)
+    const first = yield* Effect.exit(Effect.scoped(byShortcut(socket)))
+    assert.isTrue(Exit.isFailure(first) && Cause.hasDies(first.cause))
+    yield* Effect.scoped(byShortcut(socket))
+  }))
+
+it.live("a stream that was let go of holds on to nothing of its transport, and its errors are nobody's", () =>
+  Effect.gen(function*() {
+    const [duplex] = duplexPair()
+    yield* Effect.scoped(byShortcut(NodeTransport.fromDuplex(duplex)))
+    const [other] = duplexPair()
+    yield* Effect.scoped(byShortcut(NodeTransport.fromDuplex(other)))
+    // Those of Node, and one of ours that is the same for all.
+    for (const listener of duplex.listeners("error")) assert.include(other.listeners("error"), listener)
+    assert.isNotEmpty(duplex.listeners("error"))
+    duplex.emit("error", new Error("too late"))
+  }))
+
 it.live("a dial that was interrupted connects to nobody, when the name is found after all", () =>
   Effect.scoped(Effect.gen(function*() {
     const ports: Array<number | undefined> = []
