@@ -117,9 +117,10 @@ const opened = (
 }
 
 const peerOf = (primitives: Primitives["Service"], serverName: string): ClientStory["peer"] | InvalidOption => {
-  if (primitives.isAddress(serverName)) return { role: "server", address: serverName }
+  // A host first, which it mostly is: no address is taken for one.
   const host = primitives.hostToAscii(serverName)
   if (host !== undefined) return { role: "server", host }
+  if (primitives.isAddress(serverName)) return { role: "server", address: serverName }
   const why = `${JSON.stringify(serverName)} is neither a host name nor an IP address`
   return new InvalidOption({ option: "serverName", why })
 }

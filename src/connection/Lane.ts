@@ -141,7 +141,7 @@ export class Lane {
     const records = this.#core.outbox.take()
     const [first] = records
     if (first === undefined || this.#hasGivenUp) return this.#runNext()
-    const bytes = records.length === 1 ? first : concat(records)
+    const bytes = records.length === 1 ? first : concat(records, this.#core.primitives.allocate)
     const { direct } = this.#transport
     if (direct?.writeNow(bytes) === true) {
       this.#written(bytes)

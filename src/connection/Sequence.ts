@@ -25,4 +25,4 @@ export const andThen = <A, E, E2>(
  * @since 0.1.0
  */
 export const isDone = (effect: Effect.Effect<unknown, unknown>): boolean =>
-  Exit.isExit(effect) && Exit.isSuccess(effect)
+  effect === Effect.void || (Exit.isExit(effect) && Exit.isSuccess(effect))

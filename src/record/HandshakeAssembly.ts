@@ -79,8 +79,13 @@ export class HandshakeAssembly {
       if (this.#total > this.#limits.total) return { _tag: "HandshakeTooLong", limit: this.#limits.total }
     }
     const length = this.#length + fragment.length
+    if (this.#length === 0) {
+      this.#buffer = new Uint8Array(fragment)
+      this.#length = length
+      return undefined
+    }
     if (length > this.#buffer.length) {
-      const grown = new Uint8Array(this.#length === 0 ? length : Math.max(length, this.#buffer.length * 2))
+      const grown = new Uint8Array(Math.max(length, this.#buffer.length * 2))
       grown.set(this.#buffer.subarray(0, this.#length))
       this.#buffer = grown
     }

@@ -3,7 +3,7 @@
  *
  * @since 0.1.0
  */
-import { concat, copyPart, fromText } from "../wire/Bytes.ts"
+import { copyPart, fromText } from "../wire/Bytes.ts"
 import type { HashName, Mac, Primitives } from "./Primitives.ts"
 
 /**
@@ -15,29 +15,29 @@ import type { HashName, Mac, Primitives } from "./Primitives.ts"
 export type Prf = (label: string, seed: ReadonlyArray<Uint8Array>, length: number) => Uint8Array
 
 /**
- * `P_hash(secret, seed)` for the secret of `mac`.
+ * `P_hash(secret, seed)` for the secret of `mac`. The seed may come in parts.
  *
  * @category combinators
  * @since 0.1.0
  */
-export const expand = (mac: Mac, seed: Uint8Array, length: number): Uint8Array => {
+export const expand = (mac: Mac, seed: ReadonlyArray<Uint8Array>, length: number): Uint8Array => {
   const out = new Uint8Array(length)
-  // A(0) is the seed, which is public; every later A(i) and every block goes away as soon as it has been used.
-  let chained = seed
+  // A(0) is the seed, which is public; every A(i) after it and every block goes away as soon as it has been used.
+  let chained = mac.sign(...seed)
   for (let at = 0; at < length;) {
-    const next = mac.sign(chained)
-    if (chained !== seed) chained.fill(0)
-    chained = next
-    const block = mac.sign(chained, seed)
+    const block = mac.sign(chained, ...seed)
     copyPart(block, out, at)
     at += block.length
     block.fill(0)
+    const used = chained
+    if (at < length) chained = mac.sign(used)
+    used.fill(0)
   }
-  if (chained !== seed) chained.fill(0)
+  chained.fill(0)
   return out
 }
 
-const over = (mac: Mac): Prf => (label, seed, length) => expand(mac, concat([fromText(label), ...seed]), length)
+const over = (mac: Mac): Prf => (label, seed, length) => expand(mac, [fromText(label), ...seed], length)
 
 /**
  * The PRF of one secret, until it is overwritten.

@@ -7,8 +7,30 @@ import { concat, empty } from "../wire/Bytes.ts"
 import { HandshakeType } from "../wire/CodePoints.ts"
 import type { HashName, Primitives } from "./Primitives.ts"
 
-// Most resumptions need no more, unless a hybrid share is among the messages; and the allocator has it at hand.
-const firstCapacity = 1000
+// Most handshakes fit. Used again for every hash, which leaves nothing behind: no call waits in the middle.
+const scratch = new Uint8Array(8192)
+
+/** The hash of what is joined, less the last `cut` bytes of it. */
+const hashJoined = (
+  primitives: Pick<Primitives["Service"], "digest">,
+  hash: HashName,
+  parts: ReadonlyArray<Uint8Array>,
+  cut = 0
+): Uint8Array => {
+  let length = 0
+  for (const part of parts) length += part.length
+  if (length > scratch.length) return primitives.digest(hash, concat(parts).subarray(0, length - cut))
+  let at = 0
+  for (const part of parts) {
+    scratch.set(part, at)
+    at += part.length
+  }
+  try {
+    return primitives.digest(hash, scratch.subarray(0, length - cut))
+  } finally {
+    scratch.fill(0, 0, length)
+  }
+}
 
 /**
  * Kept until `forget`, and hashed when it is asked for: CertificateVerify signs the messages themselves, with a hash of its own (RFC
@@ -20,34 +42,23 @@ const firstCapacity = 1000
  * @since 0.1.0
  */
 export class Transcript {
-  /** Grows by doubling. */
-  #buffer: Uint8Array = empty
-  #length = 0
-  #firstLength = 0
+  #messages: Array<Uint8Array> = []
   #isForgotten = false
-  #hash: ((bytes: Uint8Array) => Uint8Array) | undefined
+  #hash: ((messages: ReadonlyArray<Uint8Array>) => Uint8Array) | undefined
   /** Of the messages so far, where it was asked for. */
   #digest: Uint8Array | undefined
 
-  /** One message or several, header included. What is kept is a copy: `bytes` may be lent. */
-  add(bytes: Uint8Array): void {
+  /** One message, header included, which must stay as it is. */
+  add(message: Uint8Array): void {
     if (this.#isForgotten) return
-    const length = this.#length + bytes.length
-    if (length > this.#buffer.length) {
-      const grown = new Uint8Array(Math.max(length, this.#buffer.length * 2, firstCapacity))
-      grown.set(this.#kept())
-      this.#buffer = grown
-    }
-    this.#buffer.set(bytes, this.#length)
-    if (this.#length === 0) this.#firstLength = length
-    this.#length = length
+    this.#messages.push(message)
     this.#digest = undefined
   }
 
   /** Settles the hash. */
   start(primitives: Pick<Primitives["Service"], "digest">, hash: HashName): void {
     if (this.#hash !== undefined) throw new Error("the hash of this transcript is settled already")
-    this.#hash = (bytes) => primitives.digest(hash, bytes)
+    this.#hash = (messages) => hashJoined(primitives, hash, messages)
   }
 
   /**
@@ -55,13 +66,12 @@ export class Transcript {
    * the hash is settled.
    */
   collapseFirst(primitives: Pick<Primitives["Service"], "digest">, hash: HashName): void {
-    const [kept, length] = [this.#kept(), this.#firstLength]
-    if (length === 0 || this.#hash !== undefined) throw new Error("this transcript has no first message to collapse")
-    const digest = primitives.digest(hash, kept.subarray(0, length))
-    const message = concat([Uint8Array.of(HandshakeType.message_hash, 0, 0, digest.length), digest])
-    this.#buffer = concat([message, kept.subarray(length)])
-    this.#length = this.#buffer.length
-    this.#firstLength = message.length
+    const [first, ...others] = this.#kept()
+    if (first === undefined || this.#hash !== undefined) {
+      throw new Error("this transcript has no first message to collapse")
+    }
+    const digest = primitives.digest(hash, first)
+    this.#messages = [concat([Uint8Array.of(HandshakeType.message_hash, 0, 0, digest.length), digest]), ...others]
     this.#digest = undefined
   }
 
@@ -71,8 +81,7 @@ export class Transcript {
     hash: HashName,
     { after = empty, cut = 0 }: { readonly after?: Uint8Array; readonly cut?: number }
   ): Uint8Array {
-    const bytes = after.length === 0 ? this.#kept() : concat([this.#kept(), after])
-    return primitives.digest(hash, bytes.subarray(0, bytes.length - cut))
+    return hashJoined(primitives, hash, [...this.#kept(), after], cut)
   }
 
   /** The hash of all messages so far. More may be added afterwards. */
@@ -83,18 +92,18 @@ export class Transcript {
 
   /** All messages so far, joined, as bytes of the caller's own. */
   messages(): Uint8Array {
-    return this.#kept().slice()
+    return concat(this.#kept())
   }
 
   /** Drops the messages. */
   forget(): void {
     this.#isForgotten = true
-    this.#buffer = empty
+    this.#messages = []
     this.#digest = undefined
   }
 
-  #kept(): Uint8Array {
+  #kept(): ReadonlyArray<Uint8Array> {
     if (this.#isForgotten) throw new Error("the messages of this transcript are forgotten")
-    return this.#buffer.subarray(0, this.#length)
+    return this.#messages
   }
 }

@@ -84,12 +84,13 @@ export class Session implements SessionFields {
   readonly lifetime: number | undefined
   readonly ageAdd: number
 
-  constructor(fields: SessionFields) {
+  /** With a secret of its own, where one is given. */
+  constructor(fields: SessionFields, secret: SessionSecret = fields.secret) {
     this.version = fields.version
     this.id = fields.id
     if (fields.isTicket !== undefined) this.isTicket = fields.isTicket
     this.cipherSuite = fields.cipherSuite
-    this.secret = fields.secret
+    this.secret = secret
     this.serverName = fields.serverName
     this.peerCertificates = fields.peerCertificates
     this.authenticatedAt = fields.authenticatedAt
@@ -101,7 +102,7 @@ export class Session implements SessionFields {
 
   /** The same session with a secret of its own, which its user may wipe. */
   copy(): Session {
-    return new Session({ ...this, secret: this.secret.copy() })
+    return new Session(this, this.secret.copy())
   }
 
   /**

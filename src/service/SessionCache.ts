@@ -103,24 +103,30 @@ export const makeMemory = (options: MemoryOptions = {}): Effect.Effect<SessionCa
     const dead = new Set<string>()
     let count = 0
 
-    /** What is kept under a key from now on; the key counts as used. */
-    const keep = (key: SessionKey, kept: ReadonlyArray<Session>) => {
-      count += kept.length - (sessions.get(key)?.length ?? 0)
+    const keptUnder = (key: SessionKey): ReadonlyArray<Session> => sessions.get(key) ?? []
+    /** What is kept under a key from now on, in place of `all`; the key counts as used. */
+    const keep = (key: SessionKey, all: ReadonlyArray<Session>, kept: ReadonlyArray<Session>) => {
+      count += kept.length - all.length
       sessions.delete(key)
       if (kept.length > 0) sessions.set(key, kept)
     }
-    const drop = (key: SessionKey, isDropped: (session: Session) => boolean) => {
-      const all = sessions.get(key)
+    /** Of all that is kept under a key, what is left. */
+    const drop = (
+      key: SessionKey,
+      all: ReadonlyArray<Session>,
+      isDropped: (session: Session) => boolean
+    ): ReadonlyArray<Session> => {
       // Most of the time there is nothing to drop.
-      if (all === undefined || !all.some(isDropped)) return
+      if (!all.some(isDropped)) return all
       const kept = all.filter((session) => !isDropped(session))
       for (const session of all) if (!kept.includes(session)) session.wipe()
-      keep(key, kept)
+      keep(key, all, kept)
+      return kept
     }
     const keepWithinCapacity = () => {
       for (const key of sessions.keys()) {
         if (count <= capacity) break
-        drop(key, () => true)
+        drop(key, keptUnder(key), () => true)
       }
       for (const id of dead) {
         if (dead.size <= capacity) break
@@ -133,26 +139,25 @@ export const makeMemory = (options: MemoryOptions = {}): Effect.Effect<SessionCa
       offer: (key) =>
         withNow((now, context) => {
           SessionMetrics.offeredIn(context)
-          const hasAny = sessions.has(key)
-          drop(key, (session) => isExpired(session, now))
-          const kept = sessions.get(key) ?? []
+          const all = keptUnder(key)
+          const kept = drop(key, all, (session) => isExpired(session, now))
           const newest = kept[kept.length - 1]
           if (newest === undefined) {
-            return Effect.as(SessionMetrics.refused(hasAny ? "expired" : "absent"), Option.none())
+            return Effect.as(SessionMetrics.refused(all.length > 0 ? "expired" : "absent"), Option.none())
           }
           const isTaken = isSingleUse(key, newest)
-          keep(key, isTaken ? kept.slice(0, -1) : kept)
+          keep(key, kept, isTaken ? kept.slice(0, -1) : kept)
           return Effect.succeedSome(isTaken ? newest : newest.copy())
         }),
       store: (key, session) =>
         withNow((now, context) => {
           if ((dead.size > 0 && dead.has(toHex(session.id))) || isExpired(session, now)) return Effect.void
-          const isAdded = isSingleUse(key, session)
-          if (!isAdded) drop(key, () => true)
-          const kept = [...sessions.get(key) ?? [], session.copy()]
-          keep(key, kept)
+          const all = keptUnder(key)
+          const before = isSingleUse(key, session) ? all : drop(key, all, () => true)
+          const kept = [...before, session.copy()]
+          keep(key, before, kept)
           const oldest = kept[0]
-          if (kept.length > maxTickets && oldest !== undefined) drop(key, (session) => session === oldest)
+          if (kept.length > maxTickets) drop(key, kept, (session) => session === oldest)
           keepWithinCapacity()
           SessionMetrics.storedIn(context)
           return Effect.void
@@ -163,7 +168,7 @@ export const makeMemory = (options: MemoryOptions = {}): Effect.Effect<SessionCa
           // A session is stored again by its own connection at most, and that one has failed: the mark need not outlive it.
           dead.delete(id)
           dead.add(id)
-          drop(key, (kept) => toHex(kept.id) === id)
+          drop(key, keptUnder(key), (kept) => toHex(kept.id) === id)
           keepWithinCapacity()
           return SessionMetrics.invalidated
         })

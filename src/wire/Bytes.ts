@@ -8,10 +8,13 @@
  * @category combinators
  * @since 0.1.0
  */
-export const concat = (parts: ReadonlyArray<Uint8Array>): Uint8Array => {
+export const concat = (
+  parts: ReadonlyArray<Uint8Array>,
+  allocate: (length: number) => Uint8Array = (length) => new Uint8Array(length)
+): Uint8Array => {
   let length = 0
   for (const part of parts) length += part.length
-  const out = new Uint8Array(length)
+  const out = allocate(length)
   let at = 0
   for (const part of parts) {
     out.set(part, at)

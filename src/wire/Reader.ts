@@ -68,7 +68,7 @@ export class Reader {
 
   bytes(field: string, length: number): Uint8Array {
     const at = this.#advance(field, length)
-    return this.#bytes.subarray(at, at + length)
+    return length === this.#bytes.length ? this.#bytes : this.#bytes.subarray(at, at + length)
   }
 
   rest(): Uint8Array {

@@ -5,9 +5,13 @@
  */
 import { empty } from "./Bytes.ts"
 
-// Most messages are short, and written one after the other: they share a buffer, which is clear whenever nobody holds it.
-let spare: Uint8Array | undefined
-const spareLength = 4096
+// Most messages are short, and written one after the other: each begins where the one before it ended. Memory of its own costs a short one more
+// than all that is written into it.
+const sharedLength = 4096
+let shared: Uint8Array = empty
+let sharedFrom = 0
+/** With less room than that, what is written would mostly move to a buffer of its own. */
+const leastRoom = 512
 
 /**
  * A growing buffer. A vector is written by a function between its length and its end: the length is filled in afterwards.
@@ -17,21 +21,29 @@ const spareLength = 4096
  */
 export class Writer {
   #buffer: Uint8Array
-  #length = 0
+  #from: number
+  #end: number
 
   constructor() {
-    this.#buffer = spare ?? new Uint8Array(spareLength)
-    spare = undefined
+    const hasRoom = shared.length - sharedFrom >= leastRoom
+    this.#buffer = hasRoom ? shared : new Uint8Array(sharedLength)
+    this.#from = this.#end = hasRoom ? sharedFrom : 0
+    // One writer at a time: another one that begins before the end of this one has a buffer of its own.
+    shared = empty
   }
 
   #reserve(length: number): number {
-    const at = this.#length
-    if (at + length > this.#buffer.length) {
-      const grown = new Uint8Array(Math.max(this.#buffer.length * 2, at + length))
-      grown.set(this.#buffer.subarray(0, at))
+    if (this.#end + length > this.#buffer.length) {
+      const written = this.#buffer.subarray(this.#from, this.#end)
+      const grown = new Uint8Array(Math.max(this.#buffer.length * 2, written.length + length))
+      grown.set(written)
+      written.fill(0)
       this.#buffer = grown
+      this.#from = 0
+      this.#end = written.length
     }
-    this.#length = at + length
+    const at = this.#end
+    this.#end = at + length
     return at
   }
 
@@ -82,23 +94,26 @@ export class Writer {
   }
 
   #vector(size: 1 | 2 | 3, body: (writer: Writer) => void): this {
-    const at = this.#reserve(size)
+    // From the beginning of what is written, which moves when the buffer grows.
+    const before = this.#reserve(size) - this.#from
     body(this)
-    const length = this.#length - at - size
+    const at = this.#from + before
+    const length = this.#end - at - size
     // Only our own values are written, and each has its limit checked where it enters: this is a defect, not an input.
     if (length >>> (8 * size) > 0) throw new RangeError(`${length} bytes do not fit a vector of ${size} length bytes`)
     for (let i = 0; i < size; i++) this.#buffer[at + i] = length >>> (8 * (size - 1 - i))
     return this
   }
 
-  /** What was written, as bytes of its own. The writer begins again after it. */
+  /** What was written, as bytes of the caller's own. The writer begins again after it. */
   finish(): Uint8Array {
-    const buffer = this.#buffer
-    const written = buffer.slice(0, this.#length)
-    buffer.fill(0, 0, this.#length)
-    if (buffer.length === spareLength) spare = buffer
+    const [buffer, from, end] = [this.#buffer, this.#from, this.#end]
     this.#buffer = empty
-    this.#length = 0
-    return written
+    this.#from = this.#end = 0
+    // What has grown has room that would be kept with it.
+    if (buffer.length !== sharedLength) return buffer.slice(from, end)
+    shared = buffer
+    sharedFrom = end
+    return buffer.subarray(from, end)
   }
 }

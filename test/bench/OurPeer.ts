@@ -167,7 +167,8 @@ export const ours = (
         const [a, b] = duplexPair()
         const [near, far] = [yield* net.over(a), yield* net.over(b)]
         const accepting = yield* Effect.forkChild(
-          TlsServer.accept(far, options).pipe(Effect.provideContext(serving), Effect.orDie)
+          TlsServer.accept(far, options).pipe(Effect.provideContext(serving), Effect.orDie),
+          { startImmediately: true }
         )
         const client = yield* connect(near)
         return [client, endOf(yield* Fiber.join(accepting), mode)] as const

@@ -18,14 +18,19 @@ describe("Transcript", () => {
     assert.deepStrictEqual(transcript.messages(), fromText("abc"))
   })
 
-  it("keeps a copy: what was lent may change", () => {
-    const transcript = new Transcript()
-    const lent = fromText("abc")
-    transcript.add(lent)
-    lent.fill(0)
+  it("hashes messages that are longer than others, and nothing of what was hashed before", () => {
+    const lengths = [8000, 192, 1, 5]
+    const messages = lengths.map((length, i) => new Uint8Array(length).fill(i + 1))
+    const [transcript, other] = [new Transcript(), new Transcript()]
     transcript.start(primitives, "sha256")
-    assert.deepStrictEqual(transcript.digest(), digest("abc"))
-    assert.deepStrictEqual(transcript.messages(), fromText("abc"))
+    other.start(primitives, "sha256")
+    other.add(fromText("abc"))
+    for (const [i, message] of messages.entries()) {
+      transcript.add(message)
+      assert.deepStrictEqual(transcript.digest(), primitives.digest("sha256", concat(messages.slice(0, i + 1))))
+      other.add(fromText("d"))
+      assert.deepStrictEqual(other.digest(), digest(`abc${"d".repeat(i + 1)}`))
+    }
   })
 
   it("has nothing more to hash when the messages are forgotten", () => {

@@ -30,6 +30,18 @@ it("grows with what it is given, and gives nothing of one message to the next", 
   }
 })
 
+it("vectors keep their place when the buffer grows around them, and messages their bytes when others are written", () => {
+  const written = Array.from({ length: 60 }, (_, i) => {
+    const body = filled((i * 700) % 5000, i)
+    return { body, bytes: new Writer().vector24((outer) => outer.vector16((_) => _.bytes(body)).uint8(i)).finish() }
+  })
+  for (const [i, { body, bytes }] of written.entries()) {
+    const outer = new Reader(new Reader(bytes).vector24("outer"))
+    assert.deepStrictEqual(outer.vector16("inner"), body)
+    assert.strictEqual(outer.uint8("last"), i)
+  }
+})
+
 it.prop("what a writer wrote a reader reads", {
   values: Arbitrary.array(
     Arbitrary.all({ kind: int(0, 6), number: int(0, 0xffffff), bytes: bytesUpTo(40) }),
