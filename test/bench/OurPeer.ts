@@ -5,7 +5,7 @@ import * as Context from "effect/Context"
 import * as Effect from "effect/Effect"
 import * as Fiber from "effect/Fiber"
 import * as Layer from "effect/Layer"
-import type * as Scope from "effect/Scope"
+import * as Scope from "effect/Scope"
 import * as Socket from "effect/socket/Socket"
 import * as Stream from "effect/Stream"
 import { type Duplex, duplexPair } from "node:stream"
@@ -88,6 +88,13 @@ const endOf = (connection: Connection, mode: Mode): End => ({
   echo: untilDone(Effect.forever(Effect.flatMap(connection.pull, connection.writeAll), { disableYield: true }))
 })
 
+/** As in an application, whose layers are built once: a connection adds its scope, and merges nothing. */
+const inside = <R>(services: Context.Context<R>) => <A, E>(effect: Effect.Effect<A, E, R | Scope.Scope>) =>
+  Effect.updateContext(
+    effect,
+    (own: Context.Context<Scope.Scope>) => Context.add(services, Scope.Scope, Context.get(own, Scope.Scope))
+  )
+
 /** This library, over the sockets of Effect for Node. */
 export const ours = (
   { credentials, profile }: Setup,
@@ -128,7 +135,8 @@ export const ours = (
     const connect = Effect.fnUntraced(
       function*(socket: Socket.Socket) {
         const connection = yield* TlsClient.connect({ ...options, serverName: "localhost" }).pipe(
-          Effect.provideContext(Context.add(connecting, Socket.Socket, socket)),
+          Effect.provideService(Socket.Socket, socket),
+          inside(connecting),
           Effect.orDie
         )
         if (connection.version !== profile.version || connection.group === "secp256r1") {
@@ -157,8 +165,8 @@ export const ours = (
           yield* server.run((socket) =>
             TlsServer.accept(socket, options).pipe(
               Effect.flatMap((connection) => handler(endOf(connection, mode))),
-              Effect.scoped,
-              Effect.provideContext(serving)
+              inside(serving),
+              Effect.scoped
             )
           ).pipe(Effect.forkScoped)
           return server.address._tag === "InetAddressV4" ? server.address.port : yield* Effect.die("no port")
@@ -167,7 +175,7 @@ export const ours = (
         const [a, b] = duplexPair()
         const [near, far] = [yield* net.over(a), yield* net.over(b)]
         const accepting = yield* Effect.forkChild(
-          TlsServer.accept(far, options).pipe(Effect.provideContext(serving), Effect.orDie),
+          TlsServer.accept(far, options).pipe(inside(serving), Effect.orDie),
           { startImmediately: true }
         )
         const client = yield* connect(near)
