@@ -6,7 +6,6 @@
 import type { NonEmptyReadonlyArray } from "effect/Array"
 import * as Cause from "effect/Cause"
 import * as Context from "effect/Context"
-import * as Deferred from "effect/Deferred"
 import type * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
 import * as Exit from "effect/Exit"
@@ -31,7 +30,7 @@ import { bindingOf, type ChannelBinding } from "./ChannelBinding.ts"
 import { Core } from "./Core.ts"
 import { maskedWithin, within } from "./Deadline.ts"
 import * as HandshakeChannel from "./HandshakeChannel.ts"
-import { moveInto } from "./Received.ts"
+import { moveInto, takeAll } from "./Received.ts"
 import * as Transport from "./Transport.ts"
 import { andThen } from "./Sequence.ts"
 import { Wire } from "./Wire.ts"
@@ -267,8 +266,6 @@ class OpenConnection implements Connection {
   readonly #serverCertificate: Established["serverCertificate"]
   readonly #wire: Wire
   readonly #core: Core
-  /** There while somebody reads. */
-  #reading: Deferred.Deferred<void> | undefined
 
   constructor(wire: Wire, established: Established) {
     this.version = established.version
@@ -290,24 +287,14 @@ class OpenConnection implements Connection {
   }
 
   get pull(): Connection["pull"] {
-    return this.#alone(() => {
-      const { received } = this.#core
-      return andThen(received.length > 0 ? Effect.void : this.#untilData(), (): Connection["pull"] => {
-        const first = received.shift()
-        return first === undefined ? this.#end() : Effect.succeed([first, ...received.splice(0)])
-      })
-    })
+    return Effect.suspend(() => this.#read(() => takeAll(this.#core.received)))
   }
 
   readonly pullInto: Connection["pullInto"] = (buffer) =>
-    this.#alone(() => {
+    Effect.suspend(() => {
       if (buffer.length === 0) return Effect.succeed(0)
       const target = { buffer, at: 0 }
-      const filled = this.#core.received.length > 0 ? Effect.void : this.#untilData(target)
-      return Effect.flatMap(filled, () => {
-        const length = moveInto(this.#core.received, target)
-        return length > 0 ? Effect.succeed(length) : this.#end()
-      })
+      return this.#read(() => moveInto(this.#core.received, target) || undefined, target)
     })
 
   get stream(): Connection["stream"] {
@@ -365,32 +352,19 @@ class OpenConnection implements Connection {
       return this.#wire.flush()
     })
 
-  /** One reader at a time: who comes second waits for the first. */
-  #alone<A, E>(read: () => Effect.Effect<A, E>): Effect.Effect<A, E> {
-    return Effect.suspend(() => {
-      let reading: Deferred.Deferred<void> | undefined
-      // Begun inside of what ends it, and in one step: an interruption may come between two, and another reader.
-      const begun = Effect.suspend((): Effect.Effect<A, E> => {
-        if (this.#reading !== undefined) return Effect.andThen(Deferred.await(this.#reading), this.#alone(read))
-        reading = this.#reading = Deferred.makeUnsafe()
-        return read()
-      })
-      return Effect.onExitPrimitive(begun, () => {
-        if (reading === undefined) return undefined
-        this.#reading = undefined
-        Deferred.doneUnsafe(reading, Exit.void)
-        return undefined
-      })
-    })
-  }
-
-  /** Waits until there is data, or the reading has ended; what was decided on the way is carried out. */
-  #untilData(target?: Target): Effect.Effect<void> {
+  /** Waits until there is data to take, or the reading has ended; what was decided on the way is carried out. */
+  #read<A>(take: () => A | undefined, target?: Target): Effect.Effect<A, TlsError | Cause.Done> {
     const core = this.#core
-    core.process(target)
-    const isOver = core.ending !== undefined || core.received.length > 0 || (target !== undefined && target.at > 0)
-    const next = () => isOver ? Effect.void : Effect.flatMap(this.#wire.receive(), () => this.#untilData(target))
-    return core.hasDecided ? Effect.flatMap(this.#wire.settle, next) : next()
+    const hasData = core.received.length > 0
+    if (!hasData) core.process(target)
+    const next = (): Effect.Effect<A, TlsError | Cause.Done> => {
+      const taken = take()
+      if (taken !== undefined) return Effect.succeed(taken)
+      return core.ending === undefined
+        ? Effect.flatMap(this.#wire.receive(), () => this.#read(take, target))
+        : this.#end()
+    }
+    return !hasData && core.hasDecided ? Effect.flatMap(this.#wire.settle, next) : next()
   }
 
   #end(): Effect.Effect<never, TlsError | Cause.Done> {

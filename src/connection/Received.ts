@@ -3,7 +3,19 @@
  *
  * @since 0.1.0
  */
+import type { NonEmptyReadonlyArray } from "effect/Array"
 import type { Target } from "../record/Inbound.ts"
+
+/**
+ * Takes all of it; `undefined` where there is none.
+ *
+ * @category combinators
+ * @since 0.1.0
+ */
+export const takeAll = (received: Array<Uint8Array>): NonEmptyReadonlyArray<Uint8Array> | undefined => {
+  const first = received.shift()
+  return first === undefined ? undefined : [first, ...received.splice(0)]
+}
 
 /**
  * Moves received data into what is left of a buffer; how much of it is filled now.

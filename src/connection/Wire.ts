@@ -19,6 +19,7 @@ import type { Core } from "./Core.ts"
 import { alarm, within } from "./Deadline.ts"
 import { Drain } from "./Drain.ts"
 import { Lane, type LaneError } from "./Lane.ts"
+import { Reading } from "./Reading.ts"
 import { andThen, isDone } from "./Sequence.ts"
 import type { Traffic13 } from "./Traffic13.ts"
 import { type Batch, endOf, type Perform, type Transport } from "./Transport.ts"
@@ -44,11 +45,7 @@ export class Wire {
   readonly #forgetting = Semaphore.makeUnsafe(1)
   /** How many are in `#order`, or wait for it. */
   #ordering = 0
-  #isReceiving = false
-  /** The reader that waits. */
-  #waiting:
-    | { readonly resume: (effect: Effect.Effect<void>) => void; readonly stop: () => Effect.Effect<void> }
-    | undefined
+  #reading: Reading | undefined
   #hasWritten = false
   #isFailing = false
 
@@ -61,7 +58,7 @@ export class Wire {
   }
 
   get isReceiving(): boolean {
-    return this.#isReceiving
+    return this.#reading !== undefined
   }
 
   /** Waits until the reading has ended. */
@@ -81,39 +78,39 @@ export class Wire {
     return Effect.callback((resume) => {
       // A writer may have looked ahead since the reader found nothing.
       if (this.core.received.length > 0 || this.core.ending !== undefined) return resume(Effect.void)
+      if (this.#reading !== undefined) return this.#reading.follow(resume)
       this.#hasWritten = false
-      this.#isReceiving = true
-      const over = (): void => {
-        this.#isReceiving = false
-        this.#waiting = undefined
-      }
-      const stop = this.#read((exit) => {
+      const reading = this.#reading = new Reading(resume)
+      reading.stop = this.#read((exit) => {
         // Called off: what had come all the same is taken.
-        if (!this.#isReceiving && Exit.isFailure(exit) && Cause.hasInterruptsOnly(exit.cause)) return
-        over()
-        try {
-          this.#take(exit)
-          resume(Effect.void)
-        } catch (defect) {
-          resume(Effect.die(defect))
-        }
+        if (reading.isCalledOff && Exit.isFailure(exit) && Cause.hasInterruptsOnly(exit.cause)) return
+        this.#endReading(reading, exit)
       }, perform)
-      if (this.#isReceiving) this.#waiting = { resume, stop }
       return Effect.suspend(() => {
-        over()
-        return stop()
+        reading.isCalledOff = true
+        return Effect.ensuring(reading.stop(), Effect.sync(() => this.#endReading(reading)))
       })
     })
   }
 
+  #endReading(reading: Reading, exit?: Exit.Exit<Batch, Socket.SocketError>): void {
+    if (this.#reading === reading) this.#reading = undefined
+    let outcome: Effect.Effect<void> = Effect.void
+    try {
+      if (exit !== undefined) this.#take(exit)
+    } catch (defect) {
+      outcome = Effect.die(defect)
+    }
+    reading.end(outcome)
+  }
+
   /** Has a waiting reader look at how things stand, and leaves the transport to another. */
   #yieldRead(): Effect.Effect<void> | undefined {
-    const waiting = this.#waiting
-    if (waiting === undefined) return undefined
-    this.#isReceiving = false
-    this.#waiting = undefined
-    const stopped = waiting.stop()
-    waiting.resume(Effect.void)
+    const reading = this.#reading
+    if (reading === undefined) return undefined
+    reading.isCalledOff = true
+    const stopped = reading.stop()
+    this.#endReading(reading)
     return stopped
   }
 
@@ -140,7 +137,7 @@ export class Wire {
   /** Looks at what came while nobody read, without waiting, and looks out for more. */
   lookAhead(): void {
     const { core } = this
-    if (this.#isReceiving || core.isHandshaking || core.ending !== undefined) return
+    if (this.isReceiving || core.isHandshaking || core.ending !== undefined) return
     // What the handshake left unread came before whatever comes now.
     core.process()
     const exit = this.#ahead?.pollUnsafe()
@@ -192,7 +189,7 @@ export class Wire {
       // The reader, where there is one, sees the same transport end. Where we let go ourselves, there is no more to be had.
       const rest = this.#released !== undefined
         ? Effect.void
-        : this.#isReceiving || this.#isFailing
+        : this.isReceiving || this.#isFailing
         ? this.ended
         : this.#receiveRest()
       this.#isFailing = true
@@ -335,7 +332,7 @@ export class Wire {
     if (this.#released !== undefined) return how === "drain" ? Deferred.await(this.#released) : Effect.void
     const released = this.#released = Deferred.makeUnsafe<void>()
     // What comes from now on is drained. Only who reads already may still see the end.
-    if (!this.#isReceiving) this.core.stopReading()
+    if (!this.isReceiving) this.core.stopReading()
     return andThen(this.#flushInTime(), () =>
       andThen(this.lane.giveUp(), () =>
         how === "now"
@@ -362,7 +359,7 @@ export class Wire {
       // There is nothing more to read for who waits, and a peer that still writes should get to our alert (law 16).
       const yielded = core.ending === undefined ? undefined : this.#yieldRead()
       const begin = (): Effect.Effect<void> => {
-        if (this.#isReceiving) perform(this.ended).addObserver(end)
+        if (this.isReceiving) perform(this.ended).addObserver(end)
         else {
           drain.begin(this.#ahead)
           this.#ahead = undefined
