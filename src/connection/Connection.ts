@@ -184,7 +184,7 @@ export const open = (opening: Opening): Effect.Effect<Connection, TlsError> =>
   Effect.uninterruptibleMask((restore) => openMasked(opening, restore))
 
 // One generator function for all connections: one that is made for each is new to V8, whose caches each of its steps misses then.
-const openMasked = Effect.fnUntraced(
+const openMasked = Effect.fnUntracedEager(
   function*(opening: Opening, restore: Transport.Restore): Effect.fn.Return<Connection, TlsError> {
     const { role, services, settings, unread } = opening
     const primitives = Context.get(services, Primitives)
@@ -208,10 +208,8 @@ const openMasked = Effect.fnUntraced(
         andThen(core.outbox.isEmpty ? Effect.void : wire.flush(), () => Effect.succeed(established))
     })
     const abort = (cause: Cause.Cause<TlsError>) => Scope.close(scope, Exit.failCause(cause))
-    const established = yield* maskedWithin(restore, story, settings.limits.handshakeTimeout).pipe(
-      Effect.flatMap((established) => Option.isSome(established) ? Effect.succeed(established.value) : giveUp(wire)),
-      Effect.onError(abort)
-    )
+    const inTime = maskedWithin(restore, story, settings.limits.handshakeTimeout, () => giveUp(wire))
+    const established = yield* Effect.onError(inTime, abort)
     channel.transcript.forget()
     core.establish()
     if (established.resumed) yield* SessionMetrics.resumed(role)

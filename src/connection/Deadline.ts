@@ -10,7 +10,7 @@ import * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
 import * as Exit from "effect/Exit"
 import * as Fiber from "effect/Fiber"
-import * as Option from "effect/Option"
+import type * as Option from "effect/Option"
 
 const platformClock = Context.get(Context.empty(), Clock.Clock)
 const longestTimer = 2 ** 31 - 1
@@ -50,10 +50,13 @@ export const within = <A, E, R>(
   effect: Effect.Effect<A, E, R>,
   duration: Duration.Input
 ): Effect.Effect<Option.Option<A>, E, R> =>
-  Effect.uninterruptibleMask((restore) => maskedWithin(restore, effect, duration))
+  Effect.uninterruptibleMask((restore) =>
+    maskedWithin(restore, Effect.asSome(effect), duration, () => Effect.succeedNone)
+  )
 
 /**
- * As `within`, for who cannot be interrupted but by what `restore` is given. The effect itself always can.
+ * The same with an effect for who is late, and for who cannot be interrupted but by what `restore` is given. The timed effect always can, and the
+ * other one cannot.
  *
  * @category combinators
  * @since 0.1.0
@@ -61,22 +64,23 @@ export const within = <A, E, R>(
 export const maskedWithin = <A, E, R>(
   restore: <B, E2>(effect: Effect.Effect<B, E2>) => Effect.Effect<B, E2>,
   effect: Effect.Effect<A, E, R>,
-  duration: Duration.Input
-): Effect.Effect<Option.Option<A>, E, R> =>
+  duration: Duration.Input,
+  onLate: () => Effect.Effect<A, E>
+): Effect.Effect<A, E, R> =>
   Effect.contextWith((context: Context.Context<R>) => {
     const work = Effect.runForkWith(context)(effect)
     const early = work.pollUnsafe()
-    if (early !== undefined) return Exit.map(early, Option.some)
+    if (early !== undefined) return early
     let isLate = false
     const callOff = alarm(context, duration, () => {
       isLate = true
       work.interruptUnsafe()
     })
-    const over = Effect.callback<Option.Option<A>, E>((resume) => {
+    const over = Effect.callback<A, E>((resume) => {
       work.addObserver((exit) => {
         callOff()
         const isCut = isLate && Exit.isFailure(exit) && Cause.hasInterruptsOnly(exit.cause)
-        resume(isCut ? Effect.succeedNone : Exit.map(exit, Option.some))
+        resume(isCut ? Effect.uninterruptible(onLate()) : exit)
       })
     })
     return Effect.onInterrupt(restore(over), () => {

@@ -88,11 +88,18 @@ export type Shortcut = (restore: Restore) => Effect.Effect<Direct, Socket.Socket
 
 const shortcut = Symbol("effect-tls/connection/Transport/shortcut")
 
-interface WithShortcut extends Socket.Socket {
-  readonly [shortcut]: Berth & { readonly way: Shortcut }
+interface ShortcutBerth extends Berth {
+  readonly of: Socket.Socket
+  readonly way: Shortcut
 }
 
-const hasShortcut = (socket: Socket.Socket): socket is WithShortcut => Object.hasOwn(socket, shortcut)
+/** Not that of another socket which this one was made out of, and which may have another reader. */
+const shortcutOf = (
+  socket: Socket.Socket & { readonly [shortcut]?: ShortcutBerth }
+): ShortcutBerth | undefined => {
+  const berth = socket[shortcut]
+  return berth?.of === socket ? berth : undefined
+}
 
 /**
  * Makes the shorter way to open a socket known to `open`.
@@ -101,9 +108,8 @@ const hasShortcut = (socket: Socket.Socket): socket is WithShortcut => Object.ha
  * @since 0.1.0
  */
 export const withShortcut = (socket: Socket.Socket, way: Shortcut): Socket.Socket =>
-  // Not for what was made out of the socket, and may have another reader. Not in a WeakMap either: one that lives long keeps what it was given
-  // until the next full collection.
-  Object.defineProperty(socket, shortcut, { value: { way, carried: undefined } })
+  // Not in a WeakMap: one that lives long keeps what it was given until the next full collection.
+  Object.assign(socket, { [shortcut]: { of: socket, way, carried: undefined } })
 
 /**
  * How the read side of a transport ended. RFC 9293: a FIN ends in order, anything else tears down. Effect's sockets give a FIN
@@ -181,8 +187,7 @@ interface Berth {
 const berths = new WeakMap<Socket.Socket, Berth>()
 
 const berthOf = (socket: Socket.Socket): Berth => {
-  if (hasShortcut(socket)) return socket[shortcut]
-  const known = berths.get(socket)
+  const known = shortcutOf(socket) ?? berths.get(socket)
   if (known !== undefined) return known
   const berth: Berth = { carried: undefined }
   berths.set(socket, berth)
@@ -214,9 +219,10 @@ export const open = (socket: Socket.Socket, restore: Restore): Effect.Effect<Tra
     berth.carried = undefined
     Deferred.doneUnsafe(mine.released, Exit.void)
   }
-  return hasShortcut(socket)
-    ? directly(() => socket[shortcut].way(restore), mine, letGo)
-    : inScopes(socket, restore, mine, letGo)
+  const direct = shortcutOf(socket)
+  return direct === undefined
+    ? inScopes(socket, restore, mine, letGo)
+    : directly(() => direct.way(restore), mine, letGo)
 }
 
 /** By its shortcut. */
