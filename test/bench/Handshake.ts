@@ -19,9 +19,9 @@ const nameOf = (kind: Kind): string =>
 
 // A handshake is a lot of code that runs once: the compiler is done with the last of it after some thirteen thousand of them, as
 // `--trace-opt` shows, and takes a quarter of the processor until then. What is measured is a process that has been at work for a while.
-const warmUps = 10
+const warmUps = 4
 
-const countOf = (scale: number): number => Math.max(2, Math.round(1500 * scale))
+const countOf = (scale: number): number => Math.max(2, Math.round(4000 * scale))
 
 /** Connect, one byte there and back, close: one conversation after another, both sides in one process. */
 const inMemory = (resume: boolean, setup: Setup, goal: number): Line => ({
