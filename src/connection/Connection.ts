@@ -29,7 +29,7 @@ import type { Settings } from "../service/TlsConfig.ts"
 import { bindingOf, type ChannelBinding } from "./ChannelBinding.ts"
 import { Core } from "./Core.ts"
 import { maskedWithin, within } from "./Deadline.ts"
-import * as HandshakeChannel from "./HandshakeChannel.ts"
+import { HandshakeChannel } from "./HandshakeChannel.ts"
 import { moveInto, takeAll } from "./Received.ts"
 import * as Transport from "./Transport.ts"
 import { andThen } from "./Sequence.ts"
@@ -197,7 +197,7 @@ const openMasked = Effect.fnUntracedEager(
     const scope = Scope.forkUnsafe(Context.get(services, Scope.Scope))
     yield* Scope.addFinalizerExit(scope, goodbyeOf(wire))
 
-    const channel = HandshakeChannel.make(wire, primitives, randomness)
+    const channel = new HandshakeChannel(wire, primitives, randomness)
     const handshake: Effect.Effect<Established, HandshakeFailure> = unread > 0
       ? Effect.fail<Fault>({ _tag: "PlaintextBuffered", length: unread })
       : opening.handshake(channel, cache)

@@ -6,14 +6,17 @@
 import * as Effect from "effect/Effect"
 import * as Result from "effect/Result"
 import type { Fault } from "../alert/Fault.ts"
-import { ConnectionClosed } from "../alert/TlsError.ts"
-import type { Channel, HandshakeFailure } from "../handshake/Channel.ts"
+import { ConnectionClosed, type TlsError } from "../alert/TlsError.ts"
+import type { Channel, HandshakeFailure, Traffic } from "../handshake/Channel.ts"
 import { decodeHandshake, encodeHandshake, type HandshakeMessage, messageTag } from "../message/HandshakeMessage.ts"
+import type { SecurityParameters } from "../record/ConnectionState.ts"
 import type { Incoming } from "../record/Inbound.ts"
-import type { Primitives } from "../secret/Primitives.ts"
+import type { Exporter } from "../secret/Exporter.ts"
 import { Transcript } from "../secret/Transcript.ts"
-import type { Randomness } from "../service/Randomness.ts"
+import type { Session } from "../service/Session.ts"
+import type { SessionKey } from "../service/SessionCache.ts"
 import { ContentType, HandshakeType } from "../wire/CodePoints.ts"
+import type { Core } from "./Core.ts"
 import { andThen } from "./Sequence.ts"
 import type { Wire } from "./Wire.ts"
 
@@ -24,25 +27,159 @@ const unexpected = (expected: ReadonlyArray<string>, received: string): Fault =>
   received: received.replace(/13$/, "")
 })
 
+type Awaited = Extract<Incoming, { readonly _tag: "Handshake" | "ChangeCipherSpec" }>
+
 /**
- * @category constructors
+ * A class, and not an object of functions: every connection makes one.
+ *
+ * @category models
  * @since 0.1.0
  */
-export const make = (
-  wire: Wire,
-  primitives: Primitives["Service"],
-  randomness: Randomness["Service"]
-): Channel => {
-  const { core } = wire
-  const { inbound, outbound, settings } = core
-  const transcript = new Transcript()
-  let isDisguised = false
-  const mayBe12 = () => inbound.version !== "1.3" && settings.versions.includes("1.2")
+export class HandshakeChannel implements Channel {
+  readonly primitives: Channel["primitives"]
+  readonly randomness: Channel["randomness"]
+  readonly transcript = new Transcript()
+  readonly #wire: Wire
+  readonly #core: Core
+  #isDisguised = false
 
-  type Awaited = Extract<Incoming, { readonly _tag: "Handshake" | "ChangeCipherSpec" }>
+  constructor(wire: Wire, primitives: Channel["primitives"], randomness: Channel["randomness"]) {
+    this.primitives = primitives
+    this.randomness = randomness
+    this.#wire = wire
+    this.#core = wire.core
+  }
+
+  keepSecret(bytes: Uint8Array): void {
+    this.#core.secrets.keep(bytes)
+  }
+
+  keepExporter(exporter: Exporter): void {
+    this.#core.secrets.keepExporter(exporter)
+  }
+
+  expect<const Tag extends HandshakeMessage["_tag"]>(
+    ...tags: ReadonlyArray<Tag>
+  ): Effect.Effect<Extract<HandshakeMessage, { readonly _tag: Tag }>, HandshakeFailure> {
+    type Expected = Extract<HandshakeMessage, { readonly _tag: Tag }>
+    // The tag is checked against the ones that were asked for; TypeScript does not narrow a union by a generic list.
+    const isExpected = (message: HandshakeMessage): message is Expected =>
+      (tags as ReadonlyArray<HandshakeMessage["_tag"]>).includes(message._tag)
+    const { inbound } = this.#core
+    return this.#next(tags, (incoming): Result.Result<Expected, HandshakeFailure> => {
+      if (incoming._tag === "ChangeCipherSpec") return Result.fail(unexpected(tags, "change_cipher_spec"))
+      const tag = messageTag(incoming.type, inbound.version)
+      if (tag === undefined || !(tags as ReadonlyArray<string>).includes(tag)) {
+        return Result.fail(unexpected(tags, tag ?? `handshake message ${incoming.type}`))
+      }
+      const message = decodeHandshake(incoming.type, incoming.body, inbound.version)
+      if (Result.isFailure(message)) return Result.fail(message.failure)
+      if (!isExpected(message.success)) return Result.fail(unexpected(tags, message.success._tag))
+      this.transcript.add(incoming.bytes)
+      inbound.progress()
+      return Result.succeed(message.success)
+    })
+  }
+
+  send(message: HandshakeMessage, encoded: Uint8Array = encodeHandshake(message)): void {
+    this.transcript.add(encoded)
+    this.#core.settings.observe?.({
+      _tag: "Message",
+      direction: "sent",
+      type: encoded[0] ?? 0,
+      length: encoded.length
+    })
+    this.#core.outbox.addHandshake(encoded)
+  }
+
+  settleVersion(version: "1.2" | "1.3"): void {
+    this.#core.inbound.settleVersion(version)
+  }
+
+  setPending({ read, write }: Parameters<Channel["setPending"]>[0]): void {
+    this.#core.inbound.state.setPending(read)
+    this.#core.outbound.state.setPending(write)
+  }
+
+  sendChangeCipherSpec(): void {
+    this.#core.outbox.records.push(this.#core.outbound.changeCipherSpec())
+  }
+
+  expectChangeCipherSpec(): Effect.Effect<void, HandshakeFailure> {
+    const { inbound } = this.#core
+    return this.#next(["change_cipher_spec"], (incoming): Result.Result<void, HandshakeFailure> => {
+      if (incoming._tag === "Handshake") {
+        const received = messageTag(incoming.type, inbound.version) ?? `handshake message ${incoming.type}`
+        return Result.fail(unexpected(["change_cipher_spec"], received))
+      }
+      const fault = inbound.changeCipherSpec()
+      return fault === undefined ? Result.succeed(undefined) : Result.fail(fault)
+    })
+  }
+
+  sendCompatibilityChangeCipherSpec(): void {
+    if (this.#isDisguised) return
+    this.#isDisguised = true
+    this.#core.send(ContentType.change_cipher_spec, Uint8Array.of(1))
+  }
+
+  installRead(parameters: SecurityParameters): Effect.Effect<void, Fault> {
+    const fault = this.#core.inbound.install(parameters)
+    return fault === undefined ? Effect.void : Effect.fail(fault)
+  }
+
+  installWrite(parameters: SecurityParameters): void {
+    this.#core.outbox.sealFlight()
+    this.#core.outbound.state.install(parameters)
+  }
+
+  skipEarlyData(bytes: number): void {
+    this.#core.inbound.skipEarlyData(bytes)
+  }
+
+  endEarlyData(): void {
+    this.#core.inbound.endEarlyData()
+  }
+
+  limitRecords({ read, write }: Parameters<Channel["limitRecords"]>[0]): void {
+    this.#core.outbox.sealFlight()
+    this.#core.inbound.limitPlaintext(read)
+    this.#core.outbound.limitContent(write)
+  }
+
+  openTraffic(traffic: Traffic): void {
+    this.#core.openTraffic(traffic)
+  }
+
+  useSession(used: Parameters<Channel["useSession"]>[0]): void {
+    this.#core.sessions.use(used)
+  }
+
+  storeSession(key: SessionKey, session: Session): Effect.Effect<void> {
+    return this.#wire.storeSession(key, session)
+  }
+
+  /** Takes what has come at once, without a detour: most of a flight arrives together. */
+  #next<A>(
+    expected: ReadonlyArray<string>,
+    judge: (incoming: Awaited) => Result.Result<A, HandshakeFailure>
+  ): Effect.Effect<A, HandshakeFailure> {
+    const incoming = this.#arrived(expected)
+    return incoming === undefined
+      ? Effect.flatMap(this.#arrival(), () => this.#next(expected, judge))
+      : Effect.fromResult(Result.flatMap(incoming, judge))
+  }
+
+  /** What was sent goes out before anything is waited for: one flight, one write. */
+  #arrival(): Effect.Effect<void, TlsError> {
+    const wire = this.#wire
+    return this.#core.outbox.isEmpty ? wire.receive() : andThen(wire.flush(), () => wire.receive())
+  }
 
   /** What has come: the next message or ChangeCipherSpec, or why there will be none. `undefined` where it is to be waited for. */
-  const arrived = (expected: ReadonlyArray<string>): Result.Result<Awaited, HandshakeFailure> | undefined => {
+  #arrived(expected: ReadonlyArray<string>): Result.Result<Awaited, HandshakeFailure> | undefined {
+    const core = this.#core
+    const { inbound } = core
     for (;;) {
       // Where the scope has ended around us, there will be nothing to read, and nobody to answer to.
       if (core.ending !== undefined) {
@@ -60,7 +197,7 @@ export const make = (
           return Result.succeed(incoming)
         case "Handshake": {
           const isHelloRequest = incoming.type === HandshakeType.hello_request
-          if (!isHelloRequest || core.role === "server" || !mayBe12()) return Result.succeed(incoming)
+          if (!isHelloRequest || core.role === "server" || !this.#mayBe12) return Result.succeed(incoming)
           // RFC 5246 section 7.4.1.1: ignored by a client that is negotiating already, and never hashed.
           if (incoming.body.length > 0) {
             return Result.fail<Fault>({
@@ -80,91 +217,8 @@ export const make = (
     }
   }
 
-  // What was sent goes out before anything is waited for: one flight, one write.
-  const arrival = () => core.outbox.isEmpty ? wire.receive() : andThen(wire.flush(), () => wire.receive())
-
-  /** Takes what has come at once, without a detour: most of a flight arrives together. */
-  const next = <A>(
-    expected: ReadonlyArray<string>,
-    judge: (incoming: Awaited) => Result.Result<A, HandshakeFailure>
-  ): Effect.Effect<A, HandshakeFailure> => {
-    const incoming = arrived(expected)
-    return incoming === undefined
-      ? Effect.flatMap(arrival(), () => next(expected, judge))
-      : Effect.fromResult(Result.flatMap(incoming, judge))
-  }
-
-  const expect: Channel["expect"] = (...tags) => {
-    // The tag is checked against the ones that were asked for; TypeScript does not narrow a union by a generic list.
-    type Expected = Extract<HandshakeMessage, { readonly _tag: typeof tags[number] }>
-    const isExpected = (message: HandshakeMessage): message is Expected =>
-      (tags as ReadonlyArray<HandshakeMessage["_tag"]>).includes(message._tag)
-    return next(tags, (incoming): Result.Result<Expected, HandshakeFailure> => {
-      if (incoming._tag === "ChangeCipherSpec") return Result.fail(unexpected(tags, "change_cipher_spec"))
-      const tag = messageTag(incoming.type, inbound.version)
-      if (tag === undefined || !(tags as ReadonlyArray<string>).includes(tag)) {
-        return Result.fail(unexpected(tags, tag ?? `handshake message ${incoming.type}`))
-      }
-      const message = decodeHandshake(incoming.type, incoming.body, inbound.version)
-      if (Result.isFailure(message)) return Result.fail(message.failure)
-      if (!isExpected(message.success)) return Result.fail(unexpected(tags, message.success._tag))
-      transcript.add(incoming.bytes)
-      inbound.progress()
-      return Result.succeed(message.success)
-    })
-  }
-
-  return {
-    primitives,
-    randomness,
-    transcript,
-    keepSecret: (bytes) => core.secrets.keep(bytes),
-    keepExporter: (exporter) => core.secrets.keepExporter(exporter),
-    expect,
-    send: (message, bytes = encodeHandshake(message)) => {
-      transcript.add(bytes)
-      settings.observe?.({ _tag: "Message", direction: "sent", type: bytes[0] ?? 0, length: bytes.length })
-      core.outbox.addHandshake(bytes)
-    },
-    settleVersion: (version) => inbound.settleVersion(version),
-    setPending: ({ read, write }) => {
-      inbound.state.setPending(read)
-      outbound.state.setPending(write)
-    },
-    sendChangeCipherSpec: () => {
-      core.outbox.records.push(outbound.changeCipherSpec())
-    },
-    expectChangeCipherSpec: () =>
-      next(["change_cipher_spec"], (incoming): Result.Result<void, HandshakeFailure> => {
-        if (incoming._tag === "Handshake") {
-          const received = messageTag(incoming.type, inbound.version) ?? `handshake message ${incoming.type}`
-          return Result.fail(unexpected(["change_cipher_spec"], received))
-        }
-        const fault = inbound.changeCipherSpec()
-        return fault === undefined ? Result.succeed(undefined) : Result.fail(fault)
-      }),
-    sendCompatibilityChangeCipherSpec: () => {
-      if (isDisguised) return
-      isDisguised = true
-      core.send(ContentType.change_cipher_spec, Uint8Array.of(1))
-    },
-    installRead: (parameters) => {
-      const fault = inbound.install(parameters)
-      return fault === undefined ? Effect.void : Effect.fail(fault)
-    },
-    installWrite: (parameters) => {
-      core.outbox.sealFlight()
-      outbound.state.install(parameters)
-    },
-    skipEarlyData: (bytes) => inbound.skipEarlyData(bytes),
-    endEarlyData: () => inbound.endEarlyData(),
-    limitRecords: ({ read, write }) => {
-      core.outbox.sealFlight()
-      inbound.limitPlaintext(read)
-      outbound.limitContent(write)
-    },
-    openTraffic: (traffic) => core.openTraffic(traffic),
-    useSession: (used) => core.sessions.use(used),
-    storeSession: (key, session) => wire.storeSession(key, session)
+  get #mayBe12(): boolean {
+    const { inbound, settings } = this.#core
+    return inbound.version !== "1.3" && settings.versions.includes("1.2")
   }
 }

@@ -42,7 +42,7 @@ export class Wire {
   #released: Deferred.Deferred<void> | undefined
   /** A read for an application that does not read. */
   #ahead: Fiber.Fiber<Batch, Socket.SocketError> | undefined
-  readonly #forgetting = Semaphore.makeUnsafe(1)
+  #forgetting: Semaphore.Semaphore | undefined
   /** How many are in `#order`, or wait for it. */
   #ordering = 0
   #reading: Reading | undefined
@@ -275,7 +275,7 @@ export class Wire {
       }
       // One at a time: who comes second, and may be about to let go of the transport, waits until the last word is out. A cache that dies of
       // one thing keeps nobody from the next.
-      const ordered = this.#forgetting.withPermits(1)(
+      const ordered = (this.#forgetting ??= Semaphore.makeUnsafe(1)).withPermits(1)(
         Effect.onExitPrimitive(Effect.onExitPrimitive(store, forget), speak)
       )
       return Effect.onExitPrimitive(ordered, () => {

@@ -35,6 +35,8 @@ const keyScratches: { readonly [Name in AeadName]: Uint8Array } = {
   "chacha20-poly1305": new Uint8Array(keyLengths["chacha20-poly1305"])
 }
 
+const tagScratch = new Uint8Array(tagLength)
+
 const checkNonce = (nonce: Uint8Array): void => {
   // node:crypto takes a nonce of nearly any length for GCM; the record layer makes all of them, so this is a defect.
   if (nonce.length !== nonceLength) throw new RangeError(`an AEAD nonce has ${nonceLength} bytes, not ${nonce.length}`)
@@ -94,7 +96,8 @@ export class NodeAeadKey implements AeadKey {
     if (length < 0) return undefined
     const decipher = decipherOf(this.algorithm, this.#key, nonce)
     decipher.setAAD(aad, { plaintextLength: length })
-    decipher.setAuthTag(sealed.subarray(length))
+    for (let i = 0; i < tagLength; i++) tagScratch[i] = sealed[length + i] ?? 0
+    decipher.setAuthTag(tagScratch)
     // Not verified before `final`, so it stays in here until then.
     const plaintext = decipher.update(sealed.subarray(0, length))
     try {

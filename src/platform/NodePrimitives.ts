@@ -10,7 +10,7 @@ import { domainToASCII } from "node:url"
 import { Primitives } from "../secret/Primitives.ts"
 import { Randomness } from "../service/Randomness.ts"
 import type { SystemAnchors } from "../service/Trust.ts"
-import { fromLatin1, mostInHeap } from "../wire/Bytes.ts"
+import { fromLatin1 } from "../wire/Bytes.ts"
 import { NodeAeadKey } from "./NodeAead.ts"
 import type { NamedGroup } from "../wire/CodePoints.ts"
 import { release } from "./NodeBytes.ts"
@@ -72,13 +72,9 @@ export const make: Primitives["Service"] = {
   parseCertificate: NodeCertificate.parse,
   importPrivateKey,
   equal: (a, b) => a.length === b.length && timingSafeEqual(a, b),
-  // The shortest live in the heap of V8; for others memory of their own costs ten times as much as a part of Node's pool.
+  // Memory of its own costs a small block ten times as much as a part of Node's pool.
   allocate: (length) =>
-    length <= mostInHeap
-      ? new Uint8Array(length)
-      : length < 4096
-      ? Buffer.allocUnsafe(length)
-      : new Uint8Array(Buffer.allocUnsafeSlow(length).buffer),
+    length < 4096 ? Buffer.allocUnsafe(length) : new Uint8Array(Buffer.allocUnsafeSlow(length).buffer),
   release,
   hostToAscii,
   isAddress: (text) => isIP(text) !== 0

@@ -18,7 +18,6 @@ import * as SocketServer from "effect/socket/SocketServer"
 import * as Net from "node:net"
 import type { Duplex } from "node:stream"
 import { type Direct, type Restore, withShortcut } from "../connection/Transport.ts"
-import { mostInHeap } from "../wire/Bytes.ts"
 import { withoutStackTraces } from "./NodeKeys.ts"
 
 // A bare FIN must not take the answer of the other direction with it (RFC 5246 section 7.2.1), and a flight is one write.
@@ -136,10 +135,7 @@ class Flow implements Socket.Reader, Socket.Writer, Direct {
 
   writeNow(chunk: Uint8Array | string): boolean {
     // In a closed one Node would drop it, and not say a word.
-    if (this.#isClosed) return false
-    // Node wants to share the memory of what it writes, and a short array would get some of its own for that.
-    const isShort = typeof chunk !== "string" && chunk.length <= mostInHeap
-    return this.#socket.write(isShort ? Buffer.from(chunk) : chunk) || this.isWrittenOut
+    return !this.#isClosed && (this.#socket.write(chunk) || this.isWrittenOut)
   }
 
   get drained(): Effect.Effect<void, Socket.SocketError> {

@@ -170,7 +170,7 @@ class Protection12 implements RecordProtection {
     this.#prepare(type, sequence, fragment.length - this.overhead)
     if (this.#explicit === 0) return fragment
     // The explicit part is what the peer says it is.
-    nonce.set(fragment.subarray(0, this.#explicit), 4)
+    for (let i = 0; i < this.#explicit; i++) nonce[4 + i] = fragment[i] ?? 0
     return fragment.subarray(this.#explicit)
   }
 }

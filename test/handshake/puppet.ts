@@ -8,7 +8,7 @@ import * as Exit from "effect/Exit"
 import type * as Socket from "effect/socket/Socket"
 import { type Alert, descriptionCode, levelCode } from "../../src/alert/Alert.ts"
 import { Core } from "../../src/connection/Core.ts"
-import * as HandshakeChannel from "../../src/connection/HandshakeChannel.ts"
+import { HandshakeChannel } from "../../src/connection/HandshakeChannel.ts"
 import * as Transport from "../../src/connection/Transport.ts"
 import * as Wire from "../../src/connection/Wire.ts"
 import type { Channel, HandshakeFailure } from "../../src/handshake/Channel.ts"
@@ -130,7 +130,6 @@ export const play = Effect.fnUntraced(function*(puppet: Puppet, world: World, ca
   const core = new Core(side, primitives, settings)
   const transport = yield* Effect.orDie(Transport.open(puppet.socket, (effect) => effect))
   const wire = new Wire.Wire(core, transport, cache)
-  const real = HandshakeChannel.make(wire, primitives, makeInsecureSeeded(primitives, `puppet ${side}`))
   const rest: Array<Uint8Array> = []
   let end: "fin" | "reset" | undefined
 
@@ -162,18 +161,19 @@ export const play = Effect.fnUntraced(function*(puppet: Puppet, world: World, ca
     isSent()
     if (mine.how === "twice") core.outbox.records.push(seal(type, due))
   }
-  const channel: Channel = {
-    ...real,
-    send: (message: HandshakeMessage) => {
+  class PuppetChannel extends HandshakeChannel {
+    override send(message: HandshakeMessage): void {
       const due = encodeHandshake(message)
       if (!isUnit(message._tag)) throw new Error(`no story of TLS 1.2 sends a ${message._tag}`)
-      unit(message._tag, ContentType.handshake, due, () => real.transcript.add(due))
-    },
-    sendChangeCipherSpec: () =>
+      unit(message._tag, ContentType.handshake, due, () => this.transcript.add(due))
+    }
+    override sendChangeCipherSpec(): void {
       unit("ChangeCipherSpec", ContentType.change_cipher_spec, Uint8Array.of(1), () => {
         core.outbound.state.changeCipherSpec()
       })
+    }
   }
+  const channel = new PuppetChannel(wire, primitives, makeInsecureSeeded(primitives, `puppet ${side}`))
 
   /** Reads what the subject says until it says no more. */
   const listen: Effect.Effect<void> = Effect.suspend(() => {
