@@ -166,7 +166,7 @@ const awaitPeer = (wire: Wire): Effect.Effect<void> => {
     wire.core.process()
     wire.core.received.length = 0
     if (wire.core.ending !== undefined) return Effect.void
-    // Two who receive would steal from each other: a reader that still waits does it for us.
+    // What still comes is for the reader that waits, where there is one.
     return wire.isReceiving ? wire.ended : Effect.andThen(wire.receive(), until)
   })
   const flushed = Effect.andThen(Effect.ignoreCause(wire.lane.flush()), until)

@@ -55,8 +55,8 @@ export const within = <A, E, R>(
   )
 
 /**
- * The same with an effect for who is late, and for who cannot be interrupted but by what `restore` is given. The timed effect always can, and the
- * other one cannot.
+ * The same with an effect for who is late, and for who cannot be interrupted but by what `restore` is given. The timed effect always can; the
+ * other one runs to its end, and who was interrupted meanwhile does not hear of it.
  *
  * @category combinators
  * @since 0.1.0

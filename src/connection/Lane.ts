@@ -54,6 +54,10 @@ class Turn {
   }
 }
 
+/** What is not Node's own may keep, transfer, or cut with `slice` what it is given: it gets no part of memory that others have parts of. */
+const ownBytes = (bytes: Uint8Array): Uint8Array =>
+  bytes.byteLength === bytes.buffer.byteLength ? bytes : new Uint8Array(bytes)
+
 const givenUp = (): Socket.SocketError =>
   new Socket.SocketError({ reason: new Socket.SocketWriteError({ cause: new Error("given up") }) })
 
@@ -147,7 +151,7 @@ export class Lane {
       this.#written(bytes)
       return this.#runNext()
     }
-    return Effect.flatMap(direct === undefined ? this.#transport.write(bytes) : direct.drained, () => {
+    return Effect.flatMap(direct === undefined ? this.#transport.write(ownBytes(bytes)) : direct.drained, () => {
       this.#written(bytes)
       return this.#runNext() ?? Effect.void
     })

@@ -16,25 +16,35 @@ type Resume = (effect: Effect.Effect<void>) => void
  */
 export class Reading {
   readonly #reader: Resume
-  readonly #followers = new Set<Resume>()
+  #followers: Array<Resume> = []
   /** Calls the read off, and ends when that is done. */
   stop: () => Effect.Effect<void> = () => Effect.void
-  isCalledOff = false
+  /** It has ended or was called off: what is still to come is for nobody in particular. */
+  isOver = false
 
   constructor(reader: Resume) {
     this.#reader = reader
   }
 
-  /** Gives what leaves again. */
-  follow(resume: Resume): Effect.Effect<void> {
-    this.#followers.add(resume)
-    return Effect.sync(() => this.#followers.delete(resume))
+  get isFollowed(): boolean {
+    return this.#followers.length > 0
   }
 
-  end(outcome: Effect.Effect<void>): void {
+  /** Gives what leaves again. */
+  follow(resume: Resume): Effect.Effect<void> {
+    this.#followers.push(resume)
+    return Effect.sync(() => {
+      this.#followers = this.#followers.filter((other) => other !== resume)
+    })
+  }
+
+  resumeReader(outcome: Effect.Effect<void>): void {
     this.#reader(outcome)
-    const followers = [...this.#followers]
-    this.#followers.clear()
+  }
+
+  resumeFollowers(): void {
+    const followers = this.#followers
+    this.#followers = []
     for (const resume of followers) resume(Effect.void)
   }
 }

@@ -69,8 +69,8 @@ export interface Direct extends Pick<Transport, "pull"> {
   readonly close: () => void
   /**
    * Whether bytes have one owner at a time: what is read is the reader's alone, and what has left is the writer's again. Their
-   * memory can then be freed at once, and the next piece gets it while it is hot. In bulk, the garbage collections that are due
-   * otherwise cost more than the cryptography.
+   * memory, where it is all theirs, can then be freed at once, and the next piece gets it while it is hot. In bulk, the garbage collections
+   * that are due otherwise cost more than the cryptography.
    */
   readonly ownsMemory: boolean
   /** Whether all that was written has left. */

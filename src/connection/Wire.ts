@@ -58,7 +58,7 @@ export class Wire {
   }
 
   get isReceiving(): boolean {
-    return this.#reading !== undefined
+    return this.#reading !== undefined && !this.#reading.isOver
   }
 
   /** Waits until the reading has ended. */
@@ -83,32 +83,39 @@ export class Wire {
       const reading = this.#reading = new Reading(resume)
       reading.stop = this.#read((exit) => {
         // Called off: what had come all the same is taken.
-        if (reading.isCalledOff && Exit.isFailure(exit) && Cause.hasInterruptsOnly(exit.cause)) return
+        if (reading.isOver && Exit.isFailure(exit) && Cause.hasInterruptsOnly(exit.cause)) return
         this.#endReading(reading, exit)
       }, perform)
       return Effect.suspend(() => {
-        reading.isCalledOff = true
+        reading.isOver = true
         return Effect.ensuring(reading.stop(), Effect.sync(() => this.#endReading(reading)))
       })
     })
   }
 
   #endReading(reading: Reading, exit?: Exit.Exit<Batch, Socket.SocketError>): void {
-    if (this.#reading === reading) this.#reading = undefined
+    reading.isOver = true
     let outcome: Effect.Effect<void> = Effect.void
     try {
       if (exit !== undefined) this.#take(exit)
     } catch (defect) {
       outcome = Effect.die(defect)
     }
-    reading.end(outcome)
+    const leave = (): void => {
+      if (this.#reading === reading) this.#reading = undefined
+    }
+    // Where others wait, the reader that comes again at once has to wait behind them.
+    if (!reading.isFollowed) leave()
+    reading.resumeReader(outcome)
+    leave()
+    reading.resumeFollowers()
   }
 
   /** Has a waiting reader look at how things stand, and leaves the transport to another. */
   #yieldRead(): Effect.Effect<void> | undefined {
     const reading = this.#reading
     if (reading === undefined) return undefined
-    reading.isCalledOff = true
+    reading.isOver = true
     const stopped = reading.stop()
     this.#endReading(reading)
     return stopped
@@ -137,7 +144,7 @@ export class Wire {
   /** Looks at what came while nobody read, without waiting, and looks out for more. */
   lookAhead(): void {
     const { core } = this
-    if (this.isReceiving || core.isHandshaking || core.ending !== undefined) return
+    if (this.#reading !== undefined || core.isHandshaking || core.ending !== undefined) return
     // What the handshake left unread came before whatever comes now.
     core.process()
     const exit = this.#ahead?.pollUnsafe()
@@ -210,6 +217,11 @@ export class Wire {
       if (this.core.isHandshaking) this.core.processAlerts()
       else this.core.process()
       if (this.core.ending !== undefined) return Effect.void
+      // A read that was called off is still to stop; then, others may have waited behind it.
+      const stopped = this.#reading?.stop()
+      if (stopped !== undefined) {
+        return Effect.flatMap(stopped, () => this.isReceiving ? this.ended : this.#receiveRest())
+      }
       return this.#nextBatch.pipe(
         Effect.flatMap((chunks) => {
           this.#take(Exit.succeed(chunks))

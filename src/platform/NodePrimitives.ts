@@ -72,7 +72,7 @@ export const make: Primitives["Service"] = {
   parseCertificate: NodeCertificate.parse,
   importPrivateKey,
   equal: (a, b) => a.length === b.length && timingSafeEqual(a, b),
-  // Memory of its own costs a small block ten times as much as a part of Node's pool.
+  // Memory of its own costs a small block ten times as much as a part of Node's pool, which streams of Node are used to.
   allocate: (length) =>
     length < 4096 ? Buffer.allocUnsafe(length) : new Uint8Array(Buffer.allocUnsafeSlow(length).buffer),
   release,

@@ -9,7 +9,7 @@ import { HandshakeType, handshakeTypeName } from "../wire/CodePoints.ts"
 import type { Observer } from "./Observer.ts"
 
 /**
- * One whole message. Both are bytes of their own.
+ * One whole message, in bytes of its own, which stay as they are.
  *
  * @category models
  * @since 0.1.0

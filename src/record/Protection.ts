@@ -6,7 +6,6 @@
 import type { CipherSuite, CipherSuite13 } from "../secret/CipherSuite.ts"
 import type { AeadKey, Primitives } from "../secret/Primitives.ts"
 
-import { mostInHeap } from "../wire/Bytes.ts"
 import { ContentType } from "../wire/CodePoints.ts"
 import { maxCiphertext, maxCiphertext13, maxPlaintext } from "./Deframer.ts"
 
@@ -109,7 +108,6 @@ const additionalData = new Uint8Array(13)
 additionalData[9] = 3
 additionalData[10] = 3
 const additionalData13 = Uint8Array.of(ContentType.application_data, 3, 3, 0, 0)
-const shortInner = new Uint8Array(mostInHeap)
 
 class Protection12 implements RecordProtection {
   readonly isProtected = true
@@ -210,14 +208,12 @@ class Protection13 implements RecordProtection {
     if (this.#aead === undefined) return forgottenProtection.seal(type, plaintext, sequence, out, at, padding)
     const length = plaintext.length + 1 + padding
     this.#prepare(length + tagLength, sequence)
-    // An AEAD takes its input in one piece. It is laid out where the ciphertext will be, but for a short one: a view of `out` would get a
-    // short `out` memory of its own.
-    const inner = length > shortInner.length ? out.subarray(at, at + length) : shortInner.subarray(0, length)
+    // An AEAD takes its input in one piece. It is laid out where the ciphertext will be.
+    const inner = out.subarray(at, at + length)
     inner.set(plaintext)
     inner[plaintext.length] = type
     if (padding > 0) inner.fill(0, plaintext.length + 1)
     this.#aead.seal(nonce, additionalData13, inner, out, at)
-    if (inner.buffer === shortInner.buffer) inner.fill(0)
   }
 
   open(_type: number, fragment: Uint8Array, sequence: number): Uint8Array | undefined {

@@ -160,11 +160,11 @@ export class Primitives extends Context.Service<Primitives, {
   readonly importPrivateKey: (der: Uint8Array) => PrivateKey | undefined
   /** In time that does not depend on where the two differ. */
   readonly equal: (a: Uint8Array, b: Uint8Array) => boolean
-  /** A buffer whose content is undefined: to be overwritten whole. */
+  /** A buffer whose content is undefined: to be overwritten whole. It may share its memory with others. */
   readonly allocate: (length: number) => Uint8Array
   /** Frees the memory of a large buffer now, not at some garbage collection: nobody may refer to it, and it is empty afterwards. */
   readonly release: (bytes: Uint8Array) => void
-  /** A host name in A-label form, lower case, or `undefined` where it is not one (RFC 5890). */
+  /** A host name in A-label form, lower case, or `undefined` where it is not one (RFC 5890), as an address is not. */
   readonly hostToAscii: (host: string) => string | undefined
   /** Whether the text is an IPv4 or IPv6 address. */
   readonly isAddress: (text: string) => boolean

@@ -105,7 +105,7 @@ export class Writer {
     return this
   }
 
-  /** What was written, as bytes of the caller's own. The writer begins again after it. */
+  /** What was written, which nobody else changes; its `buffer` has other messages as well. The writer begins again after it. */
   finish(): Uint8Array {
     const [buffer, from, end] = [this.#buffer, this.#from, this.#end]
     this.#buffer = empty

@@ -1,6 +1,7 @@
 import { assert } from "@effect/vitest"
 import * as Effect from "effect/Effect"
 import * as Fiber from "effect/Fiber"
+import type * as Socket from "effect/socket/Socket"
 import * as Stream from "effect/Stream"
 import { TlsTest } from "effect-tls"
 import { bytes, how, recordsOf, test, text } from "./conversation.ts"
@@ -70,4 +71,32 @@ test("all who wait fail with the transport, in the same way", () =>
     const ends = (yield* Effect.forEach(writers, Fiber.join)).map(how)
     assert.strictEqual(new Set(ends).size, 1)
     assert.notStrictEqual(ends[0], "success")
+  }))
+
+test("a transport that is not of Node's own gets memory that nobody else has a part of", () =>
+  Effect.gen(function*() {
+    const { both, clientSocket } = yield* TlsTest.ends()
+    const opened = clientSocket.writer
+    const written: Array<unknown> = []
+    Object.assign(clientSocket, {
+      writer: Effect.map(opened, (writer): Socket.Writer => ({
+        ...writer,
+        write: (chunk) => Effect.andThen(Effect.sync(() => written.push(chunk)), writer.write(chunk))
+      }))
+    })
+    const { client, server } = yield* both
+    for (const size of [1, 100, 3000, 20_000]) {
+      const data = new Uint8Array(size).fill(size)
+      yield* client.write(data)
+      const buffer = new Uint8Array(size)
+      for (let at = 0; at < size;) at += yield* server.pullInto(buffer.subarray(at))
+      assert.deepStrictEqual(buffer, data)
+    }
+    assert.isAtLeast(written.length, 6)
+    for (const chunk of written) {
+      assert.instanceOf(chunk, Uint8Array)
+      if (!(chunk instanceof Uint8Array)) continue
+      assert.strictEqual(chunk.constructor, Uint8Array)
+      assert.strictEqual(chunk.byteLength, chunk.buffer.byteLength)
+    }
   }))

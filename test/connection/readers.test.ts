@@ -1,8 +1,11 @@
-/** Several readers of one connection. */
+/** Several readers of one connection, and readers that give up. */
 import { assert } from "@effect/vitest"
 import * as Cause from "effect/Cause"
+import * as Deferred from "effect/Deferred"
 import * as Effect from "effect/Effect"
 import * as Fiber from "effect/Fiber"
+import * as Scope from "effect/Scope"
+import * as Stream from "effect/Stream"
 import type { Connection } from "effect-tls"
 import { bytes, how, test, text } from "./conversation.ts"
 import * as Tls12 from "../harness/Tls12.ts"
@@ -14,41 +17,79 @@ const inPullInto = (connection: Connection) =>
     return Effect.map(connection.pullInto(buffer), (length) => text(buffer.subarray(0, length)))
   })
 
-const start = <A, E>(effect: Effect.Effect<A, E>) => Effect.forkChild(effect, { startImmediately: true })
+const start = <A, E, R>(effect: Effect.Effect<A, E, R>) => Effect.forkChild(effect, { startImmediately: true })
 
-test("who comes second gets what comes next, also where the first has given up", () =>
+test("who came first is served first, also where one before has given up", () =>
   Effect.gen(function*() {
     const { client, server } = yield* Tls12.pair()
-    for (const read of [inPull, inPullInto]) {
-      const given = yield* start(read(server))
-      const readers = [yield* start(read(server)), yield* start(inPull(server)), yield* start(inPullInto(server))]
-      yield* Fiber.interrupt(given)
+    for (const [first, second] of [[inPull, inPullInto], [inPullInto, inPull]] as const) {
       const got: Array<string> = []
-      const all = yield* start(
-        Effect.forEach(readers, (reader) => Effect.map(Fiber.join(reader), (text) => void got.push(text)), {
-          concurrency: "unbounded"
-        })
-      )
+      const reader = (name: string, read: typeof inPull) =>
+        start(Effect.map(read(server), (text) => void got.push(`${name} ${text}`)))
+      const givenUp = yield* start(first(server))
+      const readers = [yield* reader("a", first), yield* reader("b", second), yield* reader("c", first)]
+      const behind = yield* start(second(server))
+      yield* Fiber.interrupt(givenUp)
+      yield* Fiber.interrupt(behind)
       for (const [i, piece] of ["one", "two", "three"].entries()) {
         yield* client.write(bytes(piece))
         while (got.length <= i) yield* Effect.yieldNow
       }
-      yield* Fiber.join(all)
-      assert.deepStrictEqual(got, ["one", "two", "three"])
+      yield* Effect.forEach(readers, Fiber.join)
+      assert.deepStrictEqual(got, ["a one", "b two", "c three"])
     }
   }))
 
-test("one that gives up behind another takes nothing with it, and all hear of the end", () =>
+test("two that read on and on take turns", () =>
   Effect.gen(function*() {
     const { client, server } = yield* Tls12.pair()
-    const first = yield* start(inPull(server))
-    const second = yield* start(inPull(server))
-    const third = yield* start(inPull(server))
-    yield* Fiber.interrupt(second)
-    yield* client.write(bytes("one"))
-    assert.strictEqual(yield* Fiber.join(first), "one")
-    const fourth = yield* start(inPullInto(server))
+    const got = [0, 0]
+    const readers = yield* Effect.forEach(
+      got,
+      (_, i) => start(Stream.runForEach(server.stream, () => Effect.sync(() => void (got[i] = (got[i] ?? 0) + 1))))
+    )
+    const heard = () => got.reduce((sum, count) => sum + count, 0)
+    for (let i = 1; i <= 100; i++) {
+      yield* client.write(bytes("piece"))
+      while (heard() < i) yield* Effect.yieldNow
+    }
+    assert.deepStrictEqual(got, [50, 50])
     yield* client.close
-    assert.deepStrictEqual([how(yield* Fiber.await(third)), how(yield* Fiber.await(fourth))], ["Done", "Done"])
+    yield* Effect.forEach(readers, Fiber.join)
+  }))
+
+test("all who wait hear of the end", () =>
+  Effect.gen(function*() {
+    const { client, server } = yield* Tls12.pair()
+    const readers = [yield* start(inPull(server)), yield* start(inPull(server)), yield* start(inPullInto(server))]
+    yield* client.close
+    for (const reader of readers) assert.strictEqual(how(yield* Fiber.await(reader)), "Done")
     assert.isTrue(Cause.isDone(yield* Effect.flip(server.pull)))
+  }))
+
+test("a read that takes its time to stop keeps no goodbye waiting for a reader that is gone", () =>
+  Effect.gen(function*() {
+    const { accept, connect, serverSocket } = yield* Tls12.ends()
+    const [stopping, mayStop, released] = [yield* Deferred.make(), yield* Deferred.make(), yield* Deferred.make()]
+    const opened = serverSocket.reader
+    Object.assign(serverSocket, {
+      reader: Effect.gen(function*() {
+        const reader = yield* opened
+        yield* Scope.addFinalizer(yield* Scope.Scope, Deferred.succeed(released, undefined))
+        const stopped = Effect.andThen(Deferred.succeed(stopping, undefined), Deferred.await(mayStop))
+        return { ...reader, pull: Effect.onInterrupt(reader.pull, () => stopped) }
+      })
+    })
+    const [client, server] = yield* Effect.all([connect, accept], { concurrency: 2 })
+    const reader = yield* start(inPull(server))
+    const interrupted = yield* start(Fiber.interrupt(reader))
+    yield* Deferred.await(stopping)
+    const closed = yield* start(server.close)
+    assert.isTrue(Cause.isDone(yield* Effect.flip(client.pull)))
+    yield* client.close
+    yield* Deferred.succeed(mayStop, undefined)
+    // By a clock that stands still: no time limit ends this.
+    yield* Deferred.await(released)
+    yield* Fiber.join(closed)
+    yield* Fiber.join(interrupted)
   }))
