@@ -217,10 +217,10 @@ export class Wire {
       if (this.core.isHandshaking) this.core.processAlerts()
       else this.core.process()
       if (this.core.ending !== undefined) return Effect.void
-      // A read that was called off is still to stop; then, others may have waited behind it.
-      const stopped = this.#reading?.stop()
-      if (stopped !== undefined) {
-        return Effect.flatMap(stopped, () => this.isReceiving ? this.ended : this.#receiveRest())
+      // A read that is over is still to stop, or to be followed by another.
+      if (this.#reading !== undefined) {
+        const over = Effect.andThen(this.#reading.stop(), Effect.yieldNow)
+        return Effect.flatMap(over, () => this.isReceiving ? this.ended : this.#receiveRest())
       }
       return this.#nextBatch.pipe(
         Effect.flatMap((chunks) => {

@@ -44,13 +44,8 @@ export const copyPart = (bytes: Uint8Array, out: Uint8Array, at: number): void =
 export const partOf = (bytes: Uint8Array, from: number, to: number = bytes.length): Uint8Array =>
   bytes.length > mostInHeap ? bytes.subarray(from, to) : bytes.slice(from, to)
 
-/**
- * The longest array that V8 keeps in its heap: longer ones have memory of their own from the start.
- *
- * @category constants
- * @since 0.1.0
- */
-export const mostInHeap = 64
+// Longer ones have memory of their own from the start.
+const mostInHeap = 64
 
 /**
  * Whether two public byte strings are equal. For secrets use `Primitives.equal`, which takes the same time wherever they

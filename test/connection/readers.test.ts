@@ -6,8 +6,9 @@ import * as Effect from "effect/Effect"
 import * as Fiber from "effect/Fiber"
 import * as Scope from "effect/Scope"
 import * as Stream from "effect/Stream"
-import type { Connection } from "effect-tls"
-import { bytes, how, test, text } from "./conversation.ts"
+import * as Socket from "effect/socket/Socket"
+import { Alert, type Connection } from "effect-tls"
+import { bytes, how, said, test, text } from "./conversation.ts"
 import * as Tls12 from "../harness/Tls12.ts"
 
 const inPull = (connection: Connection) => Effect.map(connection.pull, text)
@@ -16,6 +17,8 @@ const inPullInto = (connection: Connection) =>
     const buffer = new Uint8Array(100)
     return Effect.map(connection.pullInto(buffer), (length) => text(buffer.subarray(0, length)))
   })
+
+const broken = new Socket.SocketError({ reason: new Socket.SocketWriteError({ cause: new Error("broken") }) })
 
 const start = <A, E, R>(effect: Effect.Effect<A, E, R>) => Effect.forkChild(effect, { startImmediately: true })
 
@@ -65,6 +68,40 @@ test("all who wait hear of the end", () =>
     yield* client.close
     for (const reader of readers) assert.strictEqual(how(yield* Fiber.await(reader)), "Done")
     assert.isTrue(Cause.isDone(yield* Effect.flip(server.pull)))
+  }))
+
+test("who cannot write hears what came before, after a read that was called off has stopped", () =>
+  Effect.gen(function*() {
+    const { accept, connect, serverSocket, wire } = yield* Tls12.ends()
+    const [stopping, mayStop] = [yield* Deferred.make(), yield* Deferred.make()]
+    const { reader: openedReader, writer: openedWriter } = serverSocket
+    const pulls = { now: 0, most: 0 }
+    let isBroken = false
+    Object.assign(serverSocket, {
+      reader: Effect.map(openedReader, (reader) => ({
+        ...reader,
+        pull: Effect.suspend(() => {
+          pulls.most = Math.max(pulls.most, ++pulls.now)
+          const stopped = Effect.andThen(Deferred.succeed(stopping, undefined), Deferred.await(mayStop))
+          return Effect.ensuring(Effect.onInterrupt(reader.pull, () => stopped), Effect.sync(() => pulls.now--))
+        })
+      })),
+      writer: Effect.map(openedWriter, (writer): Socket.Writer => ({
+        ...writer,
+        write: (chunk) => isBroken ? Effect.fail(broken) : writer.write(chunk)
+      }))
+    })
+    const [, server] = yield* Effect.all([connect, accept], { concurrency: 2 })
+    const reader = yield* start(inPull(server))
+    const interrupted = yield* start(Fiber.interrupt(reader))
+    yield* Deferred.await(stopping)
+    isBroken = true
+    yield* wire.send({ from: "client", alert: Alert.fatal("internal_error") })
+    const written = yield* start(Effect.flip(server.write(bytes("data"))))
+    yield* Deferred.succeed(mayStop, undefined)
+    assert.strictEqual(said(yield* Fiber.join(written)), "AlertReceived InternalError")
+    assert.strictEqual(pulls.most, 1)
+    yield* Fiber.join(interrupted)
   }))
 
 test("a read that takes its time to stop keeps no goodbye waiting for a reader that is gone", () =>
